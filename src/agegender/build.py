@@ -1,0 +1,216 @@
+"""From configuration to objects, and from a checkpoint back to a module."""
+
+import logging
+import pickle
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import get_class, instantiate
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import RichProgressBar
+from torch import nn
+
+from agegender.data.datamodule import UTKFaceDataModule
+from agegender.errors import InputError, describe
+from agegender.losses.base import Method
+from agegender.models import measure
+from agegender.models.weights import read_state
+from agegender.module import AgeGenderModule
+
+log = logging.getLogger(__name__)
+
+
+def quiet_libraries() -> None:
+    """Silence what libraries say in every job and nobody needs; errors and other warnings stay."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",  # batches are gathered from memory: no worker is faster
+        ".*exists and is not empty.*",  # a resumed job's own checkpoints
+        ".*The number of training batches .* is smaller than the logging interval.*",
+        ".*GPU available but not used.*",
+        ".*Checkpoint directory .* exists.*",
+        ".*Using .DistributedSampler. with the dataloaders.*",
+        ".*isinstance.treespec, LeafSpec.. is deprecated.*",  # Lightning on newer PyTorch
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def _instantiate(config: Any, **arguments: Any) -> Any:
+    """Instantiate, and tell the user's mistakes without Hydra's wrapping."""
+    try:
+        return instantiate(config, **arguments)
+    except InstantiationException as error:
+        reason = describe(error)
+        cause = error.__cause__
+        if reason is not None:
+            raise InputError(reason) from error
+        raise (cause if cause is not None else error) from None
+
+
+def make_datamodule(config: dict[str, Any]) -> UTKFaceDataModule:
+    """Make the data module; reads no image yet."""
+    data = {key: value for key, value in config["data"].items() if key != "root"}  # the source has it
+    return _instantiate(data, seed=config["seed"])
+
+
+def network_builder(config: dict[str, Any], num_outputs: int) -> Callable[[int], nn.Module]:
+    """Give a function from an image size to the network, without pretrained weights."""
+    _check_target(config["model"], nn.Module)
+    model = {**config["model"], "weights": None}
+    return partial(_build_network, model, num_outputs)
+
+
+def _build_network(model: dict[str, Any], num_outputs: int, image_size: int) -> nn.Module:
+    return _instantiate(model, num_outputs=num_outputs, image_size=image_size, _convert_="all")
+
+
+def make_method(config: dict[str, Any]) -> Method:
+    """Make the method; `prepare` it before training."""
+    _check_target(config["loss"], Method)
+    return _instantiate(config["loss"], _convert_="all")
+
+
+def _check_target(config: dict[str, Any], kind: type) -> None:
+    """A checkpoint's configuration comes from a file: only a class of the right kind may be called."""
+    target = config.get("_target_")
+    try:
+        right = isinstance(target, str) and issubclass(get_class(target), kind)
+    except (ImportError, ValueError) as error:
+        raise InputError(f"_target_={target} cannot be imported ({error}); check its spelling") from error
+    if not right:
+        raise InputError(f"_target_={target} is not a {kind.__name__}")
+
+
+def make_module(config: dict[str, Any]) -> AgeGenderModule:
+    """Make network and method from the seed.
+
+    Raises:
+        InputError: the image size is too small for the network, or its weights cannot be loaded.
+    """
+    method = make_method(config)
+    image_size = config["data"]["image_size"]
+    builder = network_builder(config, method.num_outputs)
+    measure.check_image_size(builder, image_size, _short_name(config["model"]))
+    lightning.seed_everything(config["seed"], workers=True, verbose=False)
+    network = _build_network(config["model"], method.num_outputs, image_size)
+    optimizer = _instantiate(config["optimizer"], _convert_="all")
+    module = AgeGenderModule(network, method, optimizer, config=config, seed=config["seed"])
+    if config["ckpt_path"] is not None:
+        load_state(module, Path(config["ckpt_path"]).expanduser())
+    return module
+
+
+def _short_name(model: dict[str, Any]) -> str:
+    return str(model.get("name", model["_target_"].rpartition(".")[2]))
+
+
+def load_state(module: AgeGenderModule, path: Path) -> None:
+    """Load a checkpoint's weights into a module.
+
+    Raises:
+        InputError: no such file, not a checkpoint, or one of another architecture.
+    """
+    if not path.is_file():
+        raise InputError(f"ckpt_path={path} is not a file; give a run's checkpoints/best.ckpt")
+    state, own = read_state(path), module.state_dict()
+    wrong = [key for key in own if key not in state or state[key].shape != own[key].shape] + [
+        key for key in state if key not in own
+    ]
+    if wrong:
+        raise InputError(
+            f"ckpt_path={path} is of another architecture, method or data.image_size: {wrong[0]} and "
+            f"{len(wrong) - 1} other tensors differ; give the configuration that it was trained with"
+        )
+    module.load_state_dict(state)
+
+
+def read_checkpoint_config(path: Path) -> dict[str, Any]:
+    """Read the configuration that a checkpoint was trained with.
+
+    Raises:
+        InputError: no such file, or not a checkpoint of this project.
+    """
+    if not path.is_file():
+        raise InputError(f"ckpt_path={path} is not a file; give a run's checkpoints/best.ckpt")
+    config = read_checkpoint(path).get("agegender_config")
+    if not isinstance(config, dict) or not {"data", "model", "loss"} <= config.keys():
+        raise InputError(f"ckpt_path={path} is not a checkpoint of a run of this project; give checkpoints/best.ckpt")
+    return config
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint's plain containers and tensors; nothing in it is executed.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().split("\n")[0][:150]
+        raise InputError(f"{path} is not a checkpoint that can be read safely ({reason}); is it complete?") from error
+    return content if isinstance(content, dict) else {}
+
+
+def load_module(path: Path) -> AgeGenderModule:
+    """Build network and method as a checkpoint's configuration says, and load its weights."""
+    config = read_checkpoint_config(path)
+    method = make_method(config)
+    network = network_builder(config, method.num_outputs)(config["data"]["image_size"])
+    module = AgeGenderModule(network, method, config=config)
+    load_state(module, path)
+    return module.eval()
+
+
+def make_trainer(
+    config: dict[str, Any], *, folder: Path, callbacks: list[lightning.Callback], logger: Any
+) -> lightning.Trainer:
+    """Make Lightning's trainer.
+
+    Raises:
+        InputError: Lightning refuses an argument, or the hardware that is asked for is not there.
+    """
+    arguments = {key: value for key, value in config.items() if key != "_target_"}
+    arguments["precision"] = choose_precision(arguments["precision"], arguments["accelerator"])
+    if arguments.get("deterministic") == "auto":
+        arguments["deterministic"] = not _uses_gpu(arguments["accelerator"])
+    if arguments.get("enable_progress_bar", True):
+        callbacks = [*callbacks, RichProgressBar()]
+    try:
+        return lightning.Trainer(
+            **arguments,
+            callbacks=callbacks,
+            logger=logger,
+            default_root_dir=folder,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        raise InputError(f"trainer: {error}") from error
+
+
+def choose_precision(precision: str | int, accelerator: str) -> str | int:
+    """Resolve `auto`: bfloat16 where the hardware computes in it, else float32."""
+    if precision != "auto":
+        return precision
+    if _uses_gpu(accelerator):
+        return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"
+    return "bf16-mixed" if _cpu_has_bfloat16() else "32-true"
+
+
+def _uses_gpu(accelerator: str) -> bool:
+    return accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies in bfloat16 (AVX-512 BF16 or AMX); emulated, it is slower than float32."""
+    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(check() for check in checks if check is not None)

@@ -1,0 +1,109 @@
+"""The `agegender` command: audit a data set, rebuild a report, predict. Heavy imports wait until they are needed."""
+
+import argparse
+import csv
+import json
+import sys
+from pathlib import Path
+
+from agegender import __version__
+from agegender.errors import InputError, describe
+from agegender.labels import SCHEMES
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a subcommand; exit code 2 on a mistake of the user's."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has seen enough, as in `| head`
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        reason = describe(error)
+        if reason is None:
+            raise
+        print(f"error: {reason}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="agegender", description=__doc__, epilog="Train with train.py, test with eval.py."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    audit = commands.add_parser("audit", help="what a data set holds: counts, unusable files, duplicates, leaks")
+    audit.add_argument("root", type=Path, metavar="DIR_OR_ARCHIVE")
+    audit.add_argument("--age-groups", choices=SCHEMES, default="closed")
+    audit.add_argument("--out", type=Path, default=None, help="directory of the report (default: audit/<name>)")
+    audit.add_argument(
+        "--cache-dir", type=Path, default=None, help="keep the scan for later runs (train.py's cache_dir)"
+    )
+    audit.set_defaults(run=_audit)
+    report = commands.add_parser("report", help="rebuild the table of runs/NAME from its records")
+    report.add_argument("folder", type=Path, metavar="runs/NAME")
+    report.set_defaults(run=_report)
+    predict = commands.add_parser("predict", help="age and gender of face crops, as CSV")
+    predict.add_argument("checkpoint", type=Path, metavar="CKPT")
+    predict.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, or folders of them")
+    predict.set_defaults(run=_predict)
+    return parser
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from agegender.data.audit import audit, duplicate_rows
+    from agegender.data.cache import Cache
+    from agegender.data.utkface import open_source
+    from agegender.labels import age_groups
+    from agegender.record import write_atomically
+    from agegender.report.audit import print_audit
+
+    source = open_source(options.root)
+    table = Cache(source, image_size=None, limit=None, seed=0, folder=options.cache_dir).table()
+    found = audit(table, age_groups(options.age_groups), source.label)
+    folder = options.out or Path("audit") / source.label
+    write_atomically(folder / "audit.json", json.dumps(found.to_dict(), indent=2) + "\n")
+    with (folder / "duplicates.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        writer = csv.writer(file)
+        writer.writerow(["set", "image", "age", "gender", "sha256"])
+        for number, rows in enumerate(duplicate_rows(table)):
+            writer.writerows(
+                [number, table.names[row], table.ages[row], table.genders[row], table.sha256[row]] for row in rows
+            )
+    print_audit(found.to_dict())
+    print(f"Saved: {folder / 'audit.json'}, {folder / 'duplicates.csv'}")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from agegender.report.write import print_table, write_report
+
+    if not options.folder.is_dir():
+        raise InputError(f"{options.folder} is not a directory; give runs/NAME")
+    table = write_report(options.folder)
+    print_table(table)
+    print(f"The table: {options.folder / 'report' / 'table.md'}")
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from agegender.predict import predict
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["image", "group", "p_group", "years", "gender", "p_gender", "error"])
+    failed = False
+    for face in predict(options.checkpoint, options.paths):
+        failed |= bool(face.error)
+        numbers = [f"{value:.4f}" for value in (face.group_probability, face.years, face.gender_probability)]
+        if face.error:
+            writer.writerow([face.path, "", "", "", "", "", face.error])
+        else:
+            writer.writerow([face.path, face.group, numbers[0], numbers[1], face.gender, numbers[2], ""])
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""What a run may be told: types and ranges of the keys that all options share. Defaults live in `conf/`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from agegender.errors import InputError
+from agegender.labels import SCHEMES
+
+_Positive = Annotated[int, Field(ge=1)]
+_Share = Annotated[float, Field(ge=0.0, le=1.0)]
+_Limit = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0.0, le=1.0)]  # batches, or a share of them
+_Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def _inside_runs(name: str) -> str:
+    parts = name.split("/")
+    if not all(parts) or {".", ".."} & set(parts) or not name.isprintable():
+        raise ValueError("must be a relative path without . and .., such as try or ablation/lr")
+    return name
+
+
+_Name = Annotated[str, AfterValidator(_inside_runs)]
+_PRECISIONS = Literal[
+    "auto", "32-true", "32", 32, "bf16-mixed", "bf16-true", "bf16", "16-mixed", "16-true", "16", 16, "64-true", "64", 64
+]  # fmt: skip
+MONITORS = tuple(
+    f"val/{score}"
+    for score in (
+        *("age_accuracy", "gender_accuracy", "age_one_off_accuracy", "age_balanced_accuracy", "age_macro_f1"),
+        *("age_mae_years", "loss", "age_loss", "gender_loss"),
+    )
+)
+
+
+class _Keys(BaseModel):
+    model_config = ConfigDict(
+        strict=True, extra="allow"
+    )  # options may have keys of their own: their classes check them
+
+
+class Data(_Keys):
+    """Keys of every option of `data`."""
+
+    root: str | None
+    image_size: Annotated[int, Field(ge=1, le=4096)]
+    batch_size: _Positive
+    num_workers: Annotated[int, Field(ge=0)] | None
+    limit: _Positive | None
+    age_groups: Literal[SCHEMES]  # pyright: ignore[reportInvalidTypeForm]
+    leak_control: bool
+    max_skipped: _Share
+    cache: bool
+    cache_dir: str
+    split_file: str | None
+    split_seed: _Seed
+
+
+class Model(_Keys):
+    """Keys of every option of `model`."""
+
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
+    weights: str | None
+
+
+class Loss(_Keys):
+    """Keys of every option of `loss`."""
+
+    gender_weight: Annotated[float, Field(ge=0.0)]
+
+
+class Optimizer(_Keys):
+    """Keys of every option of `optimizer`."""
+
+    lr: Annotated[float, Field(gt=0.0)]
+
+
+class Trainer(_Keys):
+    """Lightning's arguments; a key added with + is passed on as it is."""
+
+    accelerator: str
+    devices: int | str | list[int]
+    num_nodes: _Positive
+    strategy: str
+    precision: _PRECISIONS
+    max_epochs: _Positive
+    deterministic: bool | Literal["auto", "warn"]
+    gradient_clip_val: Annotated[float, Field(ge=0.0)] | None
+    accumulate_grad_batches: _Positive
+    val_check_interval: _Limit
+    limit_train_batches: _Limit
+    limit_val_batches: _Limit
+    limit_test_batches: _Limit
+    overfit_batches: _Limit
+    fast_dev_run: bool | _Positive
+    log_every_n_steps: _Positive
+    profiler: Literal["simple", "advanced", "pytorch"] | None
+    enable_progress_bar: bool
+
+
+class Logger(_Keys):
+    """Keys of every option of `logger`."""
+
+    kind: Literal["wandb", "csv", "none"]
+    project: str
+    entity: str | None
+    mode: Literal["online", "offline", "disabled"] | None
+
+
+class Config(BaseModel):
+    """A training job's resolved configuration."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    name: _Name
+    seed: _Seed
+    runs_dir: str
+    resume: bool
+    on_error: Literal["continue", "stop"]
+    ckpt_path: str | None
+    tags: list[str]
+    monitor: Literal[MONITORS]  # pyright: ignore[reportInvalidTypeForm]
+    early_stopping: _Positive | None
+    data: Data
+    model: Model
+    loss: Loss
+    optimizer: Optimizer
+    trainer: Trainer
+    logger: Logger
+
+
+def check(config: dict[str, Any], schema: type[BaseModel] = Config) -> None:
+    """Check types and ranges.
+
+    Args:
+        config: resolved, in plain containers.
+        schema: what it must be.
+
+    Raises:
+        InputError: names each key that is wrong, with its value and what was expected.
+    """
+    try:
+        schema.model_validate(config)
+    except ValidationError as error:
+        told: dict[str, list[str]] = {}
+        for mistake in error.errors():
+            key = ".".join(str(part) for part in mistake["loc"] if _is_key(config, mistake["loc"], part))
+            told.setdefault(f"{key}={mistake['input']}", []).append(mistake["msg"])
+        raise InputError("; ".join(f"{key}: {' or '.join(dict.fromkeys(why))}" for key, why in told.items())) from error
+
+
+def _is_key(config: Any, location: tuple[int | str, ...], part: int | str) -> bool:
+    """Tell a key of the configuration from the name of a union's member, which pydantic adds to a location."""
+    for key in location:
+        if not isinstance(config, dict) or key not in config:
+            return False
+        if key == part:
+            return True
+        config = config[key]
+    return False
+
+
+# What may differ between two runs of the same job: where it lies, how it is shown, how its data is loaded.
+_NOT_IDENTITY = (
+    "name", "runs_dir", "resume", "on_error", "tags", "logger", "data.num_workers", "data.cache", "data.cache_dir",
+    "data.max_skipped", "data.source.root", "data.source.cache_dir", "trainer.enable_progress_bar",
+    "trainer.log_every_n_steps", "trainer.profiler", "trainer.devices", "trainer.strategy",
+)  # fmt: skip
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """List what makes two configurations different experiments, as "key=old, now new"."""
+    before, after = _identity(old), _identity(new)
+    keys = sorted(before.keys() | after.keys())
+    return [f"{key}={before.get(key)}, now {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+
+
+def is_identity(key: str) -> bool:
+    """Whether another value of this key makes another experiment."""
+    return not any(f"{key}.".startswith(f"{out}.") for out in _NOT_IDENTITY)
+
+
+def _identity(config: dict[str, Any]) -> dict[str, Any]:
+    flat = _flatten(config)
+    kept = {key: value for key, value in flat.items() if is_identity(key)}
+    for key in ("data.root", "data.split_file"):  # the same file, named from another directory
+        if isinstance(kept.get(key), str):
+            kept[key] = kept[key].rstrip("/").rpartition("/")[2]
+    return kept
+
+
+def _flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,1 @@
+"""From image files to batches: source, scan, duplicates, split, cache, datamodule."""

@@ -1,0 +1,113 @@
+"""What a data set holds: counts, files that cannot be used, copies, contradictions, and what a random split leaks."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from agegender.data.duplicates import exact_duplicates
+from agegender.data.faces import FaceTable
+from agegender.data.split import Split, make_split
+from agegender.labels import GENDERS, RACES, AgeGroups
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The findings, in plain containers.
+
+    Attributes:
+        files, usable: numbers of files.
+        groups, genders, races: usable files by name.
+        skipped: reason by file name.
+        exact, near: `sets`, `files` in them, and how many `conflicting_sets` disagree on age or gender.
+        leak: of a random split without leak control: how many of its `test` images have a copy or near duplicate in
+            training or validation, `test_with_copy_elsewhere`.
+        split: sizes of the parts, with and without leak control.
+    """
+
+    root: str
+    fingerprint: str
+    scheme: str
+    files: int
+    usable: int
+    ages: dict[str, int]
+    groups: dict[str, int]
+    genders: dict[str, int]
+    races: dict[str, int]
+    skipped: dict[str, str]
+    exact: dict[str, int]
+    near: dict[str, int]
+    leak: dict[str, int]
+    split: dict[str, dict[str, int]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain containers, for JSON."""
+        return asdict(self)
+
+
+def audit(table: FaceTable, groups: AgeGroups, root: str, *, seed: int = 0) -> Audit:
+    """Examine a table.
+
+    Args:
+        table: all files of a source.
+        groups: the age-group scheme.
+        root: what the source is called.
+        seed: of the random split whose leak is counted.
+    """
+    usable = table.usable
+    ages, group = table.ages[usable], groups.of(table.ages[usable])
+    random = make_split(table, groups, leak_control=False, seed=seed)
+    controlled = make_split(table, groups, leak_control=True, seed=seed)
+    return Audit(
+        root=root,
+        fingerprint=table.fingerprint,
+        scheme=groups.scheme,
+        files=len(table),
+        usable=int(usable.sum()),
+        ages={str(age): number for age, number in sorted(Counter(ages.tolist()).items())},
+        groups=_count(group, groups.names, "no group"),
+        genders=_count(table.genders[usable], GENDERS, "unknown"),
+        races=_count(table.races[usable], RACES, "unknown"),
+        skipped={name: reason for name, reason in zip(table.names, table.skipped, strict=True) if reason},
+        exact=_sets(table, list(exact_duplicates(table).groups)),
+        near=_sets(table, _near_sets(table)),
+        leak=_leak(table, random),
+        split={
+            name: {"train": len(split.train), "val": len(split.val), "test": len(split.test), **split.dropped}
+            for name, split in (("leak_control=true", controlled), ("leak_control=false", random))
+        },
+    )
+
+
+def duplicate_rows(table: FaceTable) -> list[np.ndarray]:
+    """Rows of each set of near duplicates, copies included, largest first."""
+    return sorted(_near_sets(table), key=len, reverse=True)
+
+
+def _near_sets(table: FaceTable) -> list[np.ndarray]:
+    rows = np.flatnonzero(table.usable)
+    order = rows[np.argsort(table.clusters[rows], kind="stable")]
+    ends = np.flatnonzero(np.diff(table.clusters[order])) + 1
+    return [members for members in np.split(order, ends) if len(members) > 1]
+
+
+def _sets(table: FaceTable, sets: list[np.ndarray]) -> dict[str, int]:
+    labelled = [set(zip(table.ages[rows], table.genders[rows], strict=True)) for rows in sets]
+    return {
+        "sets": len(sets),
+        "files": sum(len(rows) for rows in sets),
+        "conflicting_sets": sum(len(seen) > 1 for seen in labelled),
+    }
+
+
+def _leak(table: FaceTable, split: Split) -> dict[str, int]:
+    elsewhere = np.unique(table.clusters[np.concatenate([split.train, split.val])])
+    leaked = np.isin(table.clusters[split.test], elsewhere)
+    return {"test": len(split.test), "test_with_copy_elsewhere": int(leaked.sum())}
+
+
+def _count(values: np.ndarray, names: tuple[str, ...], otherwise: str) -> dict[str, int]:
+    counts = {name: int((values == index).sum()) for index, name in enumerate(names)}
+    rest = len(values) - sum(counts.values())
+    return counts | ({otherwise: rest} if rest else {})

@@ -1,0 +1,33 @@
+"""Where faces come from when a configuration says so: the user's files, or drawn ones."""
+
+import os
+from pathlib import Path
+
+from agegender.data.faces import Source
+from agegender.data.synthetic import synthetic_folder
+from agegender.data.utkface import FolderSource, open_source
+from agegender.errors import InputError
+
+
+def open_faces(root: str | None, *, num_synthetic: int, synthetic_seed: int, cache_dir: str) -> Source:
+    """Open the user's files, or synthetic faces where `root` is None."""
+    if root is not None:
+        return open_source(root)
+    return draw_faces(None, num_synthetic=num_synthetic, synthetic_seed=synthetic_seed, cache_dir=cache_dir)
+
+
+def draw_faces(
+    root: str | None, *, num_synthetic: int, synthetic_seed: int, cache_dir: str | os.PathLike[str]
+) -> Source:
+    """Draw synthetic faces, once, into the cache directory.
+
+    Raises:
+        InputError: a root is given too.
+    """
+    if root is not None:
+        raise InputError(
+            f"data=synthetic draws its own faces, yet data.root={root} is set; use data=utkface, or drop it"
+        )
+    source = FolderSource(synthetic_folder(num_synthetic, synthetic_seed, Path(cache_dir).expanduser()))
+    source.label = f"{num_synthetic:,} synthetic faces, seed {synthetic_seed}"
+    return source

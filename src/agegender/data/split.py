@@ -1,0 +1,206 @@
+"""Stratified splits with the paper's sizes, leak control, and the manifest that repeats them elsewhere."""
+
+import csv
+import hashlib
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from agegender import record
+from agegender.data.duplicates import exact_duplicates
+from agegender.data.faces import FaceTable
+from agegender.errors import InputError
+from agegender.labels import AgeGroups
+
+PARTS = ("train", "val", "test")
+TEST_SHARE = 0.20  # of all; Uraimov & Yoo 2022
+VAL_SHARE = 0.15  # of what remains; Uraimov & Yoo 2022
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which row of a `FaceTable` belongs to which part.
+
+    Attributes:
+        train, val, test: row numbers, ascending.
+        dropped: number of usable files left out, by reason.
+    """
+
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+    dropped: dict[str, int]
+
+    def rows(self, part: str) -> np.ndarray:
+        """Row numbers of `train`, `val` or `test`."""
+        return {"train": self.train, "val": self.val, "test": self.test}[part]
+
+    def manifest(self, names: tuple[str, ...]) -> str:
+        """Write the split as CSV: image, part; sorted by image."""
+        lines = sorted((names[row], part) for part in PARTS for row in self.rows(part))
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([("image", "part"), *lines])
+        return text.getvalue()
+
+
+def manifest_hash(manifest: str) -> str:
+    """Identity of a split: SHA-256 of its manifest, hexadecimal."""
+    return hashlib.sha256(manifest.encode(errors="backslashreplace")).hexdigest()
+
+
+def part_sizes(num_images: int) -> tuple[int, int, int]:
+    """Give the sizes of training, validation and test, each share rounded to the nearest integer as in the paper."""
+    test = _nearest(TEST_SHARE * num_images)
+    val = _nearest(VAL_SHARE * (num_images - test))
+    return num_images - test - val, val, test
+
+
+def _nearest(value: float) -> int:
+    return math.floor(value + 0.5)
+
+
+def make_split(table: FaceTable, groups: AgeGroups, *, leak_control: bool, seed: int) -> Split:
+    """Split a table at random, stratified by age group.
+
+    Args:
+        table: all files.
+        groups: the scheme; faces whose age it drops are left out.
+        leak_control: keep one of each set of identical files, none where their labels conflict, and near duplicates
+            within one part.
+        seed: the same table and seed give the same split.
+
+    Raises:
+        InputError: too few images are left for three parts.
+    """
+    group = np.where(table.usable, groups.of(table.ages), -1)
+    keep = table.usable & (group >= 0)
+    dropped = {"age_outside_groups": int((table.usable & (group < 0)).sum())}
+    if leak_control:
+        duplicates = exact_duplicates(table)
+        contradictory = keep & duplicates.contradictory(len(table))
+        redundant = keep & duplicates.redundant(len(table)) & ~contradictory
+        dropped |= {"conflicting_duplicates": int(contradictory.sum()), "exact_duplicates": int(redundant.sum())}
+        keep &= ~contradictory & ~redundant
+    rows = np.flatnonzero(keep)
+    if min(part_sizes(len(rows))) < 1:
+        raise InputError(f"{len(rows)} usable images are too few for a training, validation and test part; give more")
+    units = table.clusters[rows] if leak_control else np.arange(len(rows))
+    part = assign_parts(group[rows], units, seed)
+    return Split(*(rows[part == index] for index in range(len(PARTS))), dropped=dropped)
+
+
+def assign_parts(group: np.ndarray, units: np.ndarray, seed: int) -> np.ndarray:
+    """Deal images out to the parts: exact sizes, every group in proportion, no unit in two parts.
+
+    Units of several images go first, to a part drawn at random among those with room for them; the single images then
+    fill each group's places. A unit too large for validation and test goes to training.
+
+    Args:
+        group: (N,) stratum of each image.
+        units: (N,) images that must stay together share a number.
+        seed: of the random order.
+
+    Returns:
+        (N,) 0 training, 1 validation, 2 test.
+    """
+    rng = np.random.default_rng(seed)
+    room = _quotas(group)  # (strata, 3) places left
+    strata = np.searchsorted(np.unique(group), group)
+    part = np.full(len(group), -1)
+    _, unit = np.unique(units, return_inverse=True)
+    members = np.split(np.argsort(unit, kind="stable"), np.cumsum(np.bincount(unit))[:-1])
+    several = [rows for rows in members if len(rows) > 1]
+    for index in rng.permutation(len(several)):
+        rows = several[index]
+        need = np.bincount(strata[rows], minlength=len(room))
+        fits = np.all(room >= need[:, None], axis=0)
+        if not fits.any():
+            fits[0] = True
+        chance = np.where(fits, np.maximum(room.sum(axis=0), 1), 0)
+        chosen = rng.choice(len(PARTS), p=chance / chance.sum())
+        part[rows] = chosen
+        room[:, chosen] -= need
+    for stratum in range(len(room)):
+        rows = rng.permutation(np.flatnonzero((part < 0) & (strata == stratum)))
+        places = np.maximum(room[stratum], 0)
+        ends = np.minimum(np.cumsum(places[[2, 1]]), len(rows))
+        part[rows[: ends[0]]], part[rows[ends[0] : ends[1]]], part[rows[ends[1] :]] = 2, 1, 0
+    return part
+
+
+def _quotas(group: np.ndarray) -> np.ndarray:
+    """(strata, 3) places of each part in each stratum: rows sum to the stratum, columns to the part's size."""
+    counts = np.unique(group, return_counts=True)[1]
+    _, val, test = part_sizes(len(group))
+    tests = _apportion(counts, test)
+    vals = _apportion(counts - tests, val)
+    return np.stack([counts - tests - vals, vals, tests], axis=1)
+
+
+def _apportion(counts: np.ndarray, total: int) -> np.ndarray:
+    """Share `total` places in proportion to `counts`: the largest remainders get the odd ones (Hamilton's method)."""
+    exact = counts * (total / counts.sum())
+    places = np.floor(exact).astype(np.int64)
+    order = np.argsort(places - exact, kind="stable")
+    places[order[: total - places.sum()]] += 1
+    return places
+
+
+def read_split(path: Path, table: FaceTable, groups: AgeGroups) -> Split:
+    """Read a manifest back.
+
+    Args:
+        path: CSV with the columns image and part.
+        table: the data at hand.
+        groups: the scheme; a listed face whose age it drops is left out.
+
+    Raises:
+        InputError: the file is no manifest, or names images that the data does not have.
+    """
+    part_of = _read_manifest(path)
+    row_of = {name: row for row, name in enumerate(table.names)}
+    missing = [name for name in part_of if name not in row_of]
+    if missing:
+        raise InputError(
+            f"data.split_file={path} names {len(missing):,} of {len(part_of):,} images that data.root does not have, "
+            f"{missing[0]!r} first; give the data that the split was made of (and the same data.limit)"
+        )
+    chosen = {row_of[name]: part for name, part in part_of.items()}
+    group = groups.of(table.ages)
+    lost = [row for row in chosen if table.skipped[row]]
+    outside = [row for row in chosen if not table.skipped[row] and group[row] < 0]
+    for row in (*lost, *outside):
+        del chosen[row]
+    rows = {part: np.array(sorted(row for row, at in chosen.items() if at == part), dtype=np.int64) for part in PARTS}
+    empty = [part for part in PARTS if not len(rows[part])]
+    if empty:
+        raise InputError(f"data.split_file={path} leaves no usable image for {empty[0]}; every part needs some")
+    dropped = {"age_outside_groups": len(outside), "skipped": len(lost)}
+    return Split(rows["train"], rows["val"], rows["test"], dropped)
+
+
+def _read_manifest(path: Path) -> dict[str, str]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            part_of = {row["image"]: row["part"] for row in csv.DictReader(file)}
+    except OSError as error:
+        raise InputError(f"data.split_file={path} cannot be read ({error.strerror}); check the path") from error
+    except (KeyError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"data.split_file={path} is not a CSV with the columns image and part") from error
+    wrong = {part for part in part_of.values()} - set(PARTS)
+    if wrong or not part_of:
+        raise InputError(
+            f"data.split_file={path}: the column part must hold train, val or test, not {wrong or 'nothing'}"
+        )
+    return part_of
+
+
+def save_manifest(folder: Path, manifest: str) -> Path:
+    """Write a manifest under its own hash, once; all jobs of a sweep that share a split share the file."""
+    path = folder / f"split-{manifest_hash(manifest)[:12]}.csv"
+    if not path.exists():
+        record.write_atomically(path, manifest)
+    return path

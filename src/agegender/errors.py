@@ -1,0 +1,45 @@
+"""What a user can mend: errors that are told in one line, without a traceback, with exit code 2."""
+
+import errno
+
+# Errors of the operating system that the user can mend, not the code: no room, no permission, no such place.
+_MENDS = {
+    errno.ENOSPC: "free some space, or choose another disk",
+    errno.EDQUOT: "your disk quota is used up; free some space, or choose another disk",
+    errno.EFBIG: "the file is larger than this system allows; choose another disk",
+    errno.EACCES: "check its permissions, or choose another directory",
+    errno.EPERM: "check its permissions, or choose another directory",
+    errno.EROFS: "choose a directory that can be written",
+    errno.ENOTDIR: "a part of this path is a file, not a directory; choose another directory",
+    errno.EEXIST: "a file stands where a directory is needed; choose another directory",
+    errno.EISDIR: "a directory stands where a file is needed; choose another path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+class InputError(ValueError):
+    """A mistake in what the user gave; the message says what was wrong, what was expected and what to do."""
+
+
+class DatasetNotFoundError(InputError):
+    """The path of the data set holds no images."""
+
+
+def describe(error: BaseException) -> str | None:
+    """Tell the user's mistakes, and limits of the machine that the user can mend, in one line.
+
+    Args:
+        error: what was raised; its causes are looked at too, since libraries wrap a full disk in errors of their own.
+
+    Returns:
+        One line, or None if the error is neither: then it is a defect, and its traceback matters.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError):
+            return " ".join(str(cause).split())
+        if isinstance(cause, OSError) and cause.errno in _MENDS:
+            place = f"{cause.filename}: " if cause.filename else ""
+            return f"{place}{cause.strerror}; {_MENDS[cause.errno]}"
+        cause = cause.__cause__ or cause.__context__
+    return None

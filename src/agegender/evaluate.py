@@ -1,0 +1,111 @@
+"""Evaluate a checkpoint on its own test part or on other data, and record it."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from agegender import config as schema
+from agegender.errors import InputError, describe
+from agegender.record import Record, read, write
+
+log = logging.getLogger(__name__)
+
+_PARTS = ("train", "val", "test", "all")
+
+
+def run_evaluation(config: DictConfig) -> None:
+    """Evaluate as Hydra composed it; ends the process with exit code 2 on a mistake of the user's."""
+    try:
+        plain = OmegaConf.to_container(config, resolve=True)
+        assert isinstance(plain, dict)
+        evaluate({str(key): value for key, value in plain.items()})
+    except Exception as error:
+        reason = describe(error)
+        if reason is None:
+            raise
+        print(f"error: {reason}", file=sys.stderr)
+        sys.exit(2)
+
+
+def evaluate(request: dict[str, Any]) -> Record:
+    """Evaluate a checkpoint.
+
+    Args:
+        request: as in `conf/eval.yaml`; what is None there is as in the checkpoint's own run.
+
+    Returns:
+        The record, which is also written, with the predictions, to the output directory.
+
+    Raises:
+        InputError: no such checkpoint, part or data.
+    """
+    from agegender import build, training  # imports torch: not needed for --help
+
+    if request["ckpt_path"] is None:
+        raise InputError("ckpt_path is not set; give a run's checkpoints/best.ckpt")
+    if request["part"] not in _PARTS:
+        raise InputError(f"part={request['part']}: choose one of {', '.join(_PARTS)}")
+    path = Path(request["ckpt_path"]).expanduser()
+    build.quiet_libraries()
+    config = _merge(build.read_checkpoint_config(path), request)
+    module = build.load_module(path)
+    datamodule = build.make_datamodule(config)
+    datamodule.setup()
+    loader = datamodule.evaluation_loader(request["part"])
+    folder = _output_folder(request, path, datamodule.manifest_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=[], logger=False)
+    trainer.test(module, dataloaders=loader, verbose=False)
+    choices = _run_choices(path) | {"part": request["part"], "ckpt_path": str(path)}
+    record = Record(status="complete", name=config["name"], choices=choices, config=config, seed=config["seed"])
+    record.data, record.test = datamodule.describe(), module.test_scores
+    record.num_params = sum(weight.numel() for weight in module.network.parameters())
+    record.environment = training.describe_environment(trainer)
+    training.save_predictions(folder / "predictions.csv", module, datamodule)
+    write(folder, record)
+    _tell(record, len(loader.dataset), request["part"], folder)  # pyright: ignore[reportArgumentType]
+    return record
+
+
+def _merge(config: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """Lay what was asked for over the checkpoint's configuration."""
+    data = {key: value for key, value in request["data"].items() if value is not None}
+    if "root" in data:
+        data["source"] = {
+            **config["data"]["source"],
+            "root": data["root"],
+            "_target_": "agegender.data.source.open_faces",
+        }
+        # Another data set has a split of its own, unless one is given for it.
+        data.setdefault("split_file", None)
+    trainer = {key: value for key, value in request["trainer"].items() if value is not None}
+    trainer = {**config["trainer"], "strategy": "auto", "num_nodes": 1, "limit_test_batches": 1.0, **trainer}
+    merged = {**config, "data": {**config["data"], **data}, "trainer": {**trainer, "fast_dev_run": False}}
+    schema.check(merged)
+    return merged
+
+
+def _output_folder(request: dict[str, Any], path: Path, manifest_id: str) -> Path:
+    if request["output_dir"] is not None:
+        return Path(request["output_dir"]).expanduser()
+    run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
+    return run / "eval" / f"{manifest_id[:12]}-{request['part']}"
+
+
+def _run_choices(path: Path) -> dict[str, Any]:
+    own = read(path.parent.parent)
+    return own.choices if own is not None else {}
+
+
+def _tell(record: Record, num_images: int, part: str, folder: Path) -> None:
+    scores = record.test
+    log.info(
+        "%s images of %s (%s): age %.2f %% (balanced %.2f, one-off %.2f), gender %.2f %%, MAE %.2f years",
+        *(f"{num_images:,}", record.data["root"], part, 100 * scores["age_accuracy"]),
+        *(100 * scores["age_balanced_accuracy"], 100 * scores["age_one_off_accuracy"]),
+        *(100 * scores["gender_accuracy"], scores["age_mae_years"]),
+    )
+    log.info("The record: %s", folder / "record.json")

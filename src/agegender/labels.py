@@ -1,0 +1,79 @@
+"""The vocabulary of UTKFace: ages in years, the age-group schemes, genders and races."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agegender.errors import InputError
+
+MAX_AGE = 120  # years; UTKFace's oldest face is 116, and a larger number in a file name is a mistake
+NUM_AGES = MAX_AGE + 1  # A: one entry per year of age, 0 to 120
+NUM_GROUPS = 8  # G, in every scheme
+GENDERS = ("male", "female")
+RACES = ("White", "Black", "Asian", "Indian", "Others")
+UNKNOWN_RACE = -1  # three of UTKFace's file names give no race
+
+# Adience's age ranges in years, first and last year of each; Eidinger et al. 2014.
+_ADIENCE = ((0, 2), (4, 6), (8, 13), (15, 20), (25, 32), (38, 43), (48, 53), (60, MAX_AGE))
+# The same labels with the gaps closed, so that every face has a group.
+_CLOSED = ((0, 2), (3, 6), (7, 12), (13, 20), (21, 32), (33, 43), (44, 53), (54, MAX_AGE))
+
+
+@dataclass(frozen=True)
+class AgeGroups:
+    """A scheme of age groups.
+
+    Attributes:
+        scheme: the name that `data.age_groups` takes.
+        names: G labels such as "21-32", youngest first.
+        group_of_age: (A,) group index of each age in years; -1 where the scheme drops the age.
+    """
+
+    scheme: str
+    names: tuple[str, ...]
+    group_of_age: np.ndarray
+
+    def of(self, ages: np.ndarray) -> np.ndarray:
+        """Give each age in years its group index, -1 where the scheme drops the age."""
+        return self.group_of_age[ages]
+
+
+def _names(ranges: tuple[tuple[int, int], ...]) -> tuple[str, ...]:
+    return (*(f"{first}-{last}" for first, last in ranges[:-1]), f"{ranges[-1][0]}+")
+
+
+def _inside(ranges: tuple[tuple[int, int], ...]) -> np.ndarray:
+    group_of_age = np.full(NUM_AGES, -1, dtype=np.int64)
+    for group, (first, last) in enumerate(ranges):
+        group_of_age[first : last + 1] = group
+    return group_of_age
+
+
+def _nearest(ranges: tuple[tuple[int, int], ...]) -> np.ndarray:
+    ages = np.arange(NUM_AGES)[:, None]  # (A, 1)
+    first, last = np.array(ranges).T  # (G,) each
+    distance = np.maximum(np.maximum(first - ages, ages - last), 0)  # (A, G), years outside the range
+    return distance.argmin(axis=1)  # the first of equals: a tie goes to the younger group
+
+
+_SCHEMES = {
+    "closed": AgeGroups("closed", _names(_CLOSED), _inside(_CLOSED)),
+    "nearest": AgeGroups("nearest", _names(_ADIENCE), _nearest(_ADIENCE)),
+    "strict": AgeGroups("strict", _names(_ADIENCE), _inside(_ADIENCE)),
+}
+SCHEMES = tuple(_SCHEMES)
+
+
+def age_groups(scheme: str) -> AgeGroups:
+    """Look a scheme of age groups up.
+
+    Args:
+        scheme: `closed`: Adience's groups with the gaps closed. `nearest`: each age to the nearest Adience group,
+            ties to the younger. `strict`: Adience's own ranges; other ages are dropped.
+
+    Raises:
+        InputError: no such scheme.
+    """
+    if scheme not in _SCHEMES:
+        raise InputError(f"data.age_groups={scheme}: no such scheme; choose one of {', '.join(SCHEMES)}")
+    return _SCHEMES[scheme]

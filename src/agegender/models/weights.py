@@ -1,0 +1,98 @@
+"""Pretrained weights from a file, or by torchvision's name for them."""
+
+import pickle
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+
+from agegender.errors import InputError
+
+_PREFIXES = ("module.", "_orig_mod.", "network.")  # what wrappers put before a network's own names
+
+
+def load_pretrained(network: nn.Module, weights: str | None, torchvision_name: str | None = None) -> None:
+    """Load weights into a network; its outputs stay as they are if the file's have another shape.
+
+    Args:
+        network: built, with random weights.
+        weights: a file (a state dict, or a checkpoint that holds one), torchvision's name such as IMAGENET1K_V1 or
+            DEFAULT, or None to leave the network alone.
+        torchvision_name: torchvision's name of the architecture, if it has one.
+
+    Raises:
+        InputError: no such file or name, it cannot be fetched, or it belongs to another architecture.
+    """
+    if weights is None:
+        return
+    path = Path(weights).expanduser()
+    if path.is_file():
+        state = read_state(path)
+    elif torchvision_name is not None:
+        state = _fetch(torchvision_name, weights)
+    else:
+        raise InputError(
+            f"model.weights={weights} is not a file, and this network has no published weights; give a file"
+        )
+    _load(network, state, weights)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read a state dict, bare or inside a checkpoint.
+
+    Raises:
+        InputError: the file holds no weights that can be read safely.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        state = content.get("state_dict", content)
+        return {key: value for key, value in state.items() if isinstance(value, Tensor)}
+    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{path} is not a file of weights ({_first_line(error)}); give a PyTorch state dict"
+        ) from error
+
+
+def _fetch(torchvision_name: str, weights: str) -> dict[str, Tensor]:
+    from torchvision.models import get_model_weights
+
+    published = get_model_weights(torchvision_name)
+    if weights not in published.__members__:
+        raise InputError(
+            f"model.weights={weights} is neither a file nor weights that torchvision has for {torchvision_name}; "
+            f"choose one of {', '.join(published.__members__)}, or check the path"
+        )
+    try:
+        return dict(published[weights].get_state_dict(progress=False, check_hash=True))
+    except (URLError, OSError, RuntimeError) as error:
+        raise InputError(
+            f"model.weights={weights} cannot be fetched ({_first_line(error)}); give the path of a file instead"
+        ) from error
+
+
+def _load(network: nn.Module, state: dict[str, Tensor], weights: str) -> None:
+    own = network.state_dict()
+    outputs = [name for name in own if name.startswith("heads.")]
+    taken = {}
+    for name, value in state.items():
+        name = _own_name(name, own)
+        if name in own and own[name].shape == value.shape:
+            taken[name] = value
+    missing = [name for name in own if name not in taken and name not in outputs]
+    if missing:
+        raise InputError(
+            f"model.weights={weights} is of another architecture or size: it lacks {len(missing)} of the network's "
+            f"{len(own) - len(outputs)} tensors, {missing[0]} {tuple(own[missing[0]].shape)} first"
+        )
+    network.load_state_dict(taken, strict=False)
+
+
+def _own_name(name: str, own: dict[str, Tensor]) -> str:
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name if name in own else f"backbone.{name}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200]

@@ -1,0 +1,94 @@
+"""Predict age and gender of image files with a checkpoint."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from agegender import build, labels
+from agegender.data import images
+from agegender.data.utkface import IMAGE_SUFFIXES
+from agegender.errors import InputError
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of one file.
+
+    Attributes:
+        path: of the file.
+        group, gender: names of the most probable ones.
+        group_probability, gender_probability: theirs, in [0, 1].
+        years: expected age.
+        error: why there is no prediction; "" if there is one.
+    """
+
+    path: Path
+    group: str = ""
+    group_probability: float = 0.0
+    years: float = 0.0
+    gender: str = ""
+    gender_probability: float = 0.0
+    error: str = ""
+
+
+def find_images(paths: list[Path]) -> list[Path]:
+    """List image files; a directory stands for those in it and below it.
+
+    Raises:
+        InputError: a path does not exist, or there is no image at all.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path} does not exist; give images, or folders of them")
+        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        found += [file for file in inside if file.suffix.lower() in IMAGE_SUFFIXES or (file == path and path.is_file())]
+    if not found:
+        raise InputError(f"no image in {', '.join(map(str, paths))}; give images, or folders of them")
+    return found
+
+
+def predict(checkpoint: Path, paths: list[Path]) -> Iterator[Prediction]:
+    """Predict for face crops like those that the checkpoint was trained on.
+
+    Args:
+        checkpoint: of a run.
+        paths: image files, or folders of them.
+
+    Yields:
+        A prediction per file, in order; a file that cannot be decoded says why.
+    """
+    files = find_images(paths)
+    module = build.load_module(checkpoint)
+    data = build.read_checkpoint_config(checkpoint)["data"]
+    names = labels.age_groups(data["age_groups"]).names
+    for start in range(0, len(files), _BATCH):
+        batch = files[start : start + _BATCH]
+        pictures: dict[Path, np.ndarray] = {}
+        errors: dict[Path, str] = {}
+        for file in batch:
+            try:
+                pictures[file] = images.resize(images.decode(file.read_bytes()), data["image_size"])
+            except (ValueError, OSError) as error:
+                errors[file] = str(error)
+        told = {}
+        if pictures:
+            with torch.inference_mode():
+                outputs = module(torch.from_numpy(np.stack(list(pictures.values()))).permute(0, 3, 1, 2))
+                age, gender = module.method.decode(outputs.age), outputs.gender.softmax(dim=1)
+            told = dict(zip(pictures, zip(age.group, age.years, gender, strict=True), strict=True))
+        for file in batch:
+            if file in errors:
+                yield Prediction(file, error=errors[file])
+                continue
+            group, years, of_gender = told[file]
+            first, second = int(group.argmax()), int(of_gender.argmax())
+            yield Prediction(
+                *(file, names[first], float(group[first]), float(years)),
+                *(labels.GENDERS[second], float(of_gender[second])),
+            )

@@ -1,0 +1,43 @@
+"""The audit of a data set on the console."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_SHOWN = 20  # skipped files; audit.json lists them all
+
+
+def print_audit(found: dict[str, Any], console: Console | None = None) -> None:
+    """Print what `agegender.data.audit` found, as its `to_dict` gives it."""
+    console = console or Console()
+    total, usable = found["files"], found["usable"]
+    console.print(f"{found['root']}: {total:,} image files, {usable:,} usable", highlight=False, markup=False)
+    for title, key in ((f"Age group ({found['scheme']})", "groups"), ("Gender", "genders"), ("Race", "races")):
+        view = Table(title, "Images", "Share", box=None, header_style="bold", padding=(0, 2, 0, 0))
+        for name, number in found[key].items():
+            view.add_row(name, f"{number:,}", f"{100 * number / max(usable, 1):.1f} %")
+        console.print(view)
+    for title, key in (("Byte-identical", "exact"), ("Near duplicates", "near")):
+        sets = found[key]
+        console.print(
+            f"{title}: {sets['sets']:,} sets, {sets['files']:,} files; {sets['conflicting_sets']:,} sets disagree on "
+            "age or gender",
+            highlight=False,
+        )
+    leak = found["leak"]
+    share = 100 * leak["test_with_copy_elsewhere"] / max(leak["test"], 1)
+    console.print(
+        f"A random split leaks: {leak['test_with_copy_elsewhere']:,} of {leak['test']:,} test images "
+        f"({share:.1f} %) have a copy or near duplicate in training or validation",
+        highlight=False,
+    )
+    for name, split in found["split"].items():
+        parts = ", ".join(f"{key.replace('_', ' ')} {number:,}" for key, number in split.items())
+        console.print(f"Split with {name}: {parts}", highlight=False)
+    skipped = list(found["skipped"].items())
+    console.print(f"Skipped: {len(skipped):,} files", highlight=False)
+    for name, reason in skipped[:_SHOWN]:
+        console.print(f"  {name}: {reason}", highlight=False, markup=False)
+    if len(skipped) > _SHOWN:
+        console.print(f"  ... and {len(skipped) - _SHOWN:,} more in audit.json", highlight=False)

@@ -1,0 +1,191 @@
+"""Records to one comparison table: a row per job, the paper's numbers beside ours, and what they were measured on."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agegender.record import Record
+from agegender.report.paper import CONDITIONS, MODEL_ORDER, TABLE_2, Published
+
+Value = str | float | int | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: a name for programs, a title for people, decimals for numbers."""
+
+    key: str
+    title: str
+    decimals: int = 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The table.
+
+    Attributes:
+        columns: left to right.
+        rows: one dict of raw values per job, by column key; accuracies in percent.
+        notes: lines below the table: data, hardware, warnings.
+        warnings: those of the notes that say why rows must not be compared.
+    """
+
+    columns: list[Column]
+    rows: list[dict[str, Value]]
+    notes: list[str]
+    warnings: list[str]
+
+
+_RESULTS = (
+    Column("age_accuracy", "Age %", 2),
+    Column("paper_age_accuracy", "paper", 2),
+    Column("gender_accuracy", "Gender %", 2),
+    Column("paper_gender_accuracy", "paper", 2),
+    Column("age_balanced_accuracy", "Bal. %", 2),
+    Column("age_one_off_accuracy", "1-off %", 2),
+    Column("age_mae_years", "MAE y", 2),
+    Column("params_millions", "Params M", 2),
+    Column("paper_params_millions", "paper", 1),
+    Column("gmacs", "GMAC", 3),
+    Column("fit_seconds", "Train s", 0),
+    Column("paper_training_time", "paper", 0),
+    Column("images_per_second", "Img/s", 0),
+    Column("status", "Status"),
+)
+
+
+def compare(entries: Iterable[tuple[Path, Record]]) -> Comparison:
+    """Make the table of all jobs of a name.
+
+    Args:
+        entries: directories and their records.
+    """
+    records = sorted((record for _, record in entries), key=_order)
+    extra = _varying_choices(records)
+    columns = [Column("model", "Model"), Column("loss", "Loss"), *(Column(key, key) for key in extra)]
+    columns += [Column("seed", "Seed"), *_RESULTS]
+    complete = [record for record in records if record.status == "complete"]
+    warnings = _warnings(complete)
+    return Comparison(columns, [_row(record, extra) for record in records], [*warnings, *_notes(complete)], warnings)
+
+
+def _order(record: Record) -> tuple[Any, ...]:
+    model = str(record.choices.get("model"))
+    known = MODEL_ORDER.index(model) if model in MODEL_ORDER else len(MODEL_ORDER)
+    others = sorted((key, str(value)) for key, value in record.choices.items())
+    return known, model, str(record.choices.get("loss")), others, record.seed
+
+
+def _varying_choices(records: list[Record]) -> list[str]:
+    keys = dict.fromkeys(key for record in records for key in record.choices)
+    fixed = {"model", "loss", "seed", "experiment", "debug"}
+    return [key for key in keys if key not in fixed and len({str(record.choices.get(key)) for record in records}) > 1]
+
+
+def _row(record: Record, extra: list[str]) -> dict[str, Value]:
+    model, loss = str(record.choices.get("model")), str(record.choices.get("loss"))
+    paper = TABLE_2.get((model, loss))
+    row: dict[str, Value] = {"model": model, "loss": loss, "seed": record.seed, "status": _status(record)}
+    row |= {key: str(record.choices.get(key, "")) for key in extra}
+    row |= _published(paper)
+    if record.num_params is not None:
+        row["params_millions"] = record.num_params / 1e6
+    row["gmacs"] = record.gmacs
+    if record.status == "complete":
+        row |= {key: 100 * value for key, value in record.test.items() if key.endswith("_accuracy")}
+        row["age_mae_years"] = record.test["age_mae_years"]
+        row |= {key: record.time[key] for key in ("fit_seconds", "images_per_second")}
+    return row
+
+
+def _published(paper: Published | None) -> dict[str, Value]:
+    if paper is None:
+        return {}
+    return {
+        "paper_age_accuracy": paper.age,
+        "paper_gender_accuracy": paper.gender,
+        "paper_params_millions": paper.params,
+        "paper_training_time": paper.training_time,
+    }
+
+
+def _status(record: Record) -> str:
+    if record.status == "failed":
+        return f"failed: {record.error}"
+    return "complete" if record.status == "complete" else "begun, not finished"
+
+
+def _warnings(complete: list[Record]) -> list[str]:
+    """Say why rows must not be compared, if so."""
+    warnings = []
+    for what, key in (
+        ("data sets", lambda record: record.data["fingerprint"]),
+        ("splits", lambda record: record.data["split_hash"]),
+        ("age-group schemes", lambda record: record.data["age_groups"]["scheme"]),
+        ("image sizes", lambda record: record.data["image_size"]),
+        ("numbers of epochs", lambda record: record.config["trainer"]["max_epochs"]),
+    ):
+        number = len({str(key(record)) for record in complete})
+        if number > 1:
+            warnings.append(f"Warning: these rows come from {number} different {what}; they are not comparable.")
+    limited = [key for key in ("limit_train_batches", "limit_test_batches", "fast_dev_run", "overfit_batches")
+               if any(record.config["trainer"].get(key) not in (None, 1.0, 0.0, False) for record in complete)]  # fmt: skip
+    if limited:
+        warnings.append(
+            f"Warning: trainer.{', trainer.'.join(limited)} cut these runs short; they say nothing of accuracy."
+        )
+    return warnings
+
+
+def _notes(complete: list[Record]) -> list[str]:
+    if not complete:
+        return ["No job is complete.", CONDITIONS]
+    synthetic = any("synthetic faces" in record.data["root"] for record in complete)
+    return [
+        *_distinct(complete, _data_line),
+        *_distinct(complete, _training_line),
+        *_distinct(complete, _hardware_line),
+        *_distinct(complete, _majority_line),
+        *(["Synthetic faces show that the code runs; they say nothing of the paper's claim."] if synthetic else []),
+        CONDITIONS,
+    ]
+
+
+def _distinct(records: list[Record], line: Callable[[Record], str]) -> list[str]:
+    return list(dict.fromkeys(line(record) for record in records))
+
+
+def _data_line(record: Record) -> str:
+    data, counts = record.data, record.data["counts"]
+    parts = " / ".join(f"{counts[part]:,}" for part in ("train", "val", "test"))
+    left_out = counts["skipped"] + sum(counts["dropped"].values())
+    control = {True: "leak control on", False: "leak control off", None: "split from a file"}[data["leak_control"]]
+    return (
+        f"Data: {data['root']}: {counts['files']:,} files, {left_out:,} left out, {parts} for training, validation and "
+        f"testing; {data['age_groups']['scheme']} age groups, {control}, split {data['split_hash'][:12]}."
+    )
+
+
+def _training_line(record: Record) -> str:
+    config, data = record.config, record.data
+    return (
+        f"Training: {data['image_size']} x {data['image_size']} pixels, {config['trainer']['max_epochs']} epochs, "
+        f"batch {config['data']['batch_size']}, {config['optimizer']['_target_'].rpartition('.')[2]} "
+        f"{config['optimizer']['lr']:g}; tested at the best epoch by {config['monitor']}."
+    )
+
+
+def _hardware_line(record: Record) -> str:
+    machine = record.environment
+    number = f"{machine['num_devices']} x " if machine["num_devices"] > 1 else ""
+    threads = f", {machine['threads']} threads" if machine["accelerator"] == "cpu" else ""
+    return f"Hardware: {number}{machine['device']}{threads}, {machine['precision']}, torch {machine['torch']}."
+
+
+def _majority_line(record: Record) -> str:
+    shares = []
+    for key in ("age_confusion", "gender_confusion"):
+        counts = [sum(row) for row in record.test[key]]
+        shares.append(100 * max(counts) / sum(counts))
+    return f"Always saying the most frequent class gives age {shares[0]:.2f} %, gender {shares[1]:.2f} %."

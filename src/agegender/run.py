@@ -1,0 +1,281 @@
+"""One job: skipped if complete, resumed if begun, trained, tested, recorded.
+
+Nothing here imports torch before it is known that there is something to train.
+"""
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from agegender import config as schema
+from agegender import record
+from agegender.errors import InputError, describe
+from agegender.record import Record
+
+log = logging.getLogger(__name__)
+traceback_log = logging.getLogger("agegender.traceback")  # the job's own log only
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, raised where the process stands, so that it ends as cleanly as on Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job of this process ended: `complete`, `skipped`, `failed`, `refused`, `interrupted` or `not started`."""
+
+    folder: Path
+    status: str
+    reason: str | None = None
+
+
+class Session:
+    """The jobs of this process, in the order of their runs.
+
+    Attributes:
+        outcomes: how each ended.
+        stop: why no further job may start; None while they may.
+        exit_code: of an interruption; None otherwise.
+    """
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.stop: str | None = None
+        self.interrupted: int | None = None
+
+    def exit_code(self) -> int:
+        """0 all done; 1 a job failed; 2 nothing but mistakes of the user's; 130 or 143 interrupted."""
+        if self.interrupted is not None:
+            return 128 + self.interrupted
+        statuses = {outcome.status for outcome in self.outcomes}
+        if statuses <= {"complete", "skipped"}:
+            return 0
+        return 2 if statuses <= {"refused", "not started"} else 1
+
+
+session = Session()
+
+
+def is_main_process() -> bool:
+    """Whether this process writes records: the first of a distributed job, or the only one."""
+    rank = next((os.environ[key] for key in ("RANK", "LOCAL_RANK", "SLURM_PROCID") if key in os.environ), "0")
+    return rank == "0"
+
+
+def run_job(config: DictConfig) -> str:
+    """Run one job as Hydra composed it; never raises for a job's failure in a sweep.
+
+    Returns:
+        The status. Outside a sweep, anything but success ends the process: exit code 1 for a failed job, 2 for a
+        mistake of the user's, 130 or 143 when interrupted.
+    """
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    hydra_config = HydraConfig.get()
+    multirun = hydra_config.mode == RunMode.MULTIRUN
+    folder = Path(hydra_config.runtime.output_dir)
+    if session.stop is not None:
+        outcome = Outcome(folder, "not started", session.stop)
+    else:
+        outcome = _attempt(config, folder, multirun=multirun)
+    session.outcomes.append(outcome)
+    if outcome.status in ("failed", "refused") and config.on_error == "stop":
+        session.stop = "on_error=stop"
+    if not multirun and session.exit_code():
+        raise SystemExit(session.exit_code())
+    return outcome.status
+
+
+def _on_sigterm(number: int, frame: Any) -> None:
+    raise Terminated
+
+
+def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
+    job: Job | None = None
+    started = time.monotonic()
+    try:
+        job = Job(resolve(config), folder)
+        _refuse_ddp_sweep(job.config, multirun=multirun)
+        with _alone(folder):
+            return Outcome(folder, job.run())
+    except (KeyboardInterrupt, SystemExit) as stop:
+        # Lightning turns KeyboardInterrupt into SystemExit; the original is its context.
+        number = signal.SIGTERM if isinstance(stop.__context__ or stop, Terminated) else signal.SIGINT
+        session.interrupted, session.stop = number, "interrupted"
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves it ignored
+        log.warning("%s: interrupted by %s; the same command goes on from its last epoch", folder, number.name)
+        return Outcome(folder, "interrupted")
+    except Exception as error:
+        reason = describe(error)
+        status = "refused" if reason is not None else "failed"
+        if reason is None:
+            reason = f"{type(error).__name__}: {str(error).strip()}".split("\n")[0][:300]
+            traceback_log.exception("the job failed")
+            log.error(
+                "%s failed after %.0f s: %s (traceback in its train.log)", folder, time.monotonic() - started, reason
+            )
+        else:
+            log.error("error: %s", reason)
+        if job is not None:
+            job.fail(reason)
+        return Outcome(folder, status, reason)
+
+
+def resolve(config: DictConfig) -> dict[str, Any]:
+    """Resolve a configuration to plain containers and check it.
+
+    Raises:
+        InputError: a value is missing, of the wrong type or out of range.
+    """
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise InputError(f"the configuration does not resolve: {error}") from error
+    assert isinstance(plain, dict)
+    resolved = {str(key): value for key, value in plain.items()}
+    schema.check(resolved)
+    return resolved
+
+
+def _refuse_ddp_sweep(config: dict[str, Any], *, multirun: bool) -> None:
+    launched = "LOCAL_RANK" in os.environ or "SLURM_PROCID" in os.environ
+    if multirun and not launched and str(config["trainer"]["strategy"]).startswith("ddp"):
+        raise InputError(
+            "trainer=ddp starts this program once per device, and each copy would run the whole sweep; "
+            "use trainer=gpu with one device per job, or start each job of the sweep by itself"
+        )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    if not is_main_process():
+        yield
+        return
+    lock = filelock.FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise InputError(
+            f"{folder} is being trained by another process; wait for it, or choose another name="
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class Job:
+    """One job and its directory.
+
+    Args:
+        config: resolved and checked.
+        folder: the directory that follows from the job's choices.
+    """
+
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        self.config, self.folder = config, folder
+        self._record: Record | None = None  # once this job has begun
+
+    @property
+    def _last(self) -> Path:
+        return self.folder / "checkpoints" / "last.ckpt"
+
+    def run(self) -> str:
+        """Skip, resume or train; give `skipped` or `complete`.
+
+        Raises:
+            InputError: the directory holds a run of another configuration, or any other mistake of the user's.
+        """
+        previous = record.read(self.folder) if self.config["resume"] else None
+        if previous is not None and (previous.status == "complete" or self._last.exists()):
+            different = schema.differences(previous.config, self.config)
+            if different:
+                raise InputError(
+                    f"{self.folder} holds a run of another configuration ({'; '.join(different[:3])}"
+                    f"{' and more' if len(different) > 3 else ''}); choose another name=, or resume=false to replace it"
+                )
+            if previous.status == "complete":
+                log.info("%s: complete, skipped", self.folder)
+                return "skipped"
+        self._record = self._begin(previous)
+        from agegender.training import train  # imports torch
+
+        train(self.config, self.folder, self._record, self._write)
+        return "complete"
+
+    def _begin(self, previous: Record | None) -> Record:
+        if is_main_process() and not (self.config["resume"] and self._last.exists()):
+            shutil.rmtree(self._last.parent, ignore_errors=True)  # a best epoch of an attempt that cannot be resumed
+        begun = Record(
+            status="running",
+            name=self.config["name"],
+            choices=_choices(),
+            config=self.config,
+            seed=self.config["seed"],
+            started=_now(),
+            wandb_id=previous.wandb_id if previous is not None else None,
+            git=_git(),
+        )
+        self._write(begun)
+        if is_main_process():
+            OmegaConf.save(OmegaConf.create(self.config), self.folder / "config.yaml")
+        return begun
+
+    def _write(self, entry: Record) -> None:
+        if is_main_process():
+            if entry.status != "running":
+                entry.finished = _now()
+            record.write(self.folder, entry)
+
+    def fail(self, reason: str) -> None:
+        """Record why the job failed; a record that this job did not begin stays as it is."""
+        if self._record is not None:
+            self._record.status, self._record.error = "failed", reason
+            try:
+                self._write(self._record)
+            except OSError as error:
+                log.error("the record of %s cannot be written either: %s", self.folder, describe(error) or error)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _choices() -> dict[str, Any]:
+    """The option of each config group, and every other key that the command line set and that makes a difference."""
+    hydra_config = HydraConfig.get()
+    groups = {key: value for key, value in hydra_config.runtime.choices.items() if not key.startswith("hydra/")}
+    choices: dict[str, Any] = {key: value for key, value in groups.items() if value is not None}
+    for override in hydra_config.overrides.task:
+        key, _, value = override.lstrip("+~").partition("=")
+        if key not in groups and schema.is_identity(key):
+            choices[key] = value
+    return choices
+
+
+def _git() -> dict[str, Any]:
+    """Commit of the code, and whether it was changed since; empty outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        commit = _output(["git", "rev-parse", "HEAD"], here)
+        return {"commit": commit, "dirty": bool(_output(["git", "status", "--porcelain"], here))}
+    except (OSError, subprocess.SubprocessError):
+        return {}
+
+
+def _output(command: list[str], folder: Path) -> str:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

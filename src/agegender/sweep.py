@@ -1,0 +1,103 @@
+"""When a multirun begins and ends: a directory for every job, a table for all of them, an exit code for the shell."""
+
+import logging
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from agegender import run
+from agegender.errors import InputError, describe
+from agegender.report.write import print_table, write_report
+
+log = logging.getLogger(__name__)
+
+_IN_EVERY_PATH = frozenset({"model", "loss", "seed"})
+
+
+class Sweep(Callback):
+    """Hydra's callback: named in `conf/train.yaml`."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check the job's directory before Hydra makes it."""
+        _check_start(config, Path(config.hydra.run.dir))
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check the sweep's directory, and give every swept key a place in the jobs' paths."""
+        _check_start(config, Path(config.hydra.sweep.dir))
+        swept = _swept_keys(config)
+        if swept:
+            choices = config.hydra.runtime.choices
+            parts = [f"{key}=${{{'hydra.runtime.choices.' if key in choices else ''}{key}}}" for key in swept]
+            subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # pyright: ignore
+            with open_dict(config):
+                config.hydra.overrides.hydra.append(f"hydra.sweep.subdir='{subdir}/{','.join(parts)}'")
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Write and print the table of all jobs of this name, tell W&B, and end with the exit code."""
+        folder = Path(config.hydra.sweep.dir)
+        outcomes = run.session.outcomes
+        try:
+            table = write_report(folder)
+        except (InputError, OSError) as error:
+            log.error("error: %s", describe(error) or error)
+            sys.exit(run.session.exit_code() or 1)
+        print_table(table)
+        print(_summary(outcomes))
+        for outcome in outcomes:
+            if outcome.reason is not None and outcome.status != "not started":
+                print(f"{outcome.folder}: {outcome.status}: {outcome.reason}")
+        print(f"The table: {folder / 'report' / 'table.md'}")
+        if config.logger.kind == "wandb" and any(outcome.status == "complete" for outcome in outcomes):
+            from agegender import tracking  # imports torch, by way of Lightning
+
+            columns = [column.key for column in table.columns]
+            rows = [[row.get(key) for key in columns] for row in table.rows]
+            settings = OmegaConf.to_container(config.logger, resolve=True)
+            tracking.log_comparison(settings, config.name, folder, tracking.Table(columns, rows))  # pyright: ignore
+        if run.session.exit_code():
+            sys.exit(run.session.exit_code())
+
+
+def _swept_keys(config: DictConfig) -> list[str]:
+    """Keys, beside those in every path, that this multirun gives several values."""
+    params = config.hydra.sweeper.get("params")  # an experiment's own sweep; the command line comes after it
+    texts = [f"{key}={value}" for key, value in (params or {}).items()] + list(config.hydra.overrides.task)
+    last = {override.get_key_element(): override for override in OverridesParser.create().parse_overrides(texts)}
+    swept = [override.key_or_group for override in last.values() if override.is_sweep_override()]
+    return sorted({key.partition("@")[0] for key in swept} - _IN_EVERY_PATH)
+
+
+def _check_start(config: DictConfig, folder: Path) -> None:
+    """End with one line where a run could not even begin: Hydra would show a traceback."""
+    try:
+        run.resolve(_without_hydra(config))
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except (InputError, OSError) as error:
+        reason = describe(error) or str(error)
+        mend = "" if isinstance(error, InputError) else " (name= and runs_dir= choose it)"
+        print(f"error: {reason}{mend}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _without_hydra(config: DictConfig) -> DictConfig:
+    copy = config.copy()
+    with open_dict(copy):
+        copy.pop("hydra", None)
+    return copy
+
+
+def _summary(outcomes: list[run.Outcome]) -> str:
+    counts = Counter(outcome.status for outcome in outcomes)
+    order = ("complete", "skipped", "failed", "refused", "interrupted", "not started")
+    names = {"complete": "trained", "skipped": "complete before, skipped"}
+    told = [f"{counts[status]} {names.get(status, status)}" for status in order if counts[status]]
+    return f"{len(outcomes)} jobs: {', '.join(told)}."

@@ -1,0 +1,84 @@
+"""What a job costs: seconds, images per second and peak memory."""
+
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+
+_CLEAR_REFS = Path("/proc/self/clear_refs")  # Linux: writing 5 resets the peak of the resident set
+
+
+class FitTimer(lightning.Callback):
+    """Time the training of one job; the sums live in its checkpoints, so a resumed job counts all its parts.
+
+    Attributes:
+        fit_seconds: wall time of fit, validation and checkpoints included.
+        train_seconds: wall time of the training batches alone.
+        num_images: images that went through a training step, all devices together.
+    """
+
+    def __init__(self) -> None:
+        self.fit_seconds = 0.0
+        self.train_seconds = 0.0
+        self.num_images = 0
+        self._fit_mark = 0.0
+        self._epoch_mark = 0.0
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._fit_mark = time.perf_counter()
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._epoch_mark = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.num_images += len(batch["group"]) * trainer.world_size
+        if trainer.is_last_batch:  # validation follows inside the same epoch
+            if pl_module.device.type == "cuda":
+                torch.cuda.synchronize()
+            self.train_seconds += time.perf_counter() - self._epoch_mark
+
+    def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._count_fit()
+
+    def _count_fit(self) -> None:
+        now = time.perf_counter()
+        self.fit_seconds += now - self._fit_mark
+        self._fit_mark = now
+
+    @property
+    def images_per_second(self) -> float:
+        return self.num_images / self.train_seconds if self.train_seconds > 0 else 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        self._count_fit()
+        return {"fit_seconds": self.fit_seconds, "train_seconds": self.train_seconds, "num_images": self.num_images}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.fit_seconds = state_dict["fit_seconds"]
+        self.train_seconds = state_dict["train_seconds"]
+        self.num_images = state_dict["num_images"]
+
+
+def reset_peak_memory() -> None:
+    """Start a new measurement, so that one job's peak does not count for the next in the same process."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    if _CLEAR_REFS.exists():
+        _CLEAR_REFS.write_text("5")
+
+
+def peak_memory_bytes(device: str) -> int:
+    """Peak since the last reset: allocated on the device for `cuda`, else the process's resident set."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

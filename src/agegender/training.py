@@ -1,0 +1,250 @@
+"""Fit, test and measure one job."""
+
+import csv
+import io
+import logging
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+from agegender import build, timing
+from agegender.data.datamodule import UTKFaceDataModule
+from agegender.data.split import save_manifest
+from agegender.labels import GENDERS, RACES
+from agegender.models import measure
+from agegender.module import AgeGenderModule
+from agegender.record import Record, write_atomically
+from agegender.tracking import JobTracker
+
+log = logging.getLogger(__name__)
+
+
+class EpochLog(lightning.Callback):
+    """One line per epoch in the log: what a cluster's log file, without a progress bar, shows."""
+
+    def __init__(self, timer: timing.FitTimer) -> None:
+        self._timer = timer
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        values = trainer.callback_metrics
+        shown = {
+            key: f"{float(values[name]):.4f}"
+            for key, name in (
+                ("loss", "train/loss"),
+                ("val loss", "val/loss"),
+                ("age", "val/age_accuracy"),
+                ("gender", "val/gender_accuracy"),
+            )
+            if name in values
+        }
+        text = ", ".join(f"{key} {value}" for key, value in shown.items())
+        speed = self._timer.images_per_second
+        log.info("epoch %d/%s: %s, %.0f images/s", trainer.current_epoch + 1, trainer.max_epochs, text, speed)
+
+
+def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[[Record], None]) -> None:
+    """Train and test a job and complete its record.
+
+    Args:
+        config: resolved and checked.
+        folder: the job's directory; what it holds of an earlier attempt is gone on with.
+        record: begun; its results are filled in.
+        write: saves the record.
+
+    Raises:
+        InputError: the data, the network or the hardware is not what the configuration needs.
+    """
+    build.quiet_libraries()
+    timing.reset_peak_memory()
+    module = build.make_module(config)
+    cost = _measure(config, module, record)
+    datamodule = build.make_datamodule(config)
+    datamodule.setup()
+    record.data = {
+        **datamodule.describe(),
+        "split_file": str(save_manifest(folder_of_sweep(config), datamodule.manifest)),
+    }
+    group_of_age = torch.from_numpy(datamodule.groups.group_of_age)
+    module.method.prepare(datamodule.train_age_counts(), group_of_age)
+    tracker = JobTracker(config["logger"], record, folder)
+    write(record)
+    tracker.describe_model(*cost)
+    try:
+        _fit_and_test(config, folder, module, datamodule, tracker, record)
+        labels = save_predictions(folder / "predictions.csv", module, datamodule)
+        record.status = "complete"
+        write(record)
+        _drop_optimizer_state(folder / "checkpoints" / "last.ckpt")
+        tracker.finish(record, labels, datamodule.groups.names)
+    finally:
+        tracker.close(1)  # nothing where it is closed already
+    scores = record.test
+    log.info(
+        "%s: complete in %.0f s; test age %.2f %%, gender %.2f %%, MAE %.2f years",
+        *(folder, record.time["fit_seconds"], 100 * scores["age_accuracy"], 100 * scores["gender_accuracy"]),
+        scores["age_mae_years"],
+    )
+
+
+def folder_of_sweep(config: dict[str, Any]) -> Path:
+    """The directory that all jobs of a name share."""
+    return Path(config["runs_dir"]) / config["name"]
+
+
+def _measure(config: dict[str, Any], module: AgeGenderModule, record: Record) -> tuple[int, int, float]:
+    record.num_params = measure.num_params(module.network)
+    record.num_params_trainable = measure.num_params(module.network, trainable=True)
+    builder = build.network_builder(config, module.method.num_outputs)
+    record.gmacs = measure.gmacs(builder, config["data"]["image_size"])
+    return record.num_params, record.num_params_trainable, record.gmacs
+
+
+def _fit_and_test(
+    config: dict[str, Any],
+    folder: Path,
+    module: AgeGenderModule,
+    datamodule: UTKFaceDataModule,
+    tracker: JobTracker,
+    record: Record,
+) -> None:
+    timer = timing.FitTimer()
+    best, last = folder / "checkpoints" / "best.ckpt", folder / "checkpoints" / "last.ckpt"
+    callbacks = [timer, EpochLog(timer), *_checkpoints(config, best.parent)]
+    trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=callbacks, logger=tracker.logger)
+    resumed = last.exists()
+    if resumed:
+        log.info("%s: begun before; going on from its last epoch", folder)
+        build.read_checkpoint(last)
+    trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if best.exists():
+        chosen = build.read_checkpoint(best)
+        record.best_epoch, record.val = chosen["epoch"] + 1, chosen["agegender_val"]
+    trainer.test(
+        module, datamodule=datamodule, ckpt_path=best if best.exists() else None, verbose=False, weights_only=True
+    )
+    record.test = module.test_scores
+    record.time = {
+        "fit_seconds": timer.fit_seconds,
+        "train_seconds": timer.train_seconds,
+        "images_per_second": timer.images_per_second,
+        "peak_memory_bytes": timing.peak_memory_bytes(trainer.strategy.root_device.type),
+        "resumed": resumed,
+    }
+    record.environment = describe_environment(trainer)
+
+
+def _checkpoints(config: dict[str, Any], folder: Path) -> list[lightning.Callback]:
+    if config["trainer"]["fast_dev_run"]:
+        return []
+    callbacks: list[lightning.Callback] = [
+        ModelCheckpoint(
+            folder,
+            filename="best",
+            monitor=config["monitor"],
+            mode=_mode(config["monitor"]),
+            save_weights_only=True,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+            auto_insert_metric_name=False,
+        ),
+        ModelCheckpoint(
+            folder,
+            filename="last",
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+            auto_insert_metric_name=False,
+        ),
+    ]
+    if config["early_stopping"] is not None:
+        callbacks.append(
+            EarlyStopping(config["monitor"], patience=config["early_stopping"], mode=_mode(config["monitor"]))
+        )
+    return callbacks
+
+
+def _mode(monitor: str) -> str:
+    return "min" if monitor.endswith(("loss", "mae_years")) else "max"
+
+
+def save_predictions(path: Path, module: AgeGenderModule, datamodule: UTKFaceDataModule) -> dict[str, list[int]]:
+    """Write one row per tested image: labels, predictions and their probabilities.
+
+    Returns:
+        `group`, `group_predicted`, `gender`, `gender_predicted` of each image.
+    """
+    table, names = datamodule.table, datamodule.groups.names
+    batches = [
+        {key: value.float().cpu() for key, value in batch.items() if key != "row"} for batch in module.predictions
+    ]
+    rows = torch.cat([batch["row"].cpu() for batch in module.predictions]).numpy()
+    group, gender, years = (torch.cat([batch[key] for batch in batches]) for key in ("group", "gender", "years"))
+    labels = {
+        "group": datamodule.groups.of(table.ages[rows]).tolist(),
+        "group_predicted": group.argmax(dim=1).tolist(),
+        "gender": table.genders[rows].tolist(),
+        "gender_predicted": gender.argmax(dim=1).tolist(),
+    }
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["image", "group", "group_predicted", "years", "years_predicted", "gender", "gender_predicted", "race"]
+        + [f"p_{name}" for name in (*names, *GENDERS)]
+    )
+    for index, row in enumerate(rows):
+        race = table.races[row]
+        probabilities = [f"{value:.6f}" for value in (*group[index].tolist(), *gender[index].tolist())]
+        writer.writerow(
+            [
+                table.names[row],
+                *(names[labels[key][index]] for key in ("group", "group_predicted")),
+                *(table.ages[row], f"{float(years[index]):.3f}"),
+                *(GENDERS[labels[key][index]] for key in ("gender", "gender_predicted")),
+                *(RACES[race] if race >= 0 else "", *probabilities),
+            ]
+        )
+    write_atomically(path, text.getvalue())
+    return labels
+
+
+def _drop_optimizer_state(path: Path) -> None:
+    """Shrink a complete job's last checkpoint to a third: nothing will be trained from it any more."""
+    if path.exists():
+        content = build.read_checkpoint(path)
+        content["optimizer_states"] = []
+        temporary = path.with_name(f".{path.name}.tmp")
+        torch.save(content, temporary)
+        os.replace(temporary, path)
+
+
+def describe_environment(trainer: lightning.Trainer) -> dict[str, Any]:
+    """Tell the record on what a job ran."""
+    device = trainer.strategy.root_device
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
+        "accelerator": device.type,
+        "num_devices": trainer.world_size,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "precision": str(trainer.precision),
+    }
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,16 @@
+"""Train one job, or sweep many: python train.py model=small_cnn loss=weighted data.root=UTKFace.tar."""
+
+import hydra
+from omegaconf import DictConfig
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="train")
+def main(config: DictConfig) -> str:
+    """Run one job; its status is the return value."""
+    from agegender.run import run_job
+
+    return run_job(config)
+
+
+if __name__ == "__main__":
+    main()
