@@ -1,0 +1,45 @@
+# `make demo` and `make test` set up what is missing; PYTHON chooses the interpreter (3.11 to 3.13).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo table2 test check format lint types clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## a virtual environment in .venv with exact versions
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "Python 3.11 to 3.13 is needed; give it with: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## the whole comparison on synthetic faces: ten jobs, minutes on two CPU cores
+	$(BIN)/python train.py experiment=demo
+
+table2: $(READY)  ## the paper's Table 2 on real images: make table2 DATA=UTKFace.tar
+	@test -n "$(DATA)" || { echo "give the images: make table2 DATA=UTKFace.tar" >&2; exit 2; }
+	$(BIN)/python train.py experiment=table2 data.root=$(DATA)
+
+test: $(READY)  ## all tests; those of the real images where AGEGENDER_UTKFACE names them
+	$(BIN)/python -m pytest
+
+check: format lint types  ## formatter, linter, import layers, types
+
+format: $(READY)
+	$(BIN)/ruff format --check .
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: $(READY)
+	$(BIN)/pyright
+
+clean:  ## remove the virtual environment and what tools left; runs/ stays
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache src/*.egg-info
