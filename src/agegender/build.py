@@ -1,7 +1,6 @@
 """From configuration to objects, and from a checkpoint back to a module."""
 
 import logging
-import pickle
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -11,16 +10,17 @@ from typing import Any
 import lightning
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import get_class, instantiate
+from hydra.utils import get_object, instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import RichProgressBar
 from torch import nn
 
 from agegender.data.datamodule import UTKFaceDataModule
+from agegender.data.source import draw_faces
 from agegender.errors import InputError, describe
 from agegender.losses.base import Method
 from agegender.models import measure
-from agegender.models.weights import read_state
+from agegender.models.weights import UNREADABLE, read_state
 from agegender.module import AgeGenderModule
 
 log = logging.getLogger(__name__)
@@ -43,9 +43,9 @@ def quiet_libraries() -> None:
 
 
 def _instantiate(config: Any, **arguments: Any) -> Any:
-    """Instantiate, and tell the user's mistakes without Hydra's wrapping."""
+    """Instantiate, nothing inside it, and tell the user's mistakes without Hydra's wrapping."""
     try:
-        return instantiate(config, **arguments)
+        return instantiate(config, _recursive_=False, **arguments)
     except InstantiationException as error:
         reason = describe(error)
         cause = error.__cause__
@@ -56,8 +56,11 @@ def _instantiate(config: Any, **arguments: Any) -> Any:
 
 def make_datamodule(config: dict[str, Any]) -> UTKFaceDataModule:
     """Make the data module; reads no image yet."""
-    data = {key: value for key, value in config["data"].items() if key != "root"}  # the source has it
-    return _instantiate(data, seed=config["seed"])
+    _check_target(config["data"], lightning.LightningDataModule)
+    _check_source(config["data"]["source"])
+    data = {key: value for key, value in config["data"].items() if key not in ("root", "source")}
+    source = _instantiate(config["data"]["source"])
+    return _instantiate(data, _partial_=True)(source=source, seed=config["seed"])
 
 
 def network_builder(config: dict[str, Any], num_outputs: int) -> Callable[[int], nn.Module]:
@@ -79,13 +82,25 @@ def make_method(config: dict[str, Any]) -> Method:
 
 def _check_target(config: dict[str, Any], kind: type) -> None:
     """A checkpoint's configuration comes from a file: only a class of the right kind may be called."""
+    made = _locate(config)
+    if not (isinstance(made, type) and issubclass(made, kind)):
+        raise InputError(f"_target_={config['_target_']} is not a {kind.__name__}")
+
+
+def _check_source(config: dict[str, Any]) -> None:
+    """Likewise: only a class that is a source, or a function of `agegender.data.source`."""
+    made = _locate(config)
+    is_source = isinstance(made, type) and all(hasattr(made, name) for name in ("names", "signature", "read"))
+    if not is_source and getattr(made, "__module__", None) != draw_faces.__module__:
+        raise InputError(f"_target_={config['_target_']} is not a source of faces; see agegender.data.source")
+
+
+def _locate(config: dict[str, Any]) -> Any:
     target = config.get("_target_")
     try:
-        right = isinstance(target, str) and issubclass(get_class(target), kind)
+        return get_object(str(target))
     except (ImportError, ValueError) as error:
         raise InputError(f"_target_={target} cannot be imported ({error}); check its spelling") from error
-    if not right:
-        raise InputError(f"_target_={target} is not a {kind.__name__}")
 
 
 def make_module(config: dict[str, Any]) -> AgeGenderModule:
@@ -153,7 +168,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         reason = str(error).strip().split("\n")[0][:150]
         raise InputError(f"{path} is not a checkpoint that can be read safely ({reason}); is it complete?") from error
     return content if isinstance(content, dict) else {}

@@ -34,9 +34,8 @@ MONITORS = tuple(
 
 
 class _Keys(BaseModel):
-    model_config = ConfigDict(
-        strict=True, extra="allow"
-    )  # options may have keys of their own: their classes check them
+    # Options may have keys of their own: their classes check them.
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
 
 class Data(_Keys):
@@ -144,6 +143,9 @@ def check(config: dict[str, Any], schema: type[BaseModel] = Config) -> None:
     except ValidationError as error:
         told: dict[str, list[str]] = {}
         for mistake in error.errors():
+            if mistake["type"] == "missing":
+                told[f"{'.'.join(map(str, mistake['loc']))} is missing"] = ["give it a value"]
+                continue
             key = ".".join(str(part) for part in mistake["loc"] if _is_key(config, mistake["loc"], part))
             told.setdefault(f"{key}={mistake['input']}", []).append(mistake["msg"])
         raise InputError("; ".join(f"{key}: {' or '.join(dict.fromkeys(why))}" for key, why in told.items())) from error

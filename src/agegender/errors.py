@@ -4,6 +4,7 @@ import errno
 
 # Errors of the operating system that the user can mend, not the code: no room, no permission, no such place.
 _MENDS = {
+    errno.ENOENT: "check the path",
     errno.ENOSPC: "free some space, or choose another disk",
     errno.EDQUOT: "your disk quota is used up; free some space, or choose another disk",
     errno.EFBIG: "the file is larger than this system allows; choose another disk",
@@ -35,7 +36,9 @@ def describe(error: BaseException) -> str | None:
         One line, or None if the error is neither: then it is a defect, and its traceback matters.
     """
     cause: BaseException | None = error
-    while cause is not None:
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:  # an error can be its own context
+        seen.add(id(cause))
         if isinstance(cause, InputError):
             return " ".join(str(cause).split())
         if isinstance(cause, OSError) and cause.errno in _MENDS:

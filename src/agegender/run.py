@@ -130,6 +130,8 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
             )
         else:
             log.error("error: %s", reason)
+            if not isinstance(error, InputError):  # a full disk and the like: where it struck may matter
+                traceback_log.exception("the job was given up")
         if job is not None:
             job.fail(reason)
         return Outcome(folder, status, reason)

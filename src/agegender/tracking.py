@@ -143,7 +143,7 @@ def start_run(settings: dict[str, Any], folder: Path, **arguments: Any) -> Any:
                 mode=attempt,  # pyright: ignore[reportArgumentType]
                 resume="allow",
                 reinit="create_new",
-                settings=wandb.Settings(silent=True, console="off", init_timeout=_INIT_SECONDS),
+                settings=wandb.Settings(silent=True, console="off", init_timeout=_init_seconds()),
                 **arguments,
             )
         except Exception as error:  # wandb raises many kinds; none of them is a reason to lose a job
@@ -153,6 +153,10 @@ def start_run(settings: dict[str, Any], folder: Path, **arguments: Any) -> Any:
             log.info("W&B offline; to send it: wandb sync %s", Path(run.dir).parent)
         return run
     return None
+
+
+def _init_seconds() -> float:
+    return float(os.environ.get("WANDB_INIT_TIMEOUT", _INIT_SECONDS))
 
 
 def _has_key() -> bool:

@@ -1,20 +1,16 @@
-"""Scan a source once, decode it once: a table of its files, and their pixels in one memory-mapped uint8 file.
+"""Keep what a scan found: a table of the files, and their pixels in one memory-mapped uint8 file.
 
 Both lie in the cache directory. They are written under a temporary name and renamed when complete, behind a lock, so
 that concurrent jobs build them once and a killed job leaves nothing that looks complete.
 """
 
-import csv
 import hashlib
-import io
 import json
 import logging
 import math
 import os
 import shutil
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -22,18 +18,13 @@ from typing import Protocol
 import filelock
 import numpy as np
 import PIL
-from rich.progress import track
 
-from agegender import record
 from agegender.data import images
-from agegender.data.duplicates import clusters
-from agegender.data.faces import Face, FaceTable, Source
-from agegender.data.utkface import parse_name
+from agegender.data.faces import FaceTable, Source
+from agegender.data.scan import in_parallel, read_table, scan, write_table
 from agegender.errors import InputError, describe
 
 VERSION = 1  # of the files written here: raise it when their content changes, so that old ones are left alone
-_CHUNK = 64  # images that a thread takes at once
-_COLUMNS = ("image", "age", "gender", "race", "sha256", "cluster", "skipped")
 
 log = logging.getLogger(__name__)
 
@@ -79,11 +70,11 @@ class Cache:
     def table(self) -> FaceTable:
         """Scan the source, or read what an earlier scan found."""
         if self._folder is None:
-            return self._scan(None)
+            return scan(self.source, self._names())
         sample = [self._limit, self._seed] if self._limit is not None else []
         path = self._folder / f"table-{_key([self.source.signature(), *sample])}.csv"
         with _locked(path):
-            table = _read_table(path)
+            table = read_table(path)
             if table is None:
                 table = self._scan_and_decode(path)
         return table
@@ -105,13 +96,13 @@ class Cache:
         with _locked(path):
             pixels = _open_pixels(path, self._shape(table.names))
             if pixels is None:
-                with _new_pixels(self._folder, self._shape(table.names)) as (temporary, out):
+                with _new_pixels(path, self._shape(table.names)) as (temporary, out):
                     rows = np.flatnonzero(table.usable)
 
                     def decode(index: int) -> None:
                         out[rows[index]] = decoder[rows[index : index + 1]][0]
 
-                    _in_parallel(decode, len(rows), f"decoding faces at {self._image_size} pixels")
+                    in_parallel(decode, len(rows), f"decoding faces at {self._image_size} pixels")
                     out.flush()
                     os.replace(temporary, path)
                 pixels = _open_pixels(path, self._shape(table.names))
@@ -135,40 +126,16 @@ class Cache:
 
     def _scan_and_decode(self, path: Path) -> FaceTable:
         """Scan, and keep the pixels of the same pass: each file is decoded once."""
+        names = self._names()
         if self._image_size is None:
-            table = self._scan(None)
+            table = scan(self.source, names)
         else:
-            with _new_pixels(path.parent, self._shape(self._names())) as (temporary, out):
-                table = self._scan(out)
+            with _new_pixels(path, self._shape(names)) as (temporary, out):
+                table = scan(self.source, names, out)
                 out.flush()
                 os.replace(temporary, self._pixels_path(table))
-        _write_table(path, table)
+        write_table(path, table)
         return table
-
-    def _scan(self, out: np.ndarray | None) -> FaceTable:
-        names = self._names()
-        faces = [Face(0, 0, 0)] * len(names)
-        contents, reasons = [""] * len(names), [""] * len(names)
-        hashes = np.zeros((len(names), images.HASH_BYTES), dtype=np.uint8)
-
-        def scan(row: int) -> None:
-            try:
-                face = parse_name(names[row])
-                content = self.source.read(names[row])
-                image = images.decode(content)
-            except ValueError as error:
-                reasons[row] = " ".join(str(error).split())
-                return
-            faces[row], contents[row] = face, hashlib.sha256(content).hexdigest()
-            hashes[row] = images.difference_hash(image)
-            if out is not None:
-                out[row] = images.resize(image, out.shape[1])
-
-        _in_parallel(scan, len(names), "reading faces")
-        ages, genders, races = (np.array([getattr(face, key) for face in faces]) for key in ("age", "gender", "race"))
-        usable = np.array([not reason for reason in reasons], dtype=bool)
-        sets = clusters(hashes, usable)
-        return FaceTable(tuple(names), ages, genders, races, tuple(contents), sets, tuple(reasons))
 
 
 def _key(parts: list[object]) -> str:
@@ -177,15 +144,21 @@ def _key(parts: list[object]) -> str:
 
 
 @contextmanager
-def _new_pixels(folder: Path, shape: tuple[int, ...]) -> Iterator[tuple[Path, np.ndarray]]:
-    """Give a temporary file and its map to fill; it is gone afterwards unless it was renamed."""
+def _new_pixels(path: Path, shape: tuple[int, ...]) -> Iterator[tuple[Path, np.memmap]]:
+    """Give a temporary file and its map to fill; it is gone afterwards unless it was renamed.
+
+    Args:
+        path: the file whose lock is held: what a killed job left of its temporary file is overwritten.
+        shape: of the images.
+    """
+    folder, temporary = path.parent, path.with_name(f".{path.name}.tmp")
+    temporary.unlink(missing_ok=True)
     num_bytes, free = math.prod(shape), shutil.disk_usage(folder).free
     if num_bytes > free:
         raise InputError(
             f"{folder} has room for {free / 1e9:.1f} GB, the decoded images need {num_bytes / 1e9:.1f} GB; "
             "choose another data.cache_dir, a smaller data.image_size, or data.cache=false"
         )
-    temporary = folder / f".pixels-{os.getpid()}-{threading.get_ident()}.tmp"
     try:
         out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         _allocate(temporary)
@@ -195,22 +168,6 @@ def _new_pixels(folder: Path, shape: tuple[int, ...]) -> Iterator[tuple[Path, np
         raise InputError(f"the cache in {folder} cannot be written: {reason}; or use data.cache=false") from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _in_parallel(work: Callable[[int], None], num_items: int, title: str) -> None:
-    """Call work(0) ... work(num_items - 1) on all cores: Pillow decodes outside Python's lock, so threads do."""
-
-    def chunk(start: int) -> None:
-        for item in range(start, min(start + _CHUNK, num_items)):
-            work(item)
-
-    executor = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
-    try:
-        starts = range(0, num_items, _CHUNK)
-        for _ in track(executor.map(chunk, starts), title, total=len(starts), transient=True):
-            pass
-    finally:
-        executor.shutdown(cancel_futures=True)
 
 
 def _allocate(path: Path) -> None:
@@ -240,7 +197,7 @@ def _open_pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     if not path.exists():
         return None
     try:
-        pixels = np.load(path, mmap_mode="r")
+        pixels = np.lib.format.open_memmap(path, mode="r")
         if pixels.shape == shape and pixels.dtype == np.uint8:
             return pixels
         reason = f"holds {pixels.dtype} {pixels.shape} instead of uint8 {shape}"
@@ -248,27 +205,3 @@ def _open_pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
         reason = str(error)
     log.warning("%s is broken (%s); building it anew", path, reason)
     return None
-
-
-def _write_table(path: Path, table: FaceTable) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    columns = (table.names, table.ages, table.genders, table.races, table.sha256, table.clusters, table.skipped)
-    writer.writerows([_COLUMNS, *zip(*columns, strict=True), ("end", len(table))])
-    record.write_atomically(path, text.getvalue(), errors="surrogateescape")
-
-
-def _read_table(path: Path) -> FaceTable | None:
-    if not path.exists():
-        return None
-    try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            header, *rows, end = csv.reader(file)
-        if tuple(header) != _COLUMNS or end != ["end", str(len(rows))]:
-            raise ValueError("it is cut off")
-        names, ages, genders, races, contents, sets, reasons = zip(*rows, strict=True)
-        ages, genders, races, sets = (np.array(column, dtype=np.int64) for column in (ages, genders, races, sets))
-        return FaceTable(names, ages, genders, races, contents, sets, reasons)
-    except (ValueError, csv.Error) as error:
-        log.warning("%s is broken (%s); scanning anew", path, error)
-        return None

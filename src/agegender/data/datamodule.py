@@ -148,7 +148,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         )
         if len(skipped) == len(table):
             raise InputError(f"{told}; nothing is left: is this UTKFace? (agegender audit lists them all)")
-        if len(skipped) > self.max_skipped * len(table):
+        if len(skipped) / len(table) > self.max_skipped:
             raise InputError(
                 f"{told}; that is more than data.max_skipped={self.max_skipped:g} allows: raise it, or mend the files "
                 "(agegender audit lists them all)"

@@ -1,15 +1,61 @@
 """One file's bytes to pixels, and to the hash that finds near duplicates."""
 
 import io
+import struct
+import threading
 import warnings
 
 import imagehash
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 MAX_PIXELS = 50_000_000  # a face of 200 x 200 has 40,000: a larger picture is a decompression bomb, or no face crop
 HASH_SIDE = 16  # 16 x 16 = 256 bits of difference hash
 HASH_BYTES = HASH_SIDE * HASH_SIDE // 8
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # Pillow reads more, some of them by running other programs
+# What Pillow raises on broken files.
+_BROKEN = (
+    *(OSError, SyntaxError, EOFError, LookupError, ArithmeticError, MemoryError),
+    *(TypeError, ValueError, struct.error),
+)
+_TURNS: dict[object, Image.Transpose] = {  # EXIF's orientation: what makes the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class _Quiet:
+    """Python's warnings off while any thread is inside.
+
+    `warnings.catch_warnings` is one thread's: with several inside, the last one out would leave all warnings off.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._filters.__exit__(None, None, None)
+
+
+_quiet = _Quiet()
 
 
 def decode(content: bytes) -> Image.Image:
@@ -19,19 +65,31 @@ def decode(content: bytes) -> Image.Image:
         ValueError: it cannot be decoded, is cut off, or is too large; the message is the reason alone.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the size is checked here, and broken EXIF data does not matter
-            image = Image.open(io.BytesIO(content))
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise ValueError(f"{width} x {height} pixels are more than {MAX_PIXELS:,}")
-            return ImageOps.exif_transpose(image).convert("RGB")
+        with _quiet:  # the size is checked here, and broken EXIF data does not matter
+            image = Image.open(io.BytesIO(content), formats=_FORMATS)
+            if image.width * image.height <= MAX_PIXELS:
+                return _upright(image, _orientation(image))
     except Image.UnidentifiedImageError as error:
         raise ValueError("not an image") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"more than {MAX_PIXELS:,} pixels") from error
-    except (OSError, SyntaxError, EOFError, IndexError, OverflowError, MemoryError) as error:
-        raise ValueError(f"cannot be decoded ({error})") from error  # what Pillow raises on broken files
+    except _BROKEN as error:
+        raise ValueError(f"cannot be decoded ({error})") from error
+    raise ValueError(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS:,}")
+
+
+def _orientation(image: Image.Image) -> object:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except _BROKEN:
+        return None
+
+
+def _upright(image: Image.Image, orientation: object) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits per pixel, which Pillow would clip at 255
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    rgb = image.convert("RGB")
+    return rgb.transpose(_TURNS[orientation]) if orientation in _TURNS else rgb
 
 
 def resize(image: Image.Image, size: int) -> np.ndarray:

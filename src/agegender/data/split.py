@@ -96,7 +96,8 @@ def assign_parts(group: np.ndarray, units: np.ndarray, seed: int) -> np.ndarray:
     """Deal images out to the parts: exact sizes, every group in proportion, no unit in two parts.
 
     Units of several images go first, to a part drawn at random among those with room for them; the single images then
-    fill each group's places. A unit too large for validation and test goes to training.
+    fill each group's places. A unit too large for validation and test goes to training; the sizes stay exact as long as
+    there are single images to make up for it.
 
     Args:
         group: (N,) stratum of each image.
@@ -128,7 +129,16 @@ def assign_parts(group: np.ndarray, units: np.ndarray, seed: int) -> np.ndarray:
         places = np.maximum(room[stratum], 0)
         ends = np.minimum(np.cumsum(places[[2, 1]]), len(rows))
         part[rows[: ends[0]]], part[rows[ends[0] : ends[1]]], part[rows[ends[1] :]] = 2, 1, 0
+    _fill_up(part, np.bincount(unit)[unit] == 1, rng)
     return part
+
+
+def _fill_up(part: np.ndarray, single: np.ndarray, rng: np.random.Generator) -> None:
+    """Give validation and test the places that units in training took from their strata, from any stratum."""
+    for index, size in enumerate(part_sizes(len(part))):
+        missing = size - int((part == index).sum())
+        if index > 0 and missing > 0:
+            part[rng.permutation(np.flatnonzero((part == 0) & single))[:missing]] = index
 
 
 def _quotas(group: np.ndarray) -> np.ndarray:
@@ -184,11 +194,11 @@ def read_split(path: Path, table: FaceTable, groups: AgeGroups) -> Split:
 
 def _read_manifest(path: Path) -> dict[str, str]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             part_of = {row["image"]: row["part"] for row in csv.DictReader(file)}
     except OSError as error:
         raise InputError(f"data.split_file={path} cannot be read ({error.strerror}); check the path") from error
-    except (KeyError, UnicodeDecodeError, csv.Error) as error:
+    except (KeyError, csv.Error) as error:
         raise InputError(f"data.split_file={path} is not a CSV with the columns image and part") from error
     wrong = {part for part in part_of.values()} - set(PARTS)
     if wrong or not part_of:
@@ -202,5 +212,5 @@ def save_manifest(folder: Path, manifest: str) -> Path:
     """Write a manifest under its own hash, once; all jobs of a sweep that share a split share the file."""
     path = folder / f"split-{manifest_hash(manifest)[:12]}.csv"
     if not path.exists():
-        record.write_atomically(path, manifest)
+        record.write_atomically(path, manifest, errors="surrogateescape")
     return path

@@ -41,7 +41,9 @@ class CrossEntropy(Method):
     def forward(self, outputs: Tensor, group: Tensor, years: Tensor) -> Tensor:
         weight = self.class_weights()[group]  # (B,)
         losses = functional.cross_entropy(outputs, group, reduction="none") * weight
-        return losses.mean() if self.normalization == "images" else losses.sum() / weight.sum()
+        if self.normalization == "images":
+            return losses.mean()
+        return losses.sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)  # 0 where all weigh nothing
 
     def decode(self, outputs: Tensor) -> AgePrediction:
         probabilities = outputs.softmax(dim=1)  # (B, G)

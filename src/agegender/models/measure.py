@@ -32,20 +32,26 @@ def check_image_size(build: Callable[[int], nn.Module], image_size: int, name: s
         name: of the network, for the message.
 
     Raises:
-        InputError: too small; the message names the smallest size that works.
+        InputError: too small, the message names the smallest size that works; or no size works.
     """
-    if not _takes(build, image_size):
-        smallest = next((size for size in range(image_size + 1, _LARGEST_MINIMUM) if _takes(build, size)), None)
-        assert smallest is not None, f"{name} takes no image up to {_LARGEST_MINIMUM} pixels"
-        raise InputError(f"data.image_size={image_size} is too small for model={name}; its smallest is {smallest}")
+    reason = _refusal(build, image_size)
+    if reason is None:
+        return
+    larger = range(image_size + 1, _LARGEST_MINIMUM)
+    smallest = next((size for size in larger if _refusal(build, size) is None), None)
+    if smallest is None:
+        raise InputError(f"model={name} takes images of no size, so its own keys are wrong: {reason}")
+    raise InputError(f"data.image_size={image_size} is too small for model={name}; its smallest is {smallest}")
 
 
-def _takes(build: Callable[[int], nn.Module], image_size: int) -> bool:
+def _refusal(build: Callable[[int], nn.Module], image_size: int) -> str | None:
     try:
         _forward(build, image_size)
-    except (RuntimeError, ValueError):  # what PyTorch raises where a pooling or a layer gets no pixels
-        return False
-    return True
+    except InputError:
+        raise
+    except (RuntimeError, ValueError) as error:  # what PyTorch raises where a pooling or a layer gets no pixels
+        return str(error).strip().split("\n")[0][:200]
+    return None
 
 
 def _forward(build: Callable[[int], nn.Module], image_size: int) -> None:

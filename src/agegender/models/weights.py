@@ -1,6 +1,7 @@
 """Pretrained weights from a file, or by torchvision's name for them."""
 
 import pickle
+import struct
 from pathlib import Path
 from urllib.error import URLError
 
@@ -9,6 +10,11 @@ from torch import Tensor, nn
 
 from agegender.errors import InputError
 
+# What torch.load raises on files of other kinds, and on broken ones; OSError is not among them: describe() knows it.
+UNREADABLE = (
+    *(pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, ValueError, LookupError, TypeError),
+    *(ArithmeticError, AssertionError, struct.error),
+)
 _PREFIXES = ("module.", "_orig_mod.", "network.")  # what wrappers put before a network's own names
 
 
@@ -48,7 +54,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
         state = content.get("state_dict", content)
         return {key: value for key, value in state.items() if isinstance(value, Tensor)}
-    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{path} is not a file of weights ({_first_line(error)}); give a PyTorch state dict"
         ) from error

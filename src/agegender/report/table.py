@@ -10,6 +10,9 @@ from agegender.report.paper import CONDITIONS, MODEL_ORDER, TABLE_2, Published
 
 Value = str | float | int | None
 
+_LIMITS = ("limit_train_batches", "limit_test_batches")  # keys of `trainer`: numbers of batches, or shares of them
+_SHORTCUTS = ("fast_dev_run", "overfit_batches")  # likewise; off unless set
+
 
 @dataclass(frozen=True)
 class Column:
@@ -95,7 +98,7 @@ def _row(record: Record, extra: list[str]) -> dict[str, Value]:
     if record.status == "complete":
         row |= {key: 100 * value for key, value in record.test.items() if key.endswith("_accuracy")}
         row["age_mae_years"] = record.test["age_mae_years"]
-        row |= {key: record.time[key] for key in ("fit_seconds", "images_per_second")}
+        row |= {key: record.time.get(key) for key in ("fit_seconds", "images_per_second")}
     return row
 
 
@@ -129,13 +132,19 @@ def _warnings(complete: list[Record]) -> list[str]:
         number = len({str(key(record)) for record in complete})
         if number > 1:
             warnings.append(f"Warning: these rows come from {number} different {what}; they are not comparable.")
-    limited = [key for key in ("limit_train_batches", "limit_test_batches", "fast_dev_run", "overfit_batches")
-               if any(record.config["trainer"].get(key) not in (None, 1.0, 0.0, False) for record in complete)]  # fmt: skip
+    limited = [key for key in (*_LIMITS, *_SHORTCUTS) if any(_is_limited(record, key) for record in complete)]
     if limited:
         warnings.append(
             f"Warning: trainer.{', trainer.'.join(limited)} cut these runs short; they say nothing of accuracy."
         )
     return warnings
+
+
+def _is_limited(record: Record, key: str) -> bool:
+    value = record.config["trainer"].get(key)
+    if key in _SHORTCUTS:
+        return bool(value)
+    return value is not None and not (isinstance(value, float) and value == 1.0)  # 1 is one batch, 1.0 all of them
 
 
 def _notes(complete: list[Record]) -> list[str]:
@@ -153,7 +162,7 @@ def _notes(complete: list[Record]) -> list[str]:
 
 
 def _distinct(records: list[Record], line: Callable[[Record], str]) -> list[str]:
-    return list(dict.fromkeys(line(record) for record in records))
+    return list(dict.fromkeys(" ".join(line(record).split()) for record in records))
 
 
 def _data_line(record: Record) -> str:

@@ -17,6 +17,7 @@ from agegender.report.table import Column, Comparison, Value, compare
 _NONE = "-"
 _NOT_A_TERMINAL = 200  # characters of a line in a log file
 _DISPENSABLE = ("gmacs", "images_per_second", "age_one_off_accuracy", "age_balanced_accuracy", "age_mae_years")
+_MARKDOWN = str.maketrans({"|": "\\|", "\\": "\\\\", "<": "&lt;"})  # what would end a cell, or begin HTML
 _LONGEST_STATUS = 120  # characters of a reason in a cell; the record has all of it
 
 
@@ -48,7 +49,7 @@ def format_value(value: Value, column: Column) -> str:
 def _tabulate(table: Comparison, style: str) -> str:
     rows = [[format_value(row.get(column.key), column) for column in table.columns] for row in table.rows]
     if style == "github":
-        rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+        rows = [[cell.translate(_MARKDOWN) for cell in row] for row in rows]
     titles = [column.title for column in table.columns]
     numeric = [_is_numeric(column, table) for column in table.columns]
     alignment = ["right" if right else "left" for right in numeric]

@@ -1,0 +1,42 @@
+"""What several test files need: small face pictures of noise, so that no two look alike."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+WriteFaces = Callable[..., Path]
+
+
+def face_name(age: int, gender: int, number: int, race: int = 0) -> str:
+    return f"{age}_{gender}_{race}_2017{number:013d}.jpg.chip.jpg"
+
+
+def noise_jpeg(seed: int, size: int = 24) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def write_faces() -> WriteFaces:
+    """Write one noise JPEG per (age, gender) into a folder named like UTKFace; give the folder back."""
+
+    def write(folder: Path, labels: list[tuple[int, int]], first_seed: int = 0) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, (age, gender) in enumerate(labels):
+            (folder / face_name(age, gender, number)).write_bytes(noise_jpeg(first_seed + number))
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def face_folder(tmp_path_factory: pytest.TempPathFactory, write_faces: WriteFaces) -> Path:
+    """96 faces, to be read only: 12 in each closed age group, both genders."""
+    ages = (1, 5, 10, 17, 27, 40, 50, 70)
+    return write_faces(tmp_path_factory.mktemp("faces"), [(age, i % 2) for age in ages for i in range(12)])

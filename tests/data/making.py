@@ -1,0 +1,101 @@
+"""Tables, archives and sources that the tests of the data layer make."""
+
+import io
+import struct
+import tarfile
+import time
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from agegender.data.faces import FaceTable
+
+
+def jpeg(seed: int, size: int = 24, color: tuple[int, int, int] | None = None) -> bytes:
+    """Noise of all colours, or faint noise around one."""
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(0, 256, (size, size, 3))
+    if color is not None:
+        noise = np.array(color) + rng.integers(-12, 13, (size, size, 1))
+    return encode(Image.fromarray(noise.clip(0, 255).astype(np.uint8)), "JPEG", quality=95)
+
+
+def encode(image: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def name_of(age: int, gender: int, number: int = 0, race: int = 0) -> str:
+    return f"{age}_{gender}_{race}_2017{number:013d}.jpg.chip.jpg"
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds no pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", b""), (b"IEND", b"")]
+    packed = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def make_tar(path: Path, files: dict[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def make_zip(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def make_table(
+    ages: Sequence[int] | np.ndarray,
+    genders: Sequence[int] | None = None,
+    contents: Sequence[str] | None = None,
+    clusters: Sequence[int] | np.ndarray | None = None,
+    skipped: Sequence[str] | None = None,
+) -> FaceTable:
+    """A table without files: every picture its own content and cluster unless told."""
+    num = len(ages)
+    return FaceTable(
+        tuple(f"{row:05d}.jpg" for row in range(num)),
+        np.array(ages, dtype=np.int64),
+        np.array(genders if genders is not None else [0] * num),
+        np.zeros(num, dtype=np.int64),
+        tuple(contents if contents is not None else map(str, range(num))),
+        np.array(clusters if clusters is not None else range(num)),
+        tuple(skipped if skipped is not None else [""] * num),
+    )
+
+
+class MemorySource:
+    """Files in memory that count how often each is read, each read taking `delay` seconds."""
+
+    def __init__(self, files: dict[str, bytes], delay: float = 0.0) -> None:
+        self.label = "memory"
+        self.reads: Counter[str] = Counter()
+        self._files, self._delay = files, delay
+
+    def names(self) -> list[str]:
+        return sorted(self._files)
+
+    def signature(self) -> str:
+        return "memory"
+
+    def read(self, name: str) -> bytes:
+        self.reads[name] += 1
+        time.sleep(self._delay)
+        return self._files[name]

@@ -1,0 +1,196 @@
+import sys
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from making import encode, jpeg, png_header
+from PIL import Image
+
+from agegender.data import images
+
+WIDTH, HEIGHT = 30, 20
+
+
+def gradient() -> np.ndarray:
+    """Red grows to the right, green downwards, blue is 0: every turn and flip can be told."""
+    pixels = np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8)
+    pixels[..., 0] = np.linspace(0, 250, WIDTH)[None, :]
+    pixels[..., 1] = np.linspace(0, 250, HEIGHT)[:, None]
+    return pixels
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "1"])
+def test_every_mode_decodes_to_rgb(kind: str, mode: str) -> None:
+    image = images.decode(encode(Image.fromarray(gradient()).convert(mode), kind))
+    assert (image.mode, image.size) == ("RGB", (WIDTH, HEIGHT))
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("PNG", "RGBA"), ("PNG", "LA"), ("PNG", "PA"), ("JPEG", "CMYK"), ("JPEG", "L"), ("WEBP", "RGBA")]
+)
+def test_alpha_and_print_colours_decode_to_rgb(kind: str, mode: str) -> None:
+    picture = Image.fromarray(gradient()).convert("P" if mode == "PA" else mode)
+    options = {"transparency": 0} if mode == "PA" else {}
+    image = images.decode(encode(picture, kind, **options))
+    assert (image.mode, image.size) == ("RGB", (WIDTH, HEIGHT))
+
+
+def test_a_lossless_picture_keeps_its_pixels() -> None:
+    np.testing.assert_array_equal(np.asarray(images.decode(encode(Image.fromarray(gradient()), "PNG"))), gradient())
+
+
+def test_a_grey_picture_has_three_equal_channels() -> None:
+    grey = gradient()[..., 0]
+    decoded = np.asarray(images.decode(encode(Image.fromarray(grey), "PNG")))
+    np.testing.assert_array_equal(decoded, np.repeat(grey[..., None], 3, axis=2))
+
+
+def test_a_picture_of_16_bits_keeps_its_greys() -> None:
+    grey = np.array([[0, 255, 256, 32768, 65535]], dtype=np.uint16)
+    decoded = np.asarray(images.decode(encode(Image.fromarray(grey), "PNG")))
+    np.testing.assert_array_equal(decoded[0, :, 0], [0, 0, 1, 128, 255])
+
+
+@pytest.mark.parametrize(
+    ("orientation", "upright"),
+    [
+        # EXIF 2.3, tag 0x0112: where the stored first row and first column are in the scene.
+        (1, lambda stored: stored),  # top, left
+        (2, lambda stored: stored[:, ::-1]),  # top, right
+        (3, lambda stored: stored[::-1, ::-1]),  # bottom, right
+        (4, lambda stored: stored[::-1]),  # bottom, left
+        (5, lambda stored: stored.swapaxes(0, 1)),  # left, top
+        (6, lambda stored: stored.swapaxes(0, 1)[:, ::-1]),  # right, top
+        (7, lambda stored: stored.swapaxes(0, 1)[::-1, ::-1]),  # right, bottom
+        (8, lambda stored: stored.swapaxes(0, 1)[::-1]),  # left, bottom
+    ],
+)
+def test_a_turned_picture_is_set_upright(orientation: int, upright: Callable[[np.ndarray], np.ndarray]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    decoded = np.asarray(images.decode(encode(Image.fromarray(gradient()), "PNG", exif=exif)))
+    np.testing.assert_array_equal(decoded, upright(gradient()))
+
+
+def test_an_orientation_that_does_not_exist_leaves_the_picture_as_it_is() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 99
+    decoded = np.asarray(images.decode(encode(Image.fromarray(gradient()), "PNG", exif=exif)))
+    np.testing.assert_array_equal(decoded, gradient())
+
+
+def test_broken_exif_data_do_not_matter() -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 1, "a description"
+    whole = encode(Image.fromarray(gradient()), "JPEG", exif=exif)
+    at = whole.index(b"Exif\0\0") + 6
+    length = int.from_bytes(whole[at - 8 : at - 6], "big") - 8  # of the segment, without its own length and name
+    for offset in range(8, length):
+        broken = bytearray(whole)
+        broken[at + offset] = 0xFF
+        assert images.decode(bytes(broken)).mode == "RGB"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
+def test_damaged_bytes_give_a_picture_or_a_reason_and_nothing_else(kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a description"
+    whole = encode(Image.fromarray(gradient()), kind, **({"exif": exif} if kind in ("JPEG", "PNG", "WEBP") else {}))
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        content = np.frombuffer(whole, dtype=np.uint8).copy()
+        content[rng.integers(min(len(content), rng.choice([60, 10_000])), size=3)] = rng.integers(256, size=3)
+        try:
+            assert images.decode(content.tobytes()).mode == "RGB"
+        except ValueError as error:
+            refused += 1
+            assert str(error)
+    assert refused > 0
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "not an image"),
+        (b"this is a letter, not a face", "not an image"),
+        (jpeg(0)[: len(jpeg(0)) // 2], r"cannot be decoded \(image file is truncated"),
+        (png_header(6000, 9000), "6000 x 9000 pixels are more than 50,000,000"),
+        (png_header(12_000, 12_000), "12000 x 12000 pixels are more than 50,000,000"),
+        (png_header(100_000, 100_000), "more than 50,000,000 pixels"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EOF\n", "not an image"),
+    ],
+    ids=["empty", "text", "cut off", "large", "bomb", "huge bomb", "a program"],
+)
+def test_what_is_no_picture_is_refused_with_the_reason(content: bytes, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        images.decode(content)
+
+
+def test_a_bomb_of_few_bytes_is_refused_before_it_is_unpacked() -> None:
+    bomb = encode(Image.new("1", (12_000, 12_000)), "PNG")
+    assert len(bomb) < 200_000
+    with pytest.raises(ValueError, match="12000 x 12000 pixels are more than"):
+        images.decode(bomb)
+
+
+def test_decoding_in_threads_leaves_the_processs_warnings_as_they_were() -> None:
+    interval, before = sys.getswitchinterval(), list(warnings.filters)
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as executor:
+            list(executor.map(images.decode, [jpeg(0)] * 600))
+        assert warnings.filters == before
+    finally:
+        sys.setswitchinterval(interval)
+        warnings.filters[:] = before
+
+
+def test_a_picture_that_pillow_warns_about_is_decoded_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    warnings.simplefilter("always")
+    with pytest.raises(ValueError, match="pixels are more than"):
+        images.decode(png_header(12_000, 12_000))  # Pillow warns of 89 million pixels
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("size", [1, 16, 20, 64])
+def test_every_picture_is_scaled_to_a_square_of_bytes(size: int) -> None:
+    scaled = images.resize(Image.fromarray(gradient()), size)
+    assert scaled.shape == (size, size, 3)
+    assert scaled.dtype == np.uint8
+
+
+def test_scaling_down_averages_where_taking_single_pixels_would_not() -> None:
+    board = np.indices((64, 64)).sum(axis=0) % 2 * np.uint8(254)  # a chess board: every average is 127
+    scaled = images.resize(Image.fromarray(np.repeat(board[..., None], 3, axis=2).astype(np.uint8)), 8)
+    assert np.abs(scaled[1:-1, 1:-1].astype(int) - 127).max() <= 8
+
+
+def test_a_picture_of_the_right_size_is_not_touched() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(images.resize(Image.fromarray(pixels), 32), pixels)
+
+
+def bits(image: Image.Image) -> np.ndarray:
+    return np.unpackbits(images.difference_hash(image))
+
+
+def test_the_hash_has_256_bits_packed_into_32_bytes() -> None:
+    hashed = images.difference_hash(Image.fromarray(gradient()))
+    assert (hashed.shape, hashed.dtype) == ((32,), np.uint8)
+
+
+def test_the_hash_tells_whether_each_place_is_brighter_than_its_left_neighbour() -> None:
+    ramp = np.linspace(0, 250, 170).astype(np.uint8)[None, :].repeat(160, axis=0)
+    assert bits(Image.fromarray(ramp)).all()
+    assert not bits(Image.fromarray(ramp[:, ::-1].copy())).any()
+
+
+def test_a_picture_compressed_anew_keeps_a_near_hash_and_another_picture_does_not() -> None:
+    face, other = (images.decode(jpeg(seed, size=64)) for seed in (1, 2))
+    again = images.decode(encode(face, "JPEG", quality=60))
+    assert (bits(face) != bits(again)).sum() <= 20
+    assert (bits(face) != bits(other)).sum() > 80

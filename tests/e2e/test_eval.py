@@ -1,0 +1,48 @@
+import json
+
+import pytest
+
+from agegender.data.synthetic import write_faces
+
+CHECKPOINT = "ckpt_path=runs/try/resnet18/weighted/0/checkpoints/best.ckpt"
+
+
+def test_a_checkpoint_gives_the_numbers_of_its_own_runs_test(trained):
+    finished = trained.evaluate(CHECKPOINT)
+    assert finished.code == 0, finished.output
+    own = trained.record("try/resnet18/weighted/0")
+    (path,) = (trained.folder / "runs/try/resnet18/weighted/0/eval").glob("*-test/record.json")
+    evaluated = json.loads(path.read_text())
+    assert evaluated["test"] == own["test"]
+    assert evaluated["data"]["split_hash"] == own["data"]["split_hash"]
+    assert (path.parent / "predictions.csv").read_text() == (
+        trained.folder / "runs/try/resnet18/weighted/0/predictions.csv"
+    ).read_text()
+
+
+def test_another_data_set_is_evaluated_whole_on_request(trained, tmp_path):
+    write_faces(tmp_path, 40, seed=9)
+    finished = trained.evaluate(CHECKPOINT, f"data.root={tmp_path}", "part=all", f"output_dir={tmp_path}/out")
+    assert finished.code == 0, finished.output
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert sum(map(sum, record["test"]["age_confusion"])) == 40
+    assert record["data"]["root"] == tmp_path.name
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ((), "ckpt_path is not set"),
+        (("ckpt_path=nowhere.ckpt",), "ckpt_path=nowhere.ckpt is not a file"),
+        ((CHECKPOINT, "part=half"), "part=half"),
+        ((CHECKPOINT, "data.root=nowhere"), "data.root=nowhere does not exist"),
+        ((CHECKPOINT, "data.batch_size=0"), "data.batch_size=0"),
+        (("ckpt_path=garbage.ckpt",), "garbage.ckpt is not a checkpoint"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line_with_exit_code_2(trained, overrides, told):
+    (trained.folder / "garbage.ckpt").write_bytes(b"garbage" * 100)
+    finished = trained.evaluate(*overrides)
+    assert finished.code == 2, finished.output
+    lines = [line for line in finished.output.splitlines() if line.strip()]
+    assert len(lines) == 1 and lines[0].startswith("error: ") and told in lines[0], finished.output

@@ -1,0 +1,167 @@
+import csv
+import hashlib
+import resource
+import signal
+
+import pytest
+import torch
+
+from agegender.data.synthetic import write_faces
+
+# The contract that scripts rely on.
+JOB_FILES = {
+    *("record.json", "config.yaml", "train.log", "predictions.csv", "checkpoints/best.ckpt", "checkpoints/last.ckpt"),
+}
+RECORD_KEYS = {
+    *("schema", "status", "choices", "config", "seed", "git", "data", "environment", "num_params"),
+    *("num_params_trainable", "gmacs", "time", "best_epoch", "val", "test"),
+}
+TEST_KEYS = {
+    *("age_accuracy", "gender_accuracy", "age_one_off_accuracy", "age_balanced_accuracy", "age_macro_f1"),
+    *("age_mae_years", "age_confusion", "gender_confusion"),
+}
+
+
+def weights(shell, job):
+    return torch.load(shell.folder / "runs" / job / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def assert_same_weights(first, second):
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_a_job_leaves_the_files_and_the_record_of_the_contract(trained):
+    job = trained.folder / "runs/try/resnet18/weighted/0"
+    assert JOB_FILES <= {path.relative_to(job).as_posix() for path in job.rglob("*")}
+    record = trained.record("try/resnet18/weighted/0")
+    assert record["status"] == "complete"
+    assert RECORD_KEYS <= record.keys()
+    assert TEST_KEYS <= record["test"].keys()
+    assert record["num_params"] == 11_181_642
+    assert record["choices"]["loss"] == "weighted"
+    assert record["time"]["fit_seconds"] > 0 and record["time"]["peak_memory_bytes"] > 1e8
+    assert record["environment"]["accelerator"] == "cpu"
+
+
+def test_the_record_agrees_with_the_predictions(trained):
+    job = trained.folder / "runs/try/resnet18/weighted/0"
+    with (job / "predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    record = trained.record("try/resnet18/weighted/0")
+    names = record["data"]["age_groups"]["names"]
+    assert len(rows) == record["data"]["counts"]["test"] == 24
+    right = sum(row["group"] == row["group_predicted"] for row in rows) / len(rows)
+    assert right == pytest.approx(record["test"]["age_accuracy"])
+    near = sum(abs(names.index(row["group"]) - names.index(row["group_predicted"])) <= 1 for row in rows) / len(rows)
+    assert near == pytest.approx(record["test"]["age_one_off_accuracy"])
+    error = sum(abs(float(row["years"]) - float(row["years_predicted"])) for row in rows) / len(rows)
+    assert error == pytest.approx(record["test"]["age_mae_years"], abs=1e-3)
+    for row in rows:
+        assert sum(float(row[f"p_{name}"]) for name in names) == pytest.approx(1, abs=1e-4)
+        assert row["image"].startswith(f"{row['years']}_{['male', 'female'].index(row['gender'])}_")
+
+
+def test_the_manifest_that_the_record_names_has_its_hash(trained):
+    data = trained.record("try/resnet18/weighted/0")["data"]
+    manifest = (trained.folder / data["split_file"]).read_bytes()
+    assert hashlib.sha256(manifest).hexdigest() == data["split_hash"]
+
+
+def test_the_same_command_again_trains_nothing(trained):
+    before = (trained.folder / "runs/try/resnet18/weighted/0/record.json").read_bytes()
+    again = trained.train("loss=weighted", "name=try", "logger=wandb", "tags=[first, second]")
+    assert again.code == 0
+    assert "complete, skipped" in again.output
+    assert (trained.folder / "runs/try/resnet18/weighted/0/record.json").read_bytes() == before
+
+
+def test_another_configuration_in_the_same_directory_is_refused_and_loses_nothing(trained):
+    before = (trained.folder / "runs/try/resnet18/weighted/0/record.json").read_bytes()
+    other = trained.train("loss=weighted", "name=try", "optimizer.lr=0.01")
+    assert other.code == 2
+    assert "optimizer.lr=0.0001, now 0.01" in other.output and "name=" in other.output
+    assert (trained.folder / "runs/try/resnet18/weighted/0/record.json").read_bytes() == before
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_does_not(shell):
+    for name, seed in (("one", 0), ("two", 0), ("three", 1)):
+        assert shell.train(f"name={name}", f"seed={seed}").code == 0
+    first = weights(shell, "one/resnet18/plain/0")
+    assert_same_weights(first, weights(shell, "two/resnet18/plain/0"))
+    other = weights(shell, "three/resnet18/plain/1")
+    assert not torch.equal(first["network.heads.age.weight"], other["network.heads.age.weight"])
+
+
+def test_a_killed_job_resumes_from_its_last_epoch_and_ends_with_the_weights_of_an_unkilled_one(shell):
+    settings = ("trainer.max_epochs=4", "data.source.num_synthetic=240")
+    assert shell.train("name=whole", *settings).code == 0
+    killed = shell.start(*shell.train_command("name=cut", *settings))
+    shell.wait_for("cut/resnet18/plain/0", "epoch 2/4", killed)
+    killed.kill()
+    killed.communicate()
+    assert shell.record("cut/resnet18/plain/0")["status"] == "running"
+    resumed = shell.train("name=cut", *settings)
+    assert resumed.code == 0
+    assert "going on from its last epoch" in resumed.output and "epoch 1/4" not in resumed.output
+    assert shell.record("cut/resnet18/plain/0")["time"]["resumed"] is True
+    assert_same_weights(weights(shell, "whole/resnet18/plain/0"), weights(shell, "cut/resnet18/plain/0"))
+    whole, cut = shell.record("whole/resnet18/plain/0"), shell.record("cut/resnet18/plain/0")
+    assert (whole["test"], whole["val"], whole["best_epoch"]) == (cut["test"], cut["val"], cut["best_epoch"])
+
+
+def test_resume_false_trains_anew(shell):
+    assert shell.train("trainer.max_epochs=1").code == 0
+    first = shell.record("default/resnet18/plain/0")
+    again = shell.train("trainer.max_epochs=2", "resume=false")
+    assert again.code == 0
+    assert shell.record("default/resnet18/plain/0")["config"]["trainer"]["max_epochs"] == 2
+    assert first["config"]["trainer"]["max_epochs"] == 1
+
+
+def test_two_processes_do_not_train_the_same_job_at_once(shell):
+    first = shell.start(*shell.train_command("trainer.max_epochs=50"))
+    try:
+        shell.wait_for("default/resnet18/plain/0", "epoch 1/50", first)
+        second = shell.train("trainer.max_epochs=50")
+        assert second.code == 2
+        assert "being trained by another process" in second.output
+    finally:
+        first.send_signal(signal.SIGINT)
+        output, _ = first.communicate(timeout=60)
+    assert first.returncode == 130, output
+    assert "interrupted by SIGINT" in output
+    assert shell.record("default/resnet18/plain/0")["status"] == "running"
+
+
+def test_a_disk_without_room_for_a_checkpoint_is_one_line_and_keeps_the_failed_record(shell):
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000_000, 20_000_000))  # a checkpoint of resnet18 has 45 MB
+
+    full = shell.train(preexec_fn=little_room)
+    assert full.code == 2, full.output
+    assert "error: File too large" in full.output or "the file is larger than this system allows" in full.output
+    assert "Traceback" not in full.output
+    record = shell.record("default/resnet18/plain/0")
+    assert record["status"] == "failed" and "larger than this system allows" in record["error"]
+    assert shell.train().code == 0  # with room again, the same command works
+
+
+def test_debug_fdr_runs_one_batch_of_everything(shell):
+    finished = shell.train("debug=fdr")
+    assert finished.code == 0, finished.output
+    assert shell.record("debug/resnet18/plain/0")["status"] == "complete"
+
+
+def test_predict_reads_images_and_says_what_it_cannot(trained, tmp_path):
+    checkpoint = "runs/try/resnet18/weighted/0/checkpoints/best.ckpt"
+    (tmp_path / "text.jpg").write_text("no picture")
+    write_faces(tmp_path, 3, seed=5)
+    finished = trained.agegender("predict", checkpoint, str(tmp_path))
+    rows = list(csv.DictReader(finished.output.splitlines()))
+    assert finished.code == 1 and len(rows) == 4
+    assert sum(row["error"] == "not an image" for row in rows) == 1
+    assert all(
+        0 < float(row["years"]) < 117 and row["gender"] in ("male", "female") for row in rows if not row["error"]
+    )
+    assert trained.agegender("predict", "nowhere.ckpt", str(tmp_path)).code == 2

@@ -1,0 +1,138 @@
+"""What every network of conf/model must do with every method of conf/loss; a new file is covered by being there."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from agegender import build
+from agegender.errors import InputError
+from agegender.labels import age_groups
+from agegender.losses.base import Method
+from agegender.models import measure
+from agegender.models.heads import FaceOutputs
+
+CONF = Path(__file__).parents[2] / "conf"
+MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+LOSSES = sorted(path.stem for path in (CONF / "loss").glob("*.yaml"))
+GROUP, YEARS, GENDER = torch.tensor([1, 4]), torch.tensor([5, 27]), torch.tensor([0, 1])
+
+
+class Pair(NamedTuple):
+    """A network and a method, and what they make of two images."""
+
+    config: dict[str, Any]
+    network: nn.Module
+    method: Method
+    images: Tensor
+    outputs: FaceOutputs
+
+
+@pytest.fixture(scope="module", params=[(model, loss) for model in MODELS for loss in LOSSES], ids="-".join)
+def pair(request: pytest.FixtureRequest, composed: Callable[..., dict[str, Any]], networks: "_Networks") -> Pair:
+    model, loss = request.param
+    config = composed(f"model={model}", f"loss={loss}", "model.dropout=0")
+    method = build.make_method(config)
+    counts = torch.arange(121)
+    method.prepare(counts, torch.from_numpy(age_groups("closed").group_of_age))
+    network, size = networks.get(model, config, method.num_outputs)
+    network.zero_grad(set_to_none=True)
+    torch.manual_seed(1)
+    images = torch.randn(2, 3, size, size).to(memory_format=torch.channels_last)
+    return Pair(config, network, method, images, network(images))
+
+
+class _Networks:
+    """The last network that was built: a large one takes seconds, and only a method's width changes it."""
+
+    def __init__(self) -> None:
+        self._key, self._value = None, None
+
+    def get(self, model: str, config: dict[str, Any], num_outputs: int) -> tuple[nn.Module, int]:
+        if self._key != (model, num_outputs) or self._value is None:
+            self._value = None
+            builder = build.network_builder(config, num_outputs)
+            size = small_size(builder)
+            torch.manual_seed(0)
+            self._value = builder(size).to(memory_format=torch.channels_last).train(), size  # pyright: ignore
+            self._key = (model, num_outputs)
+        return self._value
+
+
+@pytest.fixture(scope="module")
+def networks() -> _Networks:
+    return _Networks()
+
+
+def small_size(builder: Callable[[int], nn.Module]) -> int:
+    """64 pixels of a side, or 128 where that is too small, or 256."""
+    for size in (64, 128):
+        try:
+            measure.check_image_size(builder, size, "a network")
+            return size
+        except InputError:
+            continue
+    return 256
+
+
+def loss_of(pair: Pair) -> Tensor:
+    """The loss of both tasks."""
+    age = pair.method(pair.outputs.age, GROUP, YEARS)
+    return age + pair.method.gender_weight * nn.functional.cross_entropy(pair.outputs.gender, GENDER)
+
+
+def test_a_network_gives_the_methods_outputs_and_two_logits_of_gender(pair: Pair) -> None:
+    assert pair.outputs.age.shape == (2, pair.method.num_outputs)
+    assert pair.outputs.gender.shape == (2, 2)
+    assert pair.outputs.age.isfinite().all() and pair.outputs.gender.isfinite().all()
+
+
+def test_the_age_loss_is_a_finite_positive_scalar(pair: Pair) -> None:
+    loss = pair.method(pair.outputs.age, GROUP, YEARS)
+    assert loss.shape == ()
+    assert loss.isfinite() and loss > 0
+
+
+def test_the_gradient_of_the_loss_reaches_every_parameter(pair: Pair) -> None:
+    loss_of(pair).backward(retain_graph=True)
+    sizes = {
+        name: 0.0 if weight.grad is None else float(weight.grad.abs().sum())
+        for name, weight in pair.network.named_parameters()
+    }
+    assert [name for name, size in sizes.items() if not 0 < size < float("inf")] == []
+    assert {name.split(".")[0] for name in sizes} > {"heads"}
+
+
+def test_decoding_gives_probabilities_of_8_groups_and_an_age_of_a_human(pair: Pair) -> None:
+    group, years = pair.method.decode(pair.outputs.age.detach())
+    assert group.shape == (2, 8) and years.shape == (2,)
+    assert (group >= 0).all()
+    torch.testing.assert_close(group.sum(dim=1), torch.ones(2))
+    assert ((years >= 0) & (years <= 120)).all()
+
+
+def test_a_method_keeps_what_it_knows_of_the_training_set_in_its_state(pair: Pair) -> None:
+    again = build.make_method(pair.config)
+    outputs = pair.outputs.age.detach()
+    before = again.decode(outputs).years
+    again.load_state_dict(pair.method.state_dict())
+    torch.testing.assert_close(again.decode(outputs), pair.method.decode(outputs), rtol=0, atol=0)
+    torch.testing.assert_close(again(outputs, GROUP, YEARS), pair.method(outputs, GROUP, YEARS), rtol=0, atol=0)
+    assert not torch.equal(before, again.decode(outputs).years), "an unprepared method knows as much: a void test"
+
+
+def test_a_network_that_loads_the_state_of_another_computes_the_same(pair: Pair) -> None:
+    builder = build.network_builder(pair.config, pair.method.num_outputs)
+    with torch.device("meta"):
+        again = builder(pair.images.shape[-1])
+    again.load_state_dict(pair.network.state_dict(), assign=True)
+    for name, constant in pair.network.named_buffers():
+        if again.get_buffer(name).is_meta:  # not part of the state
+            again.get_submodule(name.rpartition(".")[0]).register_buffer(name.rpartition(".")[2], constant)
+    with torch.inference_mode():
+        expected, found = pair.network.eval()(pair.images), again.eval()(pair.images)
+    pair.network.train()
+    assert torch.equal(found.age, expected.age) and torch.equal(found.gender, expected.gender)

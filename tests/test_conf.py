@@ -1,0 +1,134 @@
+"""Tests of conf/: every file composes and passes the check, and options of a group can stand in for each other."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from agegender import config as schema
+
+CONF = Path(__file__).parents[1] / "conf"
+GROUPS = ("data", "model", "loss", "optimizer", "trainer", "logger")
+OPTIONS = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml"))
+
+
+def composed(*overrides: str, hydra_too: bool = False) -> DictConfig:
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        return compose("train", list(overrides), return_hydra_config=hydra_too)
+
+
+def plain(*overrides: str) -> dict[str, Any]:
+    return OmegaConf.to_container(composed(*overrides), resolve=True, throw_on_missing=True)  # pyright: ignore
+
+
+def options_of(group: str) -> list[str]:
+    return [option for own, option in OPTIONS if own == group]
+
+
+def test_every_file_of_conf_is_an_option_of_a_known_group_or_an_entry_point() -> None:
+    found = {path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml")}
+    assert found == {"train.yaml", "eval.yaml"} | {f"{group}/{option}.yaml" for group, option in OPTIONS}
+    assert {group for group, _ in OPTIONS} == {*GROUPS, "experiment", "debug"}
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids="/".join)
+def test_every_option_composes_and_passes_the_check(group: str, option: str) -> None:
+    schema.check(plain(f"{group}={option}"))
+
+
+@pytest.mark.parametrize("debug", options_of("debug"))
+@pytest.mark.parametrize("experiment", options_of("experiment"))
+def test_every_experiment_can_be_debugged(experiment: str, debug: str) -> None:
+    config = plain(f"experiment={experiment}", f"debug={debug}")
+    schema.check(config)
+    assert config["name"] == "debug" and config["resume"] is False
+
+
+@pytest.mark.parametrize("group", ["data", "trainer", "logger", "optimizer"])
+def test_all_options_of_a_group_have_the_same_keys(group: str) -> None:
+    keys = {option: plain(f"{group}={option}")[group].keys() for option in options_of(group)}
+    for first, second in pairwise(keys):
+        assert keys[first] == keys[second], f"{first} and {second}"
+
+
+@pytest.mark.parametrize(
+    ("group", "key"),
+    [("model", "dropout"), ("model", "weights"), ("loss", "gender_weight"), ("loss", "normalization")],
+)
+def test_every_option_has_the_keys_that_a_sweep_over_the_group_may_set(group: str, key: str) -> None:
+    lacking = [option for option in options_of(group) if key not in plain(f"{group}={option}")[group]]
+    assert lacking == []
+
+
+def test_a_key_of_every_model_can_be_set_with_every_model() -> None:
+    for model in options_of("model"):
+        assert plain(f"model={model}", "model.dropout=0.25")["model"]["dropout"] == 0.25
+
+
+def test_the_defaults_are_the_papers_protocol() -> None:
+    config = plain()
+    assert config["optimizer"]["_target_"] == "torch.optim.Adam"
+    assert config["optimizer"]["lr"] == 1e-4
+    assert config["data"]["batch_size"] == 32
+    assert config["data"]["image_size"] == 256
+    assert config["trainer"]["max_epochs"] == 30
+    assert config["early_stopping"] is None
+
+
+def test_no_optimizer_key_but_the_rate_departs_from_pytorchs_defaults() -> None:
+    optimizer = plain()["optimizer"]
+    assert (optimizer["betas"], optimizer["eps"], optimizer["weight_decay"]) == ([0.9, 0.999], 1e-8, 0.0)
+
+
+@pytest.mark.parametrize("trainer", options_of("trainer"))
+def test_every_trainer_trains_as_long_as_the_paper(trainer: str) -> None:
+    assert plain(f"trainer={trainer}")["trainer"]["max_epochs"] == 30
+
+
+def test_a_default_run_needs_no_data_set() -> None:
+    data = plain()["data"]
+    assert data["root"] is None and data["source"]["root"] is None and data["source"]["num_synthetic"] >= 1000
+
+
+def test_one_key_tells_the_source_where_the_images_are() -> None:
+    assert plain("data.root=/a/UTKFace.tar")["data"]["source"]["root"] == "/a/UTKFace.tar"
+
+
+@pytest.mark.parametrize("experiment", ["table2", "demo"])
+def test_an_experiment_sweeps_five_networks_and_two_losses_by_itself(experiment: str) -> None:
+    hydra = composed(f"experiment={experiment}", hydra_too=True).hydra
+    assert hydra.mode.name == "MULTIRUN"
+    assert set(hydra.sweeper.params.model.split(",")) == {"small_cnn", "alexnet", "vgg11", "resnet18", "densenet161"}
+    assert len(hydra.sweeper.params.model.split(",")) == 5
+    assert hydra.sweeper.params.loss.split(",") == ["plain", "weighted"]
+    assert set(hydra.sweeper.params) == {"model", "loss"}
+
+
+def test_the_experiment_of_table_2_changes_nothing_of_the_protocol_but_its_name() -> None:
+    assert schema.differences(plain(), plain("experiment=table2")) == []
+    assert plain("experiment=table2")["name"] == "table2"
+
+
+def test_the_losses_differ_in_the_weighting_alone() -> None:
+    one, other = plain("loss=plain")["loss"], plain("loss=weighted")["loss"]
+    assert {key for key in one if one[key] != other[key]} == {"weighted"}
+    assert other["weighted"] is True and other["normalization"] == "images"
+
+
+def test_a_single_runs_directory_tells_its_name_model_loss_and_seed() -> None:
+    config = composed("model=alexnet", "loss=weighted", "seed=3", "name=mine", "runs_dir=/r", hydra_too=True)
+    config.hydra.runtime.choices = {"model": "alexnet", "loss": "weighted"}
+    assert config.hydra.run.dir == "/r/mine/alexnet/weighted/3"
+
+
+def test_the_evaluation_has_every_key_that_it_may_override_set_to_nothing() -> None:
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        request = OmegaConf.to_container(compose("eval"), resolve=True)
+    training = plain()
+    assert isinstance(request, dict)
+    assert request["part"] == "test" and request["ckpt_path"] is None
+    assert request["data"].keys() <= training["data"].keys() and request["trainer"].keys() <= training["trainer"].keys()
+    assert set(request["data"].values()) == {None}

@@ -1,0 +1,47 @@
+"""Tests of errors told in one line; those of the age groups are in tests/data."""
+
+import errno
+
+import pytest
+
+from agegender.errors import DatasetNotFoundError, InputError, describe
+
+
+def test_a_users_mistake_is_told_in_one_line() -> None:
+    assert describe(InputError("first line\n   second line")) == "first line second line"
+
+
+def test_a_kind_of_users_mistake_is_told_as_well() -> None:
+    assert describe(DatasetNotFoundError("no images in x")) == "no images in x"
+
+
+def test_a_mistake_that_a_library_has_wrapped_is_still_told() -> None:
+    try:
+        try:
+            raise InputError("the cause")
+        except InputError as cause:
+            raise RuntimeError("wrapped") from cause
+    except RuntimeError as error:
+        assert describe(error) == "the cause"
+
+
+def test_a_mistake_during_whose_handling_something_else_failed_is_still_told() -> None:
+    try:
+        try:
+            raise InputError("the context")
+        except InputError:
+            raise RuntimeError("later")  # noqa: B904
+    except RuntimeError as error:
+        assert describe(error) == "the context"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG])
+def test_a_limit_of_the_machine_names_the_place_and_the_way_out(number: int) -> None:
+    told = describe(OSError(number, "as the system says", "/some/where"))
+    assert told is not None
+    assert told.startswith("/some/where: as the system says; ") and len(told) > len("/some/where: as the system says; ")
+
+
+@pytest.mark.parametrize("error", [ValueError("a defect"), KeyError("x"), OSError("no number"), ZeroDivisionError()])
+def test_a_defect_is_told_in_no_line_since_its_traceback_matters(error: Exception) -> None:
+    assert describe(error) is None

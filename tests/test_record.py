@@ -1,0 +1,148 @@
+"""Tests of a run's record: as written, so read; whole or not at all."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from agegender import record
+from agegender.errors import InputError
+from agegender.record import Record
+
+
+def a_record() -> Record:
+    """A record with something in every field."""
+    return Record(
+        status="complete",
+        name="try",
+        choices={"model": "small_cnn", "optimizer.lr": "0.1"},
+        config={"seed": 3, "tags": ["a", "b"], "data": {"limit": None}},
+        seed=3,
+        error=None,
+        started="2026-01-01T00:00:00+00:00",
+        finished="2026-01-01T01:00:00+00:00",
+        wandb_id="ab12",
+        git={"commit": "f" * 40, "dirty": False},
+        data={"root": "Übung \N{GRINNING FACE}.tar", "counts": {"train": 10}},
+        environment={"device": "cpu"},
+        num_params=11_520_842,
+        num_params_trainable=11_520_842,
+        gmacs=1.2630000000000001,
+        time={"fit_seconds": 1.5},
+        best_epoch=4,
+        val={"age_accuracy": 1 / 3},
+        test={"age_accuracy": 0.1 + 0.2, "age_confusion": [[1, 2], [3, 4]]},
+    )
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    record.write(tmp_path / "job", a_record())
+    assert record.read(tmp_path / "job") == a_record()
+
+
+def test_a_directory_without_a_record_gives_none(tmp_path: Path) -> None:
+    assert record.read(tmp_path) is None
+
+
+def test_writing_again_replaces_the_record_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    record.write(tmp_path, a_record())
+    later = a_record()
+    later.status = "failed"
+    record.write(tmp_path, later)
+    assert record.read(tmp_path) == later
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_write_that_fails_at_the_end_leaves_the_old_record_and_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record.write(tmp_path, a_record())
+
+    def fail(*_: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no room"):
+        record.write(tmp_path, Record("failed", "other", {}, {}, 0))
+    assert record.read(tmp_path) == a_record()
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record.write(tmp_path, a_record())
+
+    def half(self: Path, text: str, **_: object) -> None:
+        self.write_bytes(text[: len(text) // 2].encode())
+        raise OSError("no room")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="no room"):
+        record.write(tmp_path, Record("failed", "other", {}, {}, 0))
+    assert record.read(tmp_path) == a_record()
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_number_that_json_does_not_know_is_not_written(tmp_path: Path) -> None:
+    entry = a_record()
+    entry.test["age_accuracy"] = float("nan")
+    with pytest.raises(ValueError, match="JSON compliant"):
+        record.write(tmp_path, entry)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[1, 2]",
+        "null",
+        "5",
+        '{"schema": 1}',
+        "{}",
+        '{"schema": 1, "status": "complete", "name": 1}',
+        "\x00\x01",
+    ],
+)
+def test_a_file_that_is_no_record_is_refused_by_its_path(tmp_path: Path, text: str) -> None:
+    (tmp_path / "record.json").write_text(text)
+    with pytest.raises(InputError) as refusal:
+        record.read(tmp_path)
+    assert str(tmp_path / "record.json") in str(refusal.value)
+
+
+def test_bytes_that_are_no_text_are_refused_by_the_files_path(tmp_path: Path) -> None:
+    (tmp_path / "record.json").write_bytes(b"\xff\xfe\x80")
+    with pytest.raises(InputError, match=r"record\.json is not a run's record"):
+        record.read(tmp_path)
+
+
+def test_a_record_of_another_schema_is_refused_by_its_path_and_both_numbers(tmp_path: Path) -> None:
+    record.write(tmp_path, a_record())
+    values = json.loads((tmp_path / "record.json").read_text())
+    (tmp_path / "record.json").write_text(json.dumps(values | {"schema": 99}))
+    with pytest.raises(InputError, match=r"record\.json has schema 99, this version reads 1;"):
+        record.read(tmp_path)
+
+
+def test_keys_that_a_later_version_adds_are_passed_over(tmp_path: Path) -> None:
+    record.write(tmp_path, a_record())
+    values = json.loads((tmp_path / "record.json").read_text())
+    (tmp_path / "record.json").write_text(json.dumps(values | {"weather": "fine"}))
+    assert record.read(tmp_path) == a_record()
+
+
+def test_all_records_below_a_directory_are_read_in_the_order_of_their_paths(tmp_path: Path) -> None:
+    for name in ("b/plain/1", "a/plain/0", "b/plain/0"):
+        record.write(tmp_path / name, Record("running", name, {}, {}, 0))
+    (tmp_path / "a" / "empty").mkdir()
+    found = record.read_all(tmp_path)
+    assert [(folder, entry.name) for folder, entry in found] == [
+        (tmp_path / name, name) for name in ("a/plain/0", "b/plain/0", "b/plain/1")
+    ]
+
+
+def test_text_that_utf8_cannot_hold_is_written_with_its_number(tmp_path: Path) -> None:
+    record.write_atomically(tmp_path / "deep" / "note.txt", "a\udcffb")
+    assert (tmp_path / "deep" / "note.txt").read_bytes() == b"a\\udcffb"
