@@ -54,6 +54,7 @@ def expected(told: dict[str, np.ndarray]) -> dict[str, float]:
     return {
         "age_accuracy": float(np.mean(group == guess)),
         "gender_accuracy": float(np.mean(told["gender"] == told["gender_predicted"])),
+        "mean_accuracy": float(np.mean(np.r_[group == guess, told["gender"] == told["gender_predicted"]])),
         "age_one_off_accuracy": float(np.mean(np.abs(group - guess) <= 1)),
         "age_balanced_accuracy": float(np.mean(recalls)),
         "age_macro_f1": float(np.mean(f1)),

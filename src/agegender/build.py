@@ -49,6 +49,8 @@ def _instantiate(config: Any, **arguments: Any) -> Any:
     except InstantiationException as error:
         reason = describe(error)
         cause = error.__cause__
+        if reason is None and isinstance(cause, TypeError) and "argument" in str(cause):
+            reason = f"{cause}; check the keys of this option"
         if reason is not None:
             raise InputError(reason) from error
         raise (cause if cause is not None else error) from None

@@ -42,7 +42,8 @@ def evaluate(request: dict[str, Any]) -> Record:
     Raises:
         InputError: no such checkpoint, part or data.
     """
-    from agegender import build, training  # imports torch: not needed for --help
+    from agegender import build, training  # these import torch: not needed for --help
+    from agegender.predictions import save_predictions
 
     if request["ckpt_path"] is None:
         raise InputError("ckpt_path is not set; give a run's checkpoints/best.ckpt")
@@ -64,7 +65,7 @@ def evaluate(request: dict[str, Any]) -> Record:
     record.data, record.test = datamodule.describe(), module.test_scores
     record.num_params = sum(weight.numel() for weight in module.network.parameters())
     record.environment = training.describe_environment(trainer)
-    training.save_predictions(folder / "predictions.csv", module, datamodule)
+    save_predictions(folder / "predictions.csv", module, datamodule)
     write(folder, record)
     _tell(record, len(loader.dataset), request["part"], folder)  # pyright: ignore[reportArgumentType]
     return record

@@ -43,7 +43,8 @@ def scores(values: dict[str, Tensor]) -> dict[str, Any]:
 
     Returns:
         Shares in [0, 1], the mean absolute error in years, and the confusion matrices as lists of counts:
-        `age_accuracy`, `gender_accuracy`, `age_one_off_accuracy` (true group or a neighbour of it),
+        `age_accuracy`, `gender_accuracy`, their mean `mean_accuracy`,
+        `age_one_off_accuracy` (true group or a neighbour of it),
         `age_balanced_accuracy` (mean recall of the groups that occur), `age_macro_f1` (mean F1 of the groups that occur
         or are predicted), `age_mae_years`, `age_confusion`, `gender_confusion`.
     """
@@ -52,9 +53,11 @@ def scores(values: dict[str, Tensor]) -> dict[str, Any]:
     recall, f1 = hits[true > 0] / true[true > 0], 2 * hits / (true + predicted)
     index = torch.arange(len(age))
     near = (index[:, None] - index[None, :]).abs() <= 1
+    age_accuracy, gender_accuracy = float(hits.sum() / age.sum()), float(gender.diagonal().sum() / gender.sum())
     return {
-        "age_accuracy": float(hits.sum() / age.sum()),
-        "gender_accuracy": float(gender.diagonal().sum() / gender.sum()),
+        "age_accuracy": age_accuracy,
+        "gender_accuracy": gender_accuracy,
+        "mean_accuracy": (age_accuracy + gender_accuracy) / 2,
         "age_one_off_accuracy": float(age[near].sum() / age.sum()),
         "age_balanced_accuracy": float(recall.mean()),
         "age_macro_f1": float(f1[true + predicted > 0].mean()),

@@ -7,11 +7,9 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,9 @@ from omegaconf.errors import OmegaConfBaseException
 from agegender import config as schema
 from agegender import record
 from agegender.errors import InputError, describe
+from agegender.provenance import git_state
 from agegender.record import Record
+from agegender.session import Outcome, session
 
 log = logging.getLogger(__name__)
 traceback_log = logging.getLogger("agegender.traceback")  # the job's own log only
@@ -33,42 +33,6 @@ traceback_log = logging.getLogger("agegender.traceback")  # the job's own log on
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, raised where the process stands, so that it ends as cleanly as on Ctrl-C."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a job of this process ended: `complete`, `skipped`, `failed`, `refused`, `interrupted` or `not started`."""
-
-    folder: Path
-    status: str
-    reason: str | None = None
-
-
-class Session:
-    """The jobs of this process, in the order of their runs.
-
-    Attributes:
-        outcomes: how each ended.
-        stop: why no further job may start; None while they may.
-        exit_code: of an interruption; None otherwise.
-    """
-
-    def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
-        self.stop: str | None = None
-        self.interrupted: int | None = None
-
-    def exit_code(self) -> int:
-        """0 all done; 1 a job failed; 2 nothing but mistakes of the user's; 130 or 143 interrupted."""
-        if self.interrupted is not None:
-            return 128 + self.interrupted
-        statuses = {outcome.status for outcome in self.outcomes}
-        if statuses <= {"complete", "skipped"}:
-            return 0
-        return 2 if statuses <= {"refused", "not started"} else 1
-
-
-session = Session()
 
 
 def is_main_process() -> bool:
@@ -230,7 +194,7 @@ class Job:
             seed=self.config["seed"],
             started=_now(),
             wandb_id=previous.wandb_id if previous is not None else None,
-            git=_git(),
+            git=git_state(),
         )
         self._write(begun)
         if is_main_process():
@@ -267,17 +231,3 @@ def _choices() -> dict[str, Any]:
         if key not in groups and schema.is_identity(key):
             choices[key] = value
     return choices
-
-
-def _git() -> dict[str, Any]:
-    """Commit of the code, and whether it was changed since; empty outside a checkout."""
-    here = Path(__file__).parent
-    try:
-        commit = _output(["git", "rev-parse", "HEAD"], here)
-        return {"commit": commit, "dirty": bool(_output(["git", "status", "--porcelain"], here))}
-    except (OSError, subprocess.SubprocessError):
-        return {}
-
-
-def _output(command: list[str], folder: Path) -> str:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

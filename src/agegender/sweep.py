@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from agegender import run
 from agegender.errors import InputError, describe
 from agegender.report.write import print_table, write_report
+from agegender.session import Outcome, session
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +42,12 @@ class Sweep(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write and print the table of all jobs of this name, tell W&B, and end with the exit code."""
         folder = Path(config.hydra.sweep.dir)
-        outcomes = run.session.outcomes
+        outcomes = session.outcomes
         try:
             table = write_report(folder)
         except (InputError, OSError) as error:
             log.error("error: %s", describe(error) or error)
-            sys.exit(run.session.exit_code() or 1)
+            sys.exit(session.exit_code() or 1)
         print_table(table)
         print(_summary(outcomes))
         for outcome in outcomes:
@@ -60,8 +61,8 @@ class Sweep(Callback):
             rows = [[row.get(key) for key in columns] for row in table.rows]
             settings = OmegaConf.to_container(config.logger, resolve=True)
             tracking.log_comparison(settings, config.name, folder, tracking.Table(columns, rows))  # pyright: ignore
-        if run.session.exit_code():
-            sys.exit(run.session.exit_code())
+        if session.exit_code():
+            sys.exit(session.exit_code())
 
 
 def _swept_keys(config: DictConfig) -> list[str]:
@@ -95,7 +96,7 @@ def _without_hydra(config: DictConfig) -> DictConfig:
     return copy
 
 
-def _summary(outcomes: list[run.Outcome]) -> str:
+def _summary(outcomes: list[Outcome]) -> str:
     counts = Counter(outcome.status for outcome in outcomes)
     order = ("complete", "skipped", "failed", "refused", "interrupted", "not started")
     names = {"complete": "trained", "skipped": "complete before, skipped"}

@@ -1,7 +1,5 @@
 """Fit, test and measure one job."""
 
-import csv
-import io
 import logging
 import os
 import platform
@@ -16,10 +14,11 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from agegender import build, timing
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.split import save_manifest
-from agegender.labels import GENDERS, RACES
 from agegender.models import measure
 from agegender.module import AgeGenderModule
-from agegender.record import Record, write_atomically
+from agegender.predictions import save_predictions
+from agegender.provenance import cpu_name
+from agegender.record import Record
 from agegender.tracking import JobTracker
 
 log = logging.getLogger(__name__)
@@ -174,46 +173,6 @@ def _mode(monitor: str) -> str:
     return "min" if monitor.endswith(("loss", "mae_years")) else "max"
 
 
-def save_predictions(path: Path, module: AgeGenderModule, datamodule: UTKFaceDataModule) -> dict[str, list[int]]:
-    """Write one row per tested image: labels, predictions and their probabilities.
-
-    Returns:
-        `group`, `group_predicted`, `gender`, `gender_predicted` of each image.
-    """
-    table, names = datamodule.table, datamodule.groups.names
-    batches = [
-        {key: value.float().cpu() for key, value in batch.items() if key != "row"} for batch in module.predictions
-    ]
-    rows = torch.cat([batch["row"].cpu() for batch in module.predictions]).numpy()
-    group, gender, years = (torch.cat([batch[key] for batch in batches]) for key in ("group", "gender", "years"))
-    labels = {
-        "group": datamodule.groups.of(table.ages[rows]).tolist(),
-        "group_predicted": group.argmax(dim=1).tolist(),
-        "gender": table.genders[rows].tolist(),
-        "gender_predicted": gender.argmax(dim=1).tolist(),
-    }
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["image", "group", "group_predicted", "years", "years_predicted", "gender", "gender_predicted", "race"]
-        + [f"p_{name}" for name in (*names, *GENDERS)]
-    )
-    for index, row in enumerate(rows):
-        race = table.races[row]
-        probabilities = [f"{value:.6f}" for value in (*group[index].tolist(), *gender[index].tolist())]
-        writer.writerow(
-            [
-                table.names[row],
-                *(names[labels[key][index]] for key in ("group", "group_predicted")),
-                *(table.ages[row], f"{float(years[index]):.3f}"),
-                *(GENDERS[labels[key][index]] for key in ("gender", "gender_predicted")),
-                *(RACES[race] if race >= 0 else "", *probabilities),
-            ]
-        )
-    write_atomically(path, text.getvalue())
-    return labels
-
-
 def _drop_optimizer_state(path: Path) -> None:
     """Shrink a complete job's last checkpoint to a third: nothing will be trained from it any more."""
     if path.exists():
@@ -232,19 +191,10 @@ def describe_environment(trainer: lightning.Trainer) -> dict[str, Any]:
         "torch": torch.__version__,
         "lightning": lightning.__version__,
         "platform": platform.platform(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name(),
         "accelerator": device.type,
         "num_devices": trainer.world_size,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "precision": str(trainer.precision),
     }
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -51,7 +51,9 @@ class Shell:
         return Finished(process.returncode, output)
 
     def train_command(self, *overrides: str) -> tuple[str, ...]:
-        return (sys.executable, str(ROOT / "train.py"), *TINY, "logger=none", *overrides)
+        flags = [item for item in overrides if item.startswith("-")]  # Hydra wants them together, first
+        keys = [item for item in overrides if not item.startswith("-")]
+        return (sys.executable, str(ROOT / "train.py"), *flags, *TINY, "logger=none", *keys)
 
     def train(self, *overrides: str, **options) -> Finished:
         return self.run(*self.train_command(*overrides), **options)

@@ -16,9 +16,13 @@ from agegender.report.table import Column, Comparison, Value, compare
 
 _NONE = "-"
 _NOT_A_TERMINAL = 200  # characters of a line in a log file
-_DISPENSABLE = ("gmacs", "images_per_second", "age_one_off_accuracy", "age_balanced_accuracy", "age_mae_years")
 _MARKDOWN = str.maketrans({"|": "\\|", "\\": "\\\\", "<": "&lt;"})  # what would end a cell, or begin HTML
 _LONGEST_STATUS = 120  # characters of a reason in a cell; the record has all of it
+_UNLIMITED = 10_000  # characters: a width at which nothing is squeezed
+_DISPENSABLE = (  # in a narrow terminal, the first of these first
+    *("gmacs", "images_per_second", "age_one_off_accuracy", "age_balanced_accuracy", "age_mae_years"),
+    *("params_millions", "fit_seconds"),
+)
 
 
 def write_report(folder: Path) -> Comparison:
@@ -93,7 +97,7 @@ def print_table(table: Comparison, console: Console | None = None) -> None:
 def _fitting_view(table: Comparison, columns: list[Column], console: Console) -> Table:
     view = _view(table, columns, " ")
     for left_out in range(len(_DISPENSABLE) + 1):
-        if Measurement.get(console, console.options, view).minimum <= console.width:
+        if Measurement.get(console, console.options.update(width=_UNLIMITED), view).maximum <= console.width:
             break
         view = _view(table, [column for column in columns if column.key not in _DISPENSABLE[:left_out]], "\n")
     return view

@@ -1,0 +1,30 @@
+"""Where a result comes from: the code's commit, the machine's processor."""
+
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+
+def git_state() -> dict[str, Any]:
+    """Commit of the code, and whether it was changed since; empty outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        commit = _output(["git", "rev-parse", "HEAD"], here)
+        return {"commit": commit, "dirty": bool(_output(["git", "status", "--porcelain"], here))}
+    except (OSError, subprocess.SubprocessError):
+        return {}
+
+
+def _output(command: list[str], folder: Path) -> str:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+
+def cpu_name() -> str:
+    """The processor, as the system names it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

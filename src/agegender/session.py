@@ -1,0 +1,40 @@
+"""The jobs of this process: how each ended, why no further one may start, and the exit code."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job of this process ended: `complete`, `skipped`, `failed`, `refused`, `interrupted` or `not started`."""
+
+    folder: Path
+    status: str
+    reason: str | None = None
+
+
+class Session:
+    """The jobs of this process, in the order of their runs.
+
+    Attributes:
+        outcomes: how each ended.
+        stop: why no further job may start; None while they may.
+        exit_code: of an interruption; None otherwise.
+    """
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.stop: str | None = None
+        self.interrupted: int | None = None
+
+    def exit_code(self) -> int:
+        """0 all done; 1 a job failed; 2 nothing but mistakes of the user's; 130 or 143 interrupted."""
+        if self.interrupted is not None:
+            return 128 + self.interrupted
+        statuses = {outcome.status for outcome in self.outcomes}
+        if statuses <= {"complete", "skipped"}:
+            return 0
+        return 2 if statuses <= {"refused", "not started"} else 1
+
+
+session = Session()
