@@ -1,6 +1,7 @@
 """From configuration to objects, and from a checkpoint back to a module."""
 
 import logging
+import pydoc
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 import lightning
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import RichProgressBar
 from torch import nn
@@ -100,9 +101,12 @@ def _check_source(config: dict[str, Any]) -> None:
 def _locate(config: dict[str, Any]) -> Any:
     target = config.get("_target_")
     try:
-        return get_object(str(target))
-    except (ImportError, ValueError) as error:
-        raise InputError(f"_target_={target} cannot be imported ({error}); check its spelling") from error
+        made = pydoc.locate(str(target))
+    except pydoc.ErrorDuringImport as error:
+        raise InputError(f"_target_={target} cannot be imported ({error})") from error
+    if made is None:
+        raise InputError(f"_target_={target} does not exist; check its spelling")
+    return made
 
 
 def make_module(config: dict[str, Any]) -> AgeGenderModule:
@@ -157,7 +161,7 @@ def read_checkpoint_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"ckpt_path={path} is not a file; give a run's checkpoints/best.ckpt")
     config = read_checkpoint(path).get("agegender_config")
-    if not isinstance(config, dict) or not {"data", "model", "loss"} <= config.keys():
+    if not isinstance(config, dict) or not all(isinstance(config.get(key), dict) for key in ("data", "model", "loss")):
         raise InputError(f"ckpt_path={path} is not a checkpoint of a run of this project; give checkpoints/best.ckpt")
     return config
 

@@ -27,14 +27,7 @@ _PRECISIONS = Literal[
 MONITORS = tuple(
     f"val/{score}"
     for score in (
-        *(
-            "mean_accuracy",
-            "age_accuracy",
-            "gender_accuracy",
-            "age_one_off_accuracy",
-            "age_balanced_accuracy",
-            "age_macro_f1",
-        ),
+        *("mean_accuracy", "age_accuracy", "gender_accuracy", "age_one_off_accuracy", "age_balanced_accuracy"),
         *("age_macro_f1", "age_mae_years", "loss", "age_loss", "gender_loss"),
     )
 )

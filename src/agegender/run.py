@@ -51,7 +51,7 @@ def run_job(config: DictConfig) -> str:
     signal.signal(signal.SIGTERM, _on_sigterm)
     hydra_config = HydraConfig.get()
     multirun = hydra_config.mode == RunMode.MULTIRUN
-    folder = Path(hydra_config.runtime.output_dir)
+    folder = _shortest(Path(hydra_config.runtime.output_dir))
     if session.stop is not None:
         outcome = Outcome(folder, "not started", session.stop)
     else:
@@ -62,6 +62,11 @@ def run_job(config: DictConfig) -> str:
     if not multirun and session.exit_code():
         raise SystemExit(session.exit_code())
     return outcome.status
+
+
+def _shortest(folder: Path) -> Path:
+    """Name a directory as a person here would: relative to the working directory where it lies below it."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def _on_sigterm(number: int, frame: Any) -> None:

@@ -136,3 +136,11 @@ def test_a_network_that_loads_the_state_of_another_computes_the_same(pair: Pair)
         expected, found = pair.network.eval()(pair.images), again.eval()(pair.images)
     pair.network.train()
     assert torch.equal(found.age, expected.age) and torch.equal(found.gender, expected.gender)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_age_head_is_as_wide_as_a_method_asks(model: str, composed: Callable[..., dict[str, Any]]) -> None:
+    builder = build.network_builder(composed(f"model={model}"), 121)
+    with torch.device("meta"):
+        outputs = builder(256).eval()(torch.empty(3, 3, 256, 256))
+    assert outputs.age.shape == (3, 121) and outputs.gender.shape == (3, 2)

@@ -18,6 +18,7 @@ _NONE = "-"
 _NOT_A_TERMINAL = 200  # characters of a line in a log file
 _MARKDOWN = str.maketrans({"|": "\\|", "\\": "\\\\", "<": "&lt;"})  # what would end a cell, or begin HTML
 _LONGEST_STATUS = 120  # characters of a reason in a cell; the record has all of it
+_LEAST_STATUS = 24  # characters of a line in which a reason can be read
 _UNLIMITED = 10_000  # characters: a width at which nothing is squeezed
 _DISPENSABLE = (  # in a narrow terminal, the first of these first
     *("gmacs", "images_per_second", "age_one_off_accuracy", "age_balanced_accuracy", "age_mae_years"),
@@ -95,21 +96,25 @@ def print_table(table: Comparison, console: Console | None = None) -> None:
 
 
 def _fitting_view(table: Comparison, columns: list[Column], console: Console) -> Table:
-    view = _view(table, columns, " ")
+    shown, narrow = columns, False
     for left_out in range(len(_DISPENSABLE) + 1):
-        if Measurement.get(console, console.options.update(width=_UNLIMITED), view).maximum <= console.width:
+        least = _view(table, shown, narrow=narrow, status_width=_LEAST_STATUS)
+        if Measurement.get(console, console.options.update(width=_UNLIMITED), least).maximum <= console.width:
             break
-        view = _view(table, [column for column in columns if column.key not in _DISPENSABLE[:left_out]], "\n")
-    return view
+        shown, narrow = [column for column in columns if column.key not in _DISPENSABLE[:left_out]], True
+    return _view(table, shown, narrow=narrow)
 
 
-def _view(table: Comparison, columns: list[Column], gap: str) -> Table:
-    view = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+def _view(table: Comparison, columns: list[Column], *, narrow: bool, status_width: int | None = None) -> Table:
+    view = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 0 if narrow else 1, 0, 0), pad_edge=False)
+    gap = "\n" if narrow else " "
     papers = {column.key: _paper_of(column, table) for column in columns}
     for column in columns:
         title = f"{column.title}{gap}(paper)" if papers[column.key] is not None else column.title
-        justify = "right" if _is_numeric(column, table) else "left"
-        view.add_column(title, justify=justify, no_wrap=column.key != "status")
+        if column.key == "status":
+            view.add_column(title, overflow="fold", max_width=status_width)
+        else:
+            view.add_column(title, justify="right" if _is_numeric(column, table) else "left", no_wrap=True)
     for row in table.rows:
         view.add_row(*(_cell(row, column, papers[column.key], gap) for column in columns))
     return view

@@ -1,0 +1,216 @@
+"""Tests of the module: what it feeds the network, how it adds the losses, that a seed decides everything."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from agegender import build
+from agegender.labels import age_groups
+from agegender.losses.cross_entropy import CrossEntropy
+from agegender.models.heads import FaceOutputs
+from agegender.module import AgeGenderModule
+
+CONF = Path(__file__).parents[1] / "conf"
+SIZE = 35  # pixels; levi_hassner's smallest
+
+
+class Fixed(nn.Module):
+    """Keeps the images that it is given; its outputs are what they were set to."""
+
+    def __init__(self, age: Tensor, gender: Tensor) -> None:
+        super().__init__()
+        self.age, self.gender = nn.Parameter(age), nn.Parameter(gender)
+        self.seen: Tensor | None = None
+
+    def forward(self, images: Tensor) -> FaceOutputs:
+        self.seen = images
+        return FaceOutputs(self.age[: len(images)], self.gender[: len(images)])
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    """Settings of the process: Lightning's `deterministic`, and threads, which wait for each other on small images."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+def configuration(*overrides: str) -> dict[str, Any]:
+    """A job of a small network with dropout, on the CPU."""
+    given = [
+        *("model=levi_hassner", f"data.image_size={SIZE}", "trainer=cpu", "trainer.max_epochs=2", "optimizer.lr=0.01"),
+        *("trainer.enable_progress_bar=false", "trainer.precision=32-true", "logger=none"),
+    ]
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        return OmegaConf.to_container(compose("train", [*given, *overrides]), resolve=True)  # pyright: ignore
+
+
+def batch_of(number: int, seed: int) -> dict[str, Tensor]:
+    """Noise with labels, as the data module gives it."""
+    random = torch.Generator().manual_seed(seed)
+    years = torch.randint(0, 100, (number,), generator=random)
+    return {
+        "images": torch.randint(0, 256, (number, 3, SIZE, SIZE), dtype=torch.uint8, generator=random),
+        "years": years,
+        "group": torch.from_numpy(age_groups("closed").group_of_age)[years],
+        "gender": torch.arange(number) % 2,
+        "row": torch.arange(number),
+    }
+
+
+def loader_of(batches: list[dict[str, Tensor]]) -> DataLoader[dict[str, Tensor]]:
+    return DataLoader(batches, batch_size=None)  # pyright: ignore
+
+
+def trained(config: dict[str, Any], folder: Path) -> tuple[AgeGenderModule, lightning.Trainer]:
+    """The module after a few steps on the same batches."""
+    build.quiet_libraries()
+    module = build.make_module(config)
+    module.method.prepare(torch.ones(121, dtype=torch.int64), torch.from_numpy(age_groups("closed").group_of_age))
+    trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=[], logger=False)
+    batches = [batch_of(4, seed) for seed in range(3)]
+    trainer.fit(module, loader_of(batches), loader_of(batches[:1]))
+    return module, trainer
+
+
+def test_uint8_pixels_are_normalized_by_imagenets_mean_and_deviation() -> None:
+    network = Fixed(torch.zeros(1, 8), torch.zeros(1, 2))
+    images = torch.tensor([0, 128, 255], dtype=torch.uint8).view(1, 3, 1, 1)
+    AgeGenderModule(network, CrossEntropy())(images)
+    by_hand = [(0 - 0.485) / 0.229, (128 / 255 - 0.456) / 0.224, (1 - 0.406) / 0.225]
+    assert network.seen is not None and network.seen.dtype == torch.float32
+    np.testing.assert_allclose(network.seen.detach().flatten().numpy(), by_hand, rtol=1e-5)
+
+
+def test_outputs_are_float32_whatever_the_network_computes_in() -> None:
+    network = Fixed(torch.zeros(1, 8), torch.zeros(1, 2)).to(torch.bfloat16)
+    outputs = AgeGenderModule(network, CrossEntropy())(torch.zeros(1, 3, 2, 2, dtype=torch.uint8))
+    assert outputs.age.dtype == outputs.gender.dtype == torch.float32
+
+
+def step_loss(gender_weight: float, age: Tensor, gender: Tensor) -> float:
+    """The training loss of two images with these outputs."""
+    module = AgeGenderModule(Fixed(age, gender), CrossEntropy(gender_weight=gender_weight))
+    module.log_dict = lambda *_, **__: None  # pyright: ignore
+    batch = {
+        "images": torch.zeros(2, 3, 1, 1, dtype=torch.uint8),
+        "years": torch.tensor([1, 30]),
+        "group": torch.tensor([0, 4]),
+        "gender": torch.tensor([1, 0]),
+        "row": torch.arange(2),
+    }
+    return module.training_step(batch).item()
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0, 2.5])
+def test_the_gender_weight_scales_the_gender_loss_alone(weight: float) -> None:
+    age = torch.zeros(2, 8)  # log 8 per image
+    gender = torch.tensor([[0.0, np.log(3)], [0.0, np.log(3)]])  # probabilities 3/4 and 1/4 of the true genders
+    by_hand = np.log(8) + weight * (np.log(4 / 3) + np.log(4)) / 2
+    assert step_loss(weight, age, gender) == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_the_gradient_of_the_gender_loss_is_scaled_and_that_of_age_is_not() -> None:
+    gradients = {}
+    for weight in (1.0, 3.0):
+        module = AgeGenderModule(Fixed(torch.zeros(2, 8), torch.zeros(2, 2)), CrossEntropy(gender_weight=weight))
+        module.log_dict = lambda *_, **__: None  # pyright: ignore
+        module.training_step(batch_of(2, 0)).backward()
+        gradients[weight] = [weight.grad for weight in module.network.parameters()]
+    torch.testing.assert_close(gradients[3.0][0], gradients[1.0][0])
+    torch.testing.assert_close(gradients[3.0][1], 3 * gradients[1.0][1])
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
+    first, second = (trained(configuration("seed=1"), tmp_path)[0].state_dict() for _ in range(2))
+    assert first.keys() == second.keys()
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+def test_training_changes_the_weights(tmp_path: Path) -> None:
+    before = build.make_module(configuration("seed=1")).state_dict()
+    after = trained(configuration("seed=1"), tmp_path)[0].state_dict()
+    assert not torch.equal(before["network.heads.age.weight"], after["network.heads.age.weight"])
+
+
+def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
+    first, second = (build.make_module(configuration(f"seed={seed}")).state_dict() for seed in (1, 2))
+    assert not torch.equal(first["network.features.0.weight"], second["network.features.0.weight"])
+
+
+def test_the_seed_also_decides_what_dropout_leaves_out(tmp_path: Path) -> None:
+    drawn = []
+    for seed in (1, 2):
+        module, trainer = trained(configuration(f"seed={seed}", "trainer.max_epochs=1"), tmp_path)
+        module.trainer = trainer
+        module.on_train_epoch_start()
+        drawn.append(torch.rand(4))
+    assert not torch.equal(drawn[0], drawn[1])
+
+
+def test_a_weight_is_trained_that_the_optimizer_of_the_configuration_was_given(tmp_path: Path) -> None:
+    module, _ = trained(configuration("optimizer.lr=0.03", "trainer.max_epochs=1"), tmp_path)
+    optimizer = module.configure_optimizers()
+    assert type(optimizer) is torch.optim.Adam
+    given = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+    assert given == {id(weight) for weight in module.network.parameters()}
+    assert [group["lr"] for group in optimizer.param_groups] == [0.03]
+
+
+def test_a_training_run_logs_the_losses_and_scores_of_both_tasks(tmp_path: Path) -> None:
+    _, trainer = trained(configuration("trainer.max_epochs=1"), tmp_path)
+    losses = {f"{part}/{name}" for part in ("train", "val") for name in ("loss", "age_loss", "gender_loss")}
+    scores = {f"val/{name}" for name in ("age_accuracy", "gender_accuracy", "age_balanced_accuracy", "age_mae_years")}
+    assert losses | scores <= trainer.callback_metrics.keys()
+    values = {key: float(value) for key, value in trainer.callback_metrics.items()}
+    assert values["val/loss"] == pytest.approx(values["val/age_loss"] + values["val/gender_loss"], rel=1e-6)
+
+
+def test_testing_keeps_one_prediction_per_image_in_order(tmp_path: Path) -> None:
+    build.quiet_libraries()
+    module = build.make_module(configuration())
+    trainer = build.make_trainer(configuration()["trainer"], folder=tmp_path, callbacks=[], logger=False)
+    batches = [batch_of(3, 0), {**batch_of(2, 1), "row": torch.tensor([8, 9])}]
+    trainer.test(module, loader_of(batches), verbose=False)
+    rows = torch.cat([batch["row"] for batch in module.predictions]).tolist()
+    gender = torch.cat([batch["gender"] for batch in module.predictions])
+    right = gender.argmax(dim=1) == torch.cat([batch["gender"] for batch in batches])
+    assert rows == [0, 1, 2, 8, 9]
+    assert module.test_scores["gender_accuracy"] == pytest.approx(right.double().mean().item())
+
+
+def plain_only(value: Any) -> bool:
+    """Whether a value is nothing but JSON's containers, numbers and strings."""
+    if isinstance(value, dict):
+        return type(value) is dict and all(type(key) is str and plain_only(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return type(value) is list and all(plain_only(inner) for inner in value)
+    return type(value) in (str, int, float, bool, type(None))
+
+
+def test_a_checkpoint_is_read_without_running_code_and_tells_its_configuration_in_plain_containers(
+    tmp_path: Path,
+) -> None:
+    config = configuration("trainer.max_epochs=1")
+    _, trainer = trained(config, tmp_path)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    content = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    assert content["agegender_config"] == config
+    assert plain_only(content["agegender_config"])
+    assert content["agegender_val"]["age_accuracy"] in [hits / 4 for hits in range(5)]
+
+
+def test_a_module_that_was_built_to_be_used_has_no_optimizer() -> None:
+    with pytest.raises(AssertionError, match="to be used, not trained"):
+        AgeGenderModule(Fixed(torch.zeros(1, 8), torch.zeros(1, 2)), CrossEntropy()).configure_optimizers()
