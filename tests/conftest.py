@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+torch.set_num_threads(1)  # small networks: with more, the workers of a parallel test run wait for each other
 
 WriteFaces = Callable[..., Path]
 

@@ -32,7 +32,8 @@ def write_report(folder: Path) -> Comparison:
     Returns:
         The table that was written.
     """
-    table = compare(read_all(folder))
+    entries = read_all(folder)
+    table = compare([(path, entry) for path, entry in entries if "eval" not in path.relative_to(folder).parts])
     report = folder / "report"
     notes = "\n".join(f"- {note}" for note in table.notes)
     write_atomically(report / "table.md", f"# {folder.name}\n\n{_tabulate(table, 'github')}\n\n{notes}\n")
