@@ -36,6 +36,7 @@ def quiet_libraries() -> None:
         ".*exists and is not empty.*",  # a resumed job's own checkpoints
         ".*The number of training batches .* is smaller than the logging interval.*",
         ".*GPU available but not used.*",
+        ".*It is recommended to use .self.log.*sync_dist=True.*",  # every process evaluates all images
         ".*Checkpoint directory .* exists.*",
         ".*Using .DistributedSampler. with the dataloaders.*",
         ".*isinstance.treespec, LeafSpec.. is deprecated.*",  # Lightning on newer PyTorch

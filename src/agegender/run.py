@@ -25,7 +25,7 @@ from agegender import record
 from agegender.errors import InputError, describe
 from agegender.provenance import git_state
 from agegender.record import Record
-from agegender.session import Outcome, session
+from agegender.session import Outcome, is_main_process, session
 
 log = logging.getLogger(__name__)
 traceback_log = logging.getLogger("agegender.traceback")  # the job's own log only
@@ -33,12 +33,6 @@ traceback_log = logging.getLogger("agegender.traceback")  # the job's own log on
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, raised where the process stands, so that it ends as cleanly as on Ctrl-C."""
-
-
-def is_main_process() -> bool:
-    """Whether this process writes records: the first of a distributed job, or the only one."""
-    rank = next((os.environ[key] for key in ("RANK", "LOCAL_RANK", "SLURM_PROCID") if key in os.environ), "0")
-    return rank == "0"
 
 
 def run_job(config: DictConfig) -> str:

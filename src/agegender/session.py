@@ -1,5 +1,6 @@
 """The jobs of this process: how each ended, why no further one may start, and the exit code."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,3 +39,9 @@ class Session:
 
 
 session = Session()
+
+
+def is_main_process() -> bool:
+    """Whether this process writes records: the first of a distributed job, or the only one."""
+    rank = next((os.environ[key] for key in ("RANK", "LOCAL_RANK", "SLURM_PROCID") if key in os.environ), "0")
+    return rank == "0"

@@ -10,6 +10,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_only
 
 from agegender import build, timing
 from agegender.data.datamodule import UTKFaceDataModule
@@ -19,6 +20,7 @@ from agegender.module import AgeGenderModule
 from agegender.predictions import save_predictions
 from agegender.provenance import cpu_name
 from agegender.record import Record
+from agegender.session import is_main_process
 from agegender.tracking import JobTracker
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ class EpochLog(lightning.Callback):
     def __init__(self, timer: timing.FitTimer) -> None:
         self._timer = timer
 
+    @rank_zero_only
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         values = trainer.callback_metrics
         shown = {
@@ -71,11 +74,14 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
     }
     group_of_age = torch.from_numpy(datamodule.groups.group_of_age)
     module.method.prepare(datamodule.train_age_counts(), group_of_age)
-    tracker = JobTracker(config["logger"], record, folder)
+    main = is_main_process()
+    tracker = JobTracker(config["logger"] if main else {"kind": "none"}, record, folder)
     write(record)
     tracker.describe_model(*cost)
     try:
         _fit_and_test(config, folder, module, datamodule, tracker, record)
+        if not main:
+            return  # every process of a distributed job has tested all images: one of them tells
         labels = save_predictions(folder / "predictions.csv", module, datamodule)
         record.status = "complete"
         write(record)

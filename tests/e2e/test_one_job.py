@@ -147,6 +147,17 @@ def test_a_disk_without_room_for_a_checkpoint_is_one_line_and_keeps_the_failed_r
     assert shell.train().code == 0  # with room again, the same command works
 
 
+def test_two_processes_of_one_job_train_together_and_write_one_record(shell):
+    finished = shell.train("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "logger=csv")
+    assert finished.code == 0, finished.output
+    assert finished.output.count("epoch 2/2") == 1 and "error" not in finished.output
+    record = shell.record("default/resnet18/plain/0")
+    assert record["status"] == "complete" and record["environment"]["num_devices"] == 2
+    assert sum(map(sum, record["test"]["age_confusion"])) == record["data"]["counts"]["test"]
+    lines = (shell.folder / "runs/default/resnet18/plain/0/predictions.csv").read_text().splitlines()
+    assert len(lines) == 1 + record["data"]["counts"]["test"]
+
+
 def test_debug_fdr_runs_one_batch_of_everything(shell):
     finished = shell.train("debug=fdr")
     assert finished.code == 0, finished.output
