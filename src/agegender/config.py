@@ -128,18 +128,17 @@ class Config(BaseModel):
     logger: Logger
 
 
-def check(config: dict[str, Any], schema: type[BaseModel] = Config) -> None:
+def check(config: dict[str, Any]) -> None:
     """Check types and ranges.
 
     Args:
         config: resolved, in plain containers.
-        schema: what it must be.
 
     Raises:
         InputError: names each key that is wrong, with its value and what was expected.
     """
     try:
-        schema.model_validate(config)
+        Config.model_validate(config)
     except ValidationError as error:
         told: dict[str, list[str]] = {}
         for mistake in error.errors():

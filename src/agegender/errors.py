@@ -26,6 +26,18 @@ class DatasetNotFoundError(InputError):
     """The path of the data set holds no images."""
 
 
+def first_line(error: BaseException, *, limit: int = 200, kind: bool = False) -> str:
+    """Shorten an error that a library raised.
+
+    Args:
+        error: whose message may have many lines.
+        limit: characters.
+        kind: put the error's class before its message.
+    """
+    text = str(error).strip()
+    return (f"{type(error).__name__}: {text}" if kind else text).split("\n")[0][:limit]
+
+
 def describe(error: BaseException) -> str | None:
     """Tell the user's mistakes, and limits of the machine that the user can mend, in one line.
 

@@ -43,6 +43,7 @@ def evaluate(request: dict[str, Any]) -> Record:
         InputError: no such checkpoint, part or data.
     """
     from agegender import build, training  # these import torch: not needed for --help
+    from agegender.models import measure
     from agegender.predictions import save_predictions
 
     if request["ckpt_path"] is None:
@@ -63,7 +64,7 @@ def evaluate(request: dict[str, Any]) -> Record:
     choices = _run_choices(path) | {"part": request["part"], "ckpt_path": str(path)}
     record = Record(status="complete", name=config["name"], choices=choices, config=config, seed=config["seed"])
     record.data, record.test = datamodule.describe(), module.test_scores
-    record.num_params = sum(weight.numel() for weight in module.network.parameters())
+    record.num_params = measure.num_params(module.network)
     record.environment = training.describe_environment(trainer)
     save_predictions(folder / "predictions.csv", module, datamodule)
     write(folder, record)

@@ -9,7 +9,7 @@ import torch
 
 from agegender import build, labels
 from agegender.data import images
-from agegender.data.utkface import IMAGE_SUFFIXES
+from agegender.data.listing import IMAGE_SUFFIXES
 from agegender.errors import InputError
 
 _BATCH = 64

@@ -22,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from agegender import config as schema
 from agegender import record
-from agegender.errors import InputError, describe
+from agegender.errors import InputError, describe, first_line
 from agegender.provenance import git_state
 from agegender.record import Record
 from agegender.session import Outcome, is_main_process, session
@@ -86,7 +86,7 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
         reason = describe(error)
         status = "refused" if reason is not None else "failed"
         if reason is None:
-            reason = f"{type(error).__name__}: {str(error).strip()}".split("\n")[0][:300]
+            reason = first_line(error, limit=300, kind=True)
             traceback_log.exception("the job failed")
             log.error(
                 "%s failed after %.0f s: %s (traceback in its train.log)", folder, time.monotonic() - started, reason

@@ -20,7 +20,7 @@ class Session:
     Attributes:
         outcomes: how each ended.
         stop: why no further job may start; None while they may.
-        exit_code: of an interruption; None otherwise.
+        interrupted: number of the signal that ended the jobs; None if none did.
     """
 
     def __init__(self) -> None:

@@ -60,7 +60,7 @@ class Sweep(Callback):
             columns = [column.key for column in table.columns]
             rows = [[row.get(key) for key in columns] for row in table.rows]
             settings = OmegaConf.to_container(config.logger, resolve=True)
-            tracking.log_comparison(settings, config.name, folder, tracking.Table(columns, rows))  # pyright: ignore
+            tracking.log_comparison(settings, config.name, folder, columns, rows)  # pyright: ignore
         if session.exit_code():
             sys.exit(session.exit_code())
 

@@ -5,7 +5,6 @@ import netrc
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -13,6 +12,7 @@ from urllib.parse import urlparse
 import wandb
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
 
+from agegender.errors import first_line
 from agegender.labels import GENDERS
 from agegender.record import Record
 
@@ -100,16 +100,10 @@ def _confusion_charts(labels: Mapping[str, Sequence[int]], group_names: Sequence
     }
 
 
-@dataclass(frozen=True)
-class Table:
-    """A comparison table: column names, and rows of plain values."""
-
-    columns: list[str]
-    rows: list[list[Any]]
-
-
-def log_comparison(settings: dict[str, Any], name: str, folder: Path, table: Table) -> None:
-    """Write a sweep's comparison run: its table. Run again, it goes on with the same run."""
+def log_comparison(
+    settings: dict[str, Any], name: str, folder: Path, columns: list[str], rows: list[list[Any]]
+) -> None:
+    """Write a sweep's comparison run: its table, of plain values. Run again, it goes on with the same run."""
     id_file = folder / "wandb_id"
     run_id = id_file.read_text().strip() if id_file.exists() else secrets.token_hex(4)
     run = start_run(
@@ -117,11 +111,7 @@ def log_comparison(settings: dict[str, Any], name: str, folder: Path, table: Tab
     )
     if run is not None:
         id_file.write_text(run_id)
-        _guard(
-            lambda: run.log(
-                {"comparison": wandb.Table(columns=list(table.columns), data=[list(row) for row in table.rows])}
-            )
-        )
+        _guard(lambda: run.log({"comparison": wandb.Table(columns=list(columns), data=rows)}))
         _guard(lambda: run.finish())
 
 
@@ -147,7 +137,9 @@ def start_run(settings: dict[str, Any], folder: Path, **arguments: Any) -> Any:
                 **arguments,
             )
         except Exception as error:  # wandb raises many kinds; none of them is a reason to lose a job
-            log.warning("W&B cannot start %s (%s); the record is written all the same", attempt, _first_line(error))
+            log.warning(
+                "W&B cannot start %s (%s); the record is written all the same", attempt, first_line(error, kind=True)
+            )
             continue
         if attempt == "offline":
             log.info("W&B offline; to send it: wandb sync %s", Path(run.dir).parent)
@@ -175,8 +167,4 @@ def _guard(action: Callable[[], Any]) -> None:
     try:
         action()
     except Exception as error:  # as above: told, and passed over
-        log.warning("W&B failed (%s); the record is written all the same", _first_line(error))
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip()}".split("\n")[0][:200]
+        log.warning("W&B failed (%s); the record is written all the same", first_line(error, kind=True))

@@ -69,7 +69,7 @@ def audit(table: FaceTable, groups: AgeGroups, root: str, *, seed: int = 0) -> A
         groups=_count(group, groups.names, "no group"),
         genders=_count(table.genders[usable], GENDERS, "unknown"),
         races=_count(table.races[usable], RACES, "unknown"),
-        skipped={name: reason for name, reason in zip(table.names, table.skipped, strict=True) if reason},
+        skipped=table.skipped_by_name,
         exact=_sets(table, list(exact_duplicates(table).groups)),
         near=_sets(table, _near_sets(table)),
         leak=_leak(table, random),

@@ -139,10 +139,10 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         return self._table
 
     def _check_skipped(self, table: FaceTable) -> None:
-        skipped = [(name, reason) for name, reason in zip(table.names, table.skipped, strict=True) if reason]
+        skipped = table.skipped_by_name
         if not skipped:
             return
-        name, reason = skipped[0]
+        name, reason = next(iter(skipped.items()))
         told = (
             f"{len(skipped):,} of {len(table):,} files of {self.source.label} cannot be used, {name!r} first: {reason}"
         )
@@ -217,7 +217,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
                 **{part: len(split.rows(part)) for part in PARTS},
             },
             "groups": {part: np.bincount(group[part], minlength=len(self.groups.names)).tolist() for part in PARTS},
-            "skipped": {name: reason for name, reason in zip(table.names, table.skipped, strict=True) if reason},
+            "skipped": table.skipped_by_name,
             "skipped_reasons": dict(Counter(reason for reason in table.skipped if reason)),
             "leak_control": self.leak_control if self.split_file is None else None,
             "split_hash": self.manifest_id,

@@ -77,6 +77,11 @@ class FaceTable:
         return np.array([not reason for reason in self.skipped], dtype=bool)
 
     @property
+    def skipped_by_name(self) -> dict[str, str]:
+        """The reason of each file that cannot be used."""
+        return {name: reason for name, reason in zip(self.names, self.skipped, strict=True) if reason}
+
+    @property
     def fingerprint(self) -> str:
         """Identity of the data: names and contents, wherever they lie and however they are packed."""
         digest = hashlib.sha256()

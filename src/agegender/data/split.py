@@ -200,7 +200,7 @@ def _read_manifest(path: Path) -> dict[str, str]:
         raise InputError(f"data.split_file={path} cannot be read ({error.strerror}); check the path") from error
     except (KeyError, csv.Error) as error:
         raise InputError(f"data.split_file={path} is not a CSV with the columns image and part") from error
-    wrong = {part for part in part_of.values()} - set(PARTS)
+    wrong = set(part_of.values()) - set(PARTS)
     if wrong or not part_of:
         raise InputError(
             f"data.split_file={path}: the column part must hold train, val or test, not {wrong or 'nothing'}"

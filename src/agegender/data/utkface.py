@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 
 from agegender.data.archives import BROKEN, TarSource, ZipSource, broken
 from agegender.data.faces import Face, Source
-from agegender.data.listing import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from agegender.data.listing import check_size, is_image, raise_unreadable, without_common_folder
 from agegender.errors import DatasetNotFoundError, InputError
 from agegender.labels import MAX_AGE, RACES, UNKNOWN_RACE

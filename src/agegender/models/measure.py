@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from agegender.errors import InputError
+from agegender.errors import InputError, first_line
 
 _LARGEST_MINIMUM = 512  # pixels; no network here needs more
 
@@ -50,7 +50,7 @@ def _refusal(build: Callable[[int], nn.Module], image_size: int) -> str | None:
     except InputError:
         raise
     except (RuntimeError, ValueError) as error:  # what PyTorch raises where a pooling or a layer gets no pixels
-        return str(error).strip().split("\n")[0][:200]
+        return first_line(error)
     return None
 
 

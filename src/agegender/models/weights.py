@@ -8,7 +8,7 @@ from urllib.error import URLError
 import torch
 from torch import Tensor, nn
 
-from agegender.errors import InputError
+from agegender.errors import InputError, first_line
 
 # What torch.load raises on files of other kinds, and on broken ones; OSError is not among them: describe() knows it.
 UNREADABLE = (
@@ -55,9 +55,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         state = content.get("state_dict", content)
         return {key: value for key, value in state.items() if isinstance(value, Tensor)}
     except UNREADABLE as error:
-        raise InputError(
-            f"{path} is not a file of weights ({_first_line(error)}); give a PyTorch state dict"
-        ) from error
+        raise InputError(f"{path} is not a file of weights ({first_line(error)}); give a PyTorch state dict") from error
 
 
 def _fetch(torchvision_name: str, weights: str) -> dict[str, Tensor]:
@@ -73,7 +71,7 @@ def _fetch(torchvision_name: str, weights: str) -> dict[str, Tensor]:
         return dict(published[weights].get_state_dict(progress=False, check_hash=True))
     except (URLError, OSError, RuntimeError) as error:
         raise InputError(
-            f"model.weights={weights} cannot be fetched ({_first_line(error)}); give the path of a file instead"
+            f"model.weights={weights} cannot be fetched ({first_line(error)}); give the path of a file instead"
         ) from error
 
 
@@ -98,7 +96,3 @@ def _own_name(name: str, own: dict[str, Tensor]) -> str:
     for prefix in _PREFIXES:
         name = name.removeprefix(prefix)
     return name if name in own else f"backbone.{name}"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200]
