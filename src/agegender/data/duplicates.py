@@ -3,7 +3,9 @@
 UTKFace holds hundreds of them, many with conflicting labels; a random split puts some in training and test at once.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -12,7 +14,8 @@ from scipy.sparse.csgraph import connected_components
 from agegender.data.faces import FaceTable
 
 MAX_DISTANCE = 20  # bits of 256: pictures that differ by no more are near duplicates
-_BLOCK = 2048  # rows compared at once: 2048 x 23,707 x 8 bytes = 390 MB at the peak, and vectors long enough
+_MIN_GROUPS = 7  # see _keys: 3 x 7 > 20; and a quarter of one in 7 of the 256 bits, at most 10, fits in 16
+_BLOCK = 1 << 18  # pairs compared at once: about 60 bytes each
 
 
 def near_pairs(hashes: np.ndarray, max_distance: int = MAX_DISTANCE) -> np.ndarray:
@@ -25,17 +28,12 @@ def near_pairs(hashes: np.ndarray, max_distance: int = MAX_DISTANCE) -> np.ndarr
     Returns:
         (P, 2) row numbers, the smaller first.
     """
-    words = np.ascontiguousarray(hashes).view(np.uint64)  # (N, 4)
-    found = [np.empty((0, 2), dtype=np.int64)]
-    for start in range(0, len(words), _BLOCK):
-        block = words[start : start + _BLOCK]
-        distance = np.zeros((len(block), len(words) - start), dtype=np.uint16)
-        for word in range(words.shape[1]):
-            distance += np.bitwise_count(block[:, None, word] ^ words[None, start:, word])
-        first, second = np.nonzero(distance <= max_distance)
-        later = second > first
-        found.append(np.stack([first[later], second[later]], axis=1) + start)
-    return np.concatenate(found)
+    hashes, rows = np.ascontiguousarray(hashes), np.arange(len(hashes))
+    pairs = np.empty(0, dtype=np.int64)  # first row x N + second row
+    for key in _keys(hashes, max_distance):
+        found = (first * len(rows) + second for first, second in _near(hashes, key, rows, max_distance))
+        pairs = np.unique(np.concatenate([pairs, *found]))  # several keys find the same pair
+    return np.stack(np.divmod(pairs, max(len(rows), 1)), axis=1)
 
 
 def clusters(hashes: np.ndarray, usable: np.ndarray) -> np.ndarray:
@@ -49,10 +47,72 @@ def clusters(hashes: np.ndarray, usable: np.ndarray) -> np.ndarray:
         (N,) the set of each row, 0, 1, 2, ... by first appearance.
     """
     rows = np.flatnonzero(usable)
-    pairs = rows[near_pairs(hashes[rows])]
-    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(usable), len(usable)))
-    _, labels = connected_components(links, directed=False)
-    return labels.astype(np.int64)
+    whole = np.ascontiguousarray(hashes[rows]).view(f"V{hashes.shape[1]}")[:, 0]  # a row as one value
+    unique, copy_of = np.unique(whole, return_inverse=True)  # copies are not compared with each other
+    unique = unique.view(np.uint8).reshape(-1, hashes.shape[1])
+    sets = np.arange(len(unique))  # joined key by key; pairs within a set are not looked at again
+    for key in _keys(unique, MAX_DISTANCE):
+        for first, second in _near(unique, key, sets, MAX_DISTANCE):
+            sets = _components(sets[first], sets[second], len(unique))[sets]
+    labels = _components(rows, len(usable) + sets[copy_of], len(usable) + len(unique))  # each row linked to its set
+    return labels[: len(usable)].astype(np.int64)
+
+
+def _components(first: np.ndarray, second: np.ndarray, num_nodes: int) -> np.ndarray:
+    """(num_nodes,) the connected set of each node, by first appearance; first[i] and second[i] are linked."""
+    links = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(num_nodes, num_nodes))
+    return connected_components(links, directed=False)[1]
+
+
+def _keys(hashes: np.ndarray, max_distance: int) -> Iterator[np.ndarray]:
+    """Give keys, each (N,) numbers below 2**32: near hashes have at least one in common.
+
+    By pigeonholes: deal the bits to more than max_distance / 3 groups, and near hashes differ in at most 2 bits of one
+    group. These leave two of its quarters alike. So a key is two quarters of a group: 6 keys a group, 42 for 20 bits.
+    """
+    num_groups = max(_MIN_GROUPS, max_distance // 3 + 1)
+    bits = np.unpackbits(hashes, axis=1)
+    quarters = np.zeros((4 * num_groups, len(hashes), 2), dtype=np.uint8)
+    for number, quarter in enumerate(quarters):
+        packed = np.packbits(bits[:, number :: len(quarters)], axis=1)  # neighbours in the picture are often alike
+        quarter[:, : packed.shape[1]] = packed
+    grouped = quarters.view(np.uint16)[:, :, 0].astype(np.uint64)
+    for group in range(num_groups):
+        for one, other in combinations(grouped[group::num_groups], 2):
+            yield one << np.uint64(16) | other
+
+
+def _near(
+    hashes: np.ndarray, key: np.ndarray, sets: np.ndarray, max_distance: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give, in blocks, rows and rows near them that have the key in common but not the set, the smaller set first."""
+    key_and_set = key << np.uint64(32) | sets.astype(np.uint64)
+    order = np.argsort(key_and_set)
+    for first, second in _candidates(_run_ends(key_and_set[order]), _run_ends(key[order])):
+        first, second = order[first], order[second]
+        distance = np.zeros(len(first), dtype=np.uint16)
+        for word in hashes.view(np.uint64).T:  # 4 of (N,)
+            distance += np.bitwise_count(word[first] ^ word[second])
+            near = distance <= max_distance  # what the first words rule out is not compared further
+            first, second, distance = first[near], second[near], distance[near]
+        yield first, second
+
+
+def _run_ends(ordered: np.ndarray) -> np.ndarray:
+    """(N,) where the run of equal numbers that each one is in ends."""
+    ends = np.flatnonzero(np.diff(ordered, append=~ordered[-1:])) + 1
+    return np.repeat(ends, np.diff(ends, prepend=0))
+
+
+def _candidates(starts: np.ndarray, stops: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pair each number i with starts[i], ..., stops[i] - 1, in blocks."""
+    counts = stops - starts
+    cuts = np.searchsorted(np.cumsum(counts), np.arange(0, counts.sum(), _BLOCK), side="right")
+    for start, stop in pairwise([*cuts, len(counts)]):
+        block = counts[start:stop]
+        first = np.repeat(np.arange(start, stop), block)
+        shift = starts[start:stop] - (np.cumsum(block) - block)
+        yield first, np.arange(len(first)) + np.repeat(shift, block)
 
 
 @dataclass(frozen=True)
