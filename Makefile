@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 test check format lint types clean
+.PHONY: help setup demo table2 bench test check format lint types clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ demo: $(READY)  ## the whole comparison on synthetic faces: ten jobs, minutes on
 table2: $(READY)  ## the paper's Table 2 on real images: make table2 DATA=UTKFace.tar
 	@test -n "$(DATA)" || { echo "give the images: make table2 DATA=UTKFace.tar" >&2; exit 2; }
 	$(BIN)/python train.py experiment=table2 data.root=$(DATA)
+
+bench: $(READY)  ## what a run spends, beside a reference: make bench DATA=UTKFace.tar; synthetic faces without DATA
+	$(BIN)/agegender bench $(if $(DATA),--root $(DATA)) $(BENCH)
 
 test: $(READY)  ## all tests; those of the real images where AGEGENDER_UTKFACE names them
 	$(BIN)/python -m pytest

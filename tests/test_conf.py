@@ -56,7 +56,13 @@ def test_all_options_of_a_group_have_the_same_keys(group: str) -> None:
 
 @pytest.mark.parametrize(
     ("group", "key"),
-    [("model", "dropout"), ("model", "weights"), ("loss", "gender_weight"), ("loss", "normalization")],
+    [
+        ("model", "dropout"),
+        ("model", "weights"),
+        ("model", "compile"),
+        ("loss", "gender_weight"),
+        ("loss", "normalization"),
+    ],
 )
 def test_every_option_has_the_keys_that_a_sweep_over_the_group_may_set(group: str, key: str) -> None:
     lacking = [option for option in options_of(group) if key not in plain(f"{group}={option}")[group]]

@@ -1,6 +1,7 @@
 """Tests of the module: what it feeds the network, how it adds the losses, that a seed decides everything."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from lightning.pytorch.loggers import Logger
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from agegender import build
+from agegender.data.datamodule import UTKFaceDataModule
 from agegender.labels import age_groups
 from agegender.losses.cross_entropy import CrossEntropy
 from agegender.models.heads import FaceOutputs
@@ -91,6 +94,21 @@ def test_uint8_pixels_are_normalized_by_imagenets_mean_and_deviation() -> None:
     by_hand = [(0 - 0.485) / 0.229, (128 / 255 - 0.456) / 0.224, (1 - 0.406) / 0.225]
     assert network.seen is not None and network.seen.dtype == torch.float32
     np.testing.assert_allclose(network.seen.detach().flatten().numpy(), by_hand, rtol=1e-5)
+
+
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+def test_every_pixel_is_normalized_by_its_own_channel_wherever_channels_are_in_memory(
+    memory_format: torch.memory_format,
+) -> None:
+    network = Fixed(torch.zeros(2, 8), torch.zeros(2, 2))
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, 4, 5), dtype=np.uint8))
+    images = images.contiguous(memory_format=memory_format)
+    before = images.clone()
+    AgeGenderModule(network, CrossEntropy())(images)
+    mean, std = (np.array(values)[:, None, None] for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    assert network.seen is not None and network.seen.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_allclose(network.seen.numpy(), (before.numpy() / 255 - mean) / std, rtol=1e-4, atol=1e-6)
+    assert torch.equal(images, before)
 
 
 def test_outputs_are_float32_whatever_the_network_computes_in() -> None:
@@ -188,6 +206,130 @@ def test_testing_keeps_one_prediction_per_image_in_order(tmp_path: Path) -> None
     right = gender.argmax(dim=1) == torch.cat([batch["gender"] for batch in batches])
     assert rows == [0, 1, 2, 8, 9]
     assert module.test_scores["gender_accuracy"] == pytest.approx(right.double().mean().item())
+
+
+class Kept(Logger):
+    """Keeps what is logged, by the step that it is logged for."""
+
+    name, version = "kept", None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logged: list[tuple[int | None, dict[str, float]]] = []
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None: ...
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.logged.append((step, dict(metrics)))
+
+    def values(self, key: str) -> dict[int | None, float]:
+        """A key's value by step; no step has two."""
+        found = [(step, metrics[key]) for step, metrics in self.logged if key in metrics]
+        assert len(found) == len(dict(found))
+        return dict(found)
+
+
+class StepLosses(lightning.Callback):
+    """Computes each step's loss anew, from the definition, before the step changes the weights."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        with torch.no_grad():
+            outputs = pl_module(batch["images"])
+            age = -outputs.age.log_softmax(dim=1)[torch.arange(len(outputs.age)), batch["group"]].mean()
+            gender = -outputs.gender.log_softmax(dim=1)[torch.arange(len(outputs.age)), batch["gender"]].mean()
+        self.losses.append((age + gender).item())
+
+
+NUM_IMAGES = [4, 4, 3, 5, 2]  # of the batches of an epoch
+
+
+def logged_losses(folder: Path, *overrides: str) -> tuple[Kept, list[float]]:
+    """What is logged of two epochs of five unequal batches, and the loss of each step."""
+    build.quiet_libraries()
+    config = configuration("optimizer.lr=0.5", *overrides)
+    network = Fixed(torch.linspace(-1, 1, 40).view(5, 8), torch.linspace(-1, 1, 10).view(5, 2))
+    module = AgeGenderModule(network, CrossEntropy(), partial(torch.optim.SGD, lr=0.5))
+    logger, steps = Kept(), StepLosses()
+    trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=[steps], logger=logger)
+    batches = [batch_of(number, seed) for seed, number in enumerate(NUM_IMAGES)]
+    trainer.fit(module, loader_of(batches), loader_of(batches[:2]))
+    return logger, steps.losses
+
+
+def test_the_training_loss_of_an_epoch_is_the_mean_over_its_images(tmp_path: Path) -> None:
+    logger, losses = logged_losses(tmp_path)
+    by_hand = [np.average(losses[:5], weights=NUM_IMAGES), np.average(losses[5:], weights=NUM_IMAGES)]
+    assert logger.values("train/loss") == pytest.approx({4: by_hand[0], 9: by_hand[1]}, rel=1e-5)
+    assert by_hand[1] < by_hand[0]
+
+
+@pytest.mark.parametrize(("every", "steps"), [(1, range(10)), (2, [1, 3, 5, 7, 9]), (3, [2, 5, 8]), (50, [])])
+def test_the_loss_of_a_step_is_logged_at_every_nth_step_of_the_whole_run(
+    every: int, steps: list[int], tmp_path: Path
+) -> None:
+    logger, losses = logged_losses(tmp_path, f"trainer.log_every_n_steps={every}")
+    assert logger.values("train/loss_step") == pytest.approx({step: losses[step] for step in steps}, rel=1e-5)
+
+
+def test_a_validation_in_the_middle_of_an_epoch_does_not_change_its_training_loss(tmp_path: Path) -> None:
+    whole, _ = logged_losses(tmp_path)
+    halves, _ = logged_losses(tmp_path, "trainer.val_check_interval=2")
+    assert len(halves.values("val/loss")) > len(whole.values("val/loss"))
+    assert halves.values("train/loss") == whole.values("train/loss")
+
+
+def test_an_epoch_that_a_limit_of_steps_cuts_short_has_the_mean_of_what_it_saw(tmp_path: Path) -> None:
+    logger, losses = logged_losses(tmp_path, "+trainer.max_steps=7")
+    assert len(losses) == 7
+    by_hand = [np.average(losses[:5], weights=NUM_IMAGES), np.average(losses[5:], weights=NUM_IMAGES[:2])]
+    assert list(logger.values("train/loss").values()) == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_gradients_of_several_batches_do_not_make_the_logged_loss_smaller(tmp_path: Path) -> None:
+    logger, losses = logged_losses(tmp_path, "trainer.accumulate_grad_batches=5", "trainer.log_every_n_steps=1")
+    assert logger.values("train/loss_step") == pytest.approx({0: losses[4], 1: losses[9]}, rel=1e-5)
+    by_hand = [np.average(part, weights=NUM_IMAGES) for part in (losses[:5], losses[5:])]
+    assert list(logger.values("train/loss").values()) == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_scores_and_losses_do_not_depend_on_the_batch_size_of_the_evaluation(face_folder: Path, tmp_path: Path) -> None:
+    build.quiet_libraries()
+    module = build.make_module(configuration("seed=1"))
+    found = []
+    for eval_batch_size in (3, 7, 100):  # the 19 images in 7 batches, in 3, and in one
+        data = UTKFaceDataModule(
+            face_folder, image_size=SIZE, batch_size=4, eval_batch_size=eval_batch_size, cache_dir=tmp_path
+        )
+        trainer = build.make_trainer(configuration()["trainer"], folder=tmp_path, callbacks=[], logger=False)
+        trainer.validate(module, datamodule=data, verbose=False)
+        validated = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        trainer.test(module, datamodule=data, verbose=False)
+        tested = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        matrices = [module.test_scores[f"{key}_confusion"] for key in ("age", "gender")]
+        found.append((validated | tested, matrices, len(module.predictions)))
+    assert [num_batches for *_, num_batches in found] == [7, 3, 1]
+    scores, matrices, _ = found[-1]
+    assert {f"{part}/{name}" for part in ("val", "test") for name in ("loss", "age_loss", "age_mae_years")} <= set(
+        scores
+    )
+    for other, other_matrices, _ in found[:-1]:
+        assert other == pytest.approx(scores, rel=1e-5)
+        assert other_matrices == matrices
+
+
+def test_the_validation_loss_is_the_mean_over_the_images_and_not_over_the_batches(tmp_path: Path) -> None:
+    build.quiet_libraries()
+    # log(1 + 7 e^-4) where the group is the first, log(e^4 + 7) where it is another; log 2 for the gender
+    module = AgeGenderModule(Fixed(torch.tensor([[4.0] + [0.0] * 7] * 4), torch.zeros(4, 2)), CrossEntropy())
+    batches = [{**batch_of(number, 0), "group": torch.full((number,), group)} for number, group in ((4, 0), (1, 5))]
+    trainer = build.make_trainer(configuration()["trainer"], folder=tmp_path, callbacks=[], logger=False)
+    trainer.validate(module, loader_of(batches), verbose=False)
+    age = (4 * np.log(1 + 7 * np.exp(-4)) + np.log(np.exp(4) + 7)) / 5
+    found = {key: float(trainer.callback_metrics[f"val/{key}"]) for key in ("loss", "age_loss", "gender_loss")}
+    assert found == pytest.approx({"loss": age + np.log(2), "age_loss": age, "gender_loss": np.log(2)}, rel=1e-5)
 
 
 def plain_only(value: Any) -> bool:

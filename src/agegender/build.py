@@ -73,6 +73,7 @@ def network_builder(config: dict[str, Any], num_outputs: int) -> Callable[[int],
 
 
 def _build_network(model: dict[str, Any], num_outputs: int, image_size: int) -> nn.Module:
+    model = {key: value for key, value in model.items() if key != "compile"}  # how it is run, not what it is
     return _instantiate(model, num_outputs=num_outputs, image_size=image_size, _convert_="all")
 
 
@@ -205,6 +206,8 @@ def make_trainer(
     arguments["precision"] = choose_precision(arguments["precision"], arguments["accelerator"])
     if arguments.get("deterministic") == "auto":
         arguments["deterministic"] = not _uses_gpu(arguments["accelerator"])
+    # With deterministic algorithms PyTorch fills new memory with NaN, to show who reads it; nobody here does.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     if arguments.get("enable_progress_bar", True):
         callbacks = [*callbacks, RichProgressBar()]
     try:

@@ -1,12 +1,14 @@
-"""The `agegender` command: audit a data set, rebuild a report, predict. Heavy imports wait until they are needed."""
+"""The `agegender` command: audit, report, predict, export, bench. Heavy imports wait until they are needed."""
 
 import argparse
 import csv
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from agegender import __version__
+from agegender.bench import BENCHMARKS, DEFAULT
 from agegender.errors import InputError, describe
 from agegender.labels import SCHEMES
 
@@ -50,7 +52,28 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("checkpoint", type=Path, metavar="CKPT")
     predict.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, or folders of them")
     predict.set_defaults(run=_predict)
+    export = commands.add_parser("export", help="a checkpoint as ONNX: uint8 images in, probabilities and years out")
+    export.add_argument("checkpoint", type=Path, metavar="CKPT")
+    export.add_argument("--out", type=Path, default=None, metavar="FILE", help="default: CKPT with the suffix .onnx")
+    export.add_argument("--opset", type=int, default=None, metavar="N", help="default: the oldest that PyTorch writes")
+    export.set_defaults(run=_export)
+    _add_bench(commands)
     return parser
+
+
+def _add_bench(commands: Any) -> None:
+    told = "; ".join(f"{name}: {what}" for name, what in BENCHMARKS.items())
+    bench = commands.add_parser("bench", help="measure data path, step, epoch, start-up, inference", epilog=told)
+    bench.add_argument("names", nargs="*", metavar="NAME", help=f"default: {' '.join(DEFAULT)}")
+    bench.add_argument("--root", type=Path, metavar="DIR_OR_ARCHIVE", help="UTKFace; without it synthetic faces")
+    bench.add_argument("--models", nargs="+", default=["small_cnn", "resnet18"], metavar="MODEL")
+    bench.add_argument("--image-size", type=int, default=256, help="pixels of a side (default: %(default)s)")
+    bench.add_argument("--batch-size", type=int, default=32, help="images per step (default: %(default)s)")
+    bench.add_argument("--steps", type=int, default=8, help="timed in a repeat (default: %(default)s)")
+    bench.add_argument("--repeats", type=int, default=5, help="rounds that count (default: %(default)s)")
+    bench.add_argument("--compiled", action="store_true", help="torch.compile too: a minute more for each network")
+    bench.add_argument("--out", type=Path, default=Path("bench"), help="directory of the JSON files (default: bench)")
+    bench.set_defaults(run=_bench)
 
 
 def _audit(options: argparse.Namespace) -> int:
@@ -103,6 +126,28 @@ def _predict(options: argparse.Namespace) -> int:
         else:
             writer.writerow([face.path, face.group, numbers[0], numbers[1], face.gender, numbers[2], ""])
     return 1 if failed else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from agegender.export import export_checkpoint
+
+    made = export_checkpoint(options.checkpoint, options.out, opset=options.opset)
+    print(f"{made.path}: {made.num_bytes / 1e6:.1f} MB, differs from PyTorch by at most {made.difference:.1e}")
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    unknown = [name for name in options.names if name not in BENCHMARKS]
+    if unknown:
+        raise InputError(f"no benchmark {unknown[0]}; choose from {', '.join(BENCHMARKS)}")
+    if min(options.image_size, options.batch_size, options.steps, options.repeats) < 1:
+        raise InputError("--image-size, --batch-size, --steps and --repeats must be 1 or more")
+    from agegender.bench.command import run
+
+    given = {key: getattr(options, key) for key in ("root", "image_size", "batch_size", "steps", "repeats", "compiled")}
+    written = run(tuple(options.names) or DEFAULT, given | {"models": tuple(options.models)}, options.out)
+    print(f"Saved: {', '.join(map(str, written))}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ class Data(_Keys):
     root: str | None
     image_size: Annotated[int, Field(ge=1, le=4096)]
     batch_size: _Positive
+    eval_batch_size: _Positive | None
+    resident: bool | None
     num_workers: Annotated[int, Field(ge=0)] | None
     limit: _Positive | None
     age_groups: Literal[SCHEMES]  # pyright: ignore[reportInvalidTypeForm]
@@ -60,6 +62,7 @@ class Model(_Keys):
 
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)]
     weights: str | None
+    compile: bool = False
 
 
 class Loss(_Keys):
@@ -164,6 +167,7 @@ def _is_key(config: Any, location: tuple[int | str, ...], part: int | str) -> bo
 # What may differ between two runs of the same job: where it lies, how it is shown, how its data is loaded.
 _NOT_IDENTITY = (
     "name", "runs_dir", "resume", "on_error", "tags", "logger", "data.num_workers", "data.cache", "data.cache_dir",
+    "data.eval_batch_size", "data.resident",
     "data.max_skipped", "data.source.root", "data.source.cache_dir", "trainer.enable_progress_bar",
     "trainer.log_every_n_steps", "trainer.profiler", "trainer.devices", "trainer.strategy",
 )  # fmt: skip

@@ -56,10 +56,10 @@ def evaluate(request: dict[str, Any]) -> Record:
     module = build.load_module(path)
     datamodule = build.make_datamodule(config)
     datamodule.setup()
-    loader = datamodule.evaluation_loader(request["part"])
     folder = _output_folder(request, path, datamodule.manifest_id)
     folder.mkdir(parents=True, exist_ok=True)
     trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=[], logger=False)
+    loader = datamodule.evaluation_loader(request["part"], trainer.strategy.root_device)
     trainer.test(module, dataloaders=loader, verbose=False)
     choices = _run_choices(path) | {"part": request["part"], "ckpt_path": str(path)}
     record = Record(status="complete", name=config["name"], choices=choices, config=config, seed=config["seed"])

@@ -10,12 +10,30 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from agegender import metrics
-from agegender.losses.base import AgePrediction, Method
+from agegender.losses.base import Method
 from agegender.models.heads import FaceOutputs
 
 # Mean and standard deviation of ImageNet's pixels, RGB, in [0, 1]: what pretrained weights expect; the same for all.
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
+
+
+class _LossTally:
+    """Means of the losses over an epoch, summed where they are: nothing waits for a GPU before the end."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self._sum, self._num = torch.zeros(()), 0
+
+    def add(self, losses: tuple[Tensor, ...], num_images: int) -> None:
+        self._sum = self._sum.to(losses[0].device) + torch.stack(losses).detach() * num_images
+        self._num += num_images
+
+    def means(self, part: str) -> dict[str, Tensor]:
+        names = ("loss", "age_loss", "gender_loss")
+        return {f"{part}/{name}": value for name, value in zip(names, self._sum / self._num, strict=True)}
 
 
 class AgeGenderModule(lightning.LightningModule):
@@ -44,18 +62,30 @@ class AgeGenderModule(lightning.LightningModule):
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         self.method = method
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1) * 255, persistent=False)
-        self.val_metrics, self.test_metrics = metrics.face_metrics(), metrics.face_metrics()
+        self.register_buffer("mean", torch.tensor(_MEAN) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(_STD) * 255, persistent=False)
         self.val_scores: dict[str, Any] = {}
         self.test_scores: dict[str, Any] = {}
         self.predictions: list[dict[str, Tensor]] = []
+        # Two: a validation may come in the middle of a training epoch.
+        self._train_losses, self._eval_losses = _LossTally(), _LossTally()
         self._optimizer, self._config, self._seed = optimizer, config or {}, seed
 
     def forward(self, images: Tensor) -> FaceOutputs:
         """Read uint8 (B, 3, H, W); give raw outputs in float32."""
-        outputs = self.network((images.float() - self.mean) / self.std)
+        outputs = self.network(self._normalize(images))
         return FaceOutputs(outputs.age.float(), outputs.gender.float())
+
+    def _normalize(self, images: Tensor) -> Tensor:
+        """Scale uint8 (B, 3, H, W) to zero mean and unit deviation, float32, by rows of W x 3 values.
+
+        Three channels side by side are too few for a vector unit: broadcast over (B, 3, H, W) this took 13 ms for 32
+        images of 256 pixels on two CPU cores, by rows 3 ms.
+        """
+        rows = images.permute(0, 2, 3, 1).flatten(2).float()  # (B, H, W x 3), where channels are last in memory a view
+        width = images.shape[3]
+        rows = rows.sub_(self.mean.repeat(width)).div_(self.std.repeat(width))
+        return rows.unflatten(2, (width, 3)).permute(0, 3, 1, 2)
 
     def configure_optimizers(self) -> Optimizer:
         assert self._optimizer is not None, "this module was built to be used, not trained"
@@ -63,52 +93,70 @@ class AgeGenderModule(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(hash((self._seed, self.current_epoch, self.global_rank)))  # integers hash the same everywhere
+        self._train_losses.reset()
 
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
-        return self._step(batch, "train")[0]
+        return self._step(batch, self._train_losses)[0]
 
     def validation_step(self, batch: dict[str, Tensor]) -> None:
-        self._step(batch, "val", self.val_metrics)
+        self._evaluate(batch)
 
     def test_step(self, batch: dict[str, Tensor]) -> None:
-        _, outputs, age = self._step(batch, "test", self.test_metrics)
-        self.predictions.append(
-            {"row": batch["row"], "group": age.group, "years": age.years, "gender": outputs.gender.softmax(dim=1)}
-        )
+        self._evaluate(batch)
 
-    def _step(
-        self, batch: dict[str, Tensor], part: str, collection: metrics.MetricCollection | None = None
-    ) -> tuple[Tensor, FaceOutputs, AgePrediction]:
+    def _step(self, batch: dict[str, Tensor], tally: _LossTally) -> tuple[Tensor, FaceOutputs]:
         outputs = self(batch["images"])
         age_loss = self.method(outputs.age, batch["group"], batch["years"])
         gender_loss = functional.cross_entropy(outputs.gender, batch["gender"])
         loss = age_loss + self.method.gender_weight * gender_loss
-        with torch.no_grad():
-            age = self.method.decode(outputs.age)
-        losses = {f"{part}/loss": loss, f"{part}/age_loss": age_loss, f"{part}/gender_loss": gender_loss}
-        self.log_dict(losses, on_step=False, on_epoch=True, batch_size=len(batch["group"]), sync_dist=part != "train")
-        if collection is not None:
-            metrics.update(
-                collection,
-                age=(age.group.argmax(dim=1), batch["group"]),
-                gender=(outputs.gender.argmax(dim=1), batch["gender"]),
-                years=(age.years, batch["years"]),
-            )
-        return loss, outputs, age
+        tally.add((loss, age_loss, gender_loss), len(batch["group"]))
+        return loss, outputs
 
-    def on_validation_epoch_end(self) -> None:
-        self.val_scores = self._log_scores("val", self.val_metrics)
+    def _evaluate(self, batch: dict[str, Tensor]) -> None:
+        _, outputs = self._step(batch, self._eval_losses)
+        age = self.method.decode(outputs.age)
+        gender = outputs.gender.softmax(dim=1)
+        labels = {f"true_{key}": batch[key] for key in ("group", "gender", "years")}
+        self.predictions.append(
+            {"row": batch["row"], "group": age.group, "years": age.years, "gender": gender} | labels
+        )
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        trainer = self.trainer
+        # Steps are counted over all epochs, as Lightning counts them, which else would not pass the value on.
+        if trainer.global_step % trainer.log_every_n_steps == 0:  # pyright: ignore[reportAttributeAccessIssue]
+            loss = outputs["loss"] * trainer.accumulate_grad_batches  # by which Lightning has divided it
+            self.log("train/loss_step", loss, on_step=True, on_epoch=False)
+        if trainer.is_last_batch or trainer.global_step == trainer.max_steps:
+            self.log_dict(self._train_losses.means("train"), on_step=False, on_epoch=True, batch_size=1)
+
+    def on_validation_epoch_start(self) -> None:
+        self._begin_evaluation()
 
     def on_test_epoch_start(self) -> None:
+        self._begin_evaluation()
+
+    def _begin_evaluation(self) -> None:
         self.predictions = []
+        self._eval_losses.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        self.val_scores = self._log_scores("val")
 
     def on_test_epoch_end(self) -> None:
-        self.test_scores = self._log_scores("test", self.test_metrics)
+        self.test_scores = self._log_scores("test")
 
-    def _log_scores(self, part: str, collection: metrics.MetricCollection) -> dict[str, Any]:
-        scores = metrics.scores(collection.compute())
-        collection.reset()
-        self.log_dict({f"{part}/{key}": value for key, value in metrics.scalars(scores).items()})
+    def _log_scores(self, part: str) -> dict[str, Any]:
+        """Score all that was predicted at once: a metric per batch would make a GPU wait for each."""
+        joined = {key: torch.cat([batch[key] for batch in self.predictions]).cpu() for key in self.predictions[0]}
+        scores = metrics.scores(
+            age=(joined["group"].argmax(dim=1), joined["true_group"]),
+            gender=(joined["gender"].argmax(dim=1), joined["true_gender"]),
+            years=(joined["years"], joined["true_years"]),
+        )
+        self.log_dict(
+            self._eval_losses.means(part) | {f"{part}/{key}": value for key, value in metrics.scalars(scores).items()}
+        )
         return scores
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

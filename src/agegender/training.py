@@ -74,6 +74,8 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
     }
     group_of_age = torch.from_numpy(datamodule.groups.group_of_age)
     module.method.prepare(datamodule.train_age_counts(), group_of_age)
+    if config["model"].get("compile", False):
+        module.network.compile()  # in place: names in checkpoints stay
     main = is_main_process()
     tracker = JobTracker(config["logger"] if main else {"kind": "none"}, record, folder)
     write(record)

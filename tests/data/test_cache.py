@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from making import MemorySource, encode, jpeg, make_table, name_of, png_header
 
-from agegender.data import cache as cache_module
 from agegender.data import images
+from agegender.data import pixels as pixels_module
 from agegender.data.cache import Cache
 from agegender.data.faces import FaceTable, Source
 from agegender.data.scan import read_table, scan, write_table
@@ -309,8 +309,8 @@ def told(error: BaseException) -> str:
 def test_a_disk_without_room_is_told_before_anything_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = cache_module.shutil.disk_usage(tmp_path)._replace(free=12 * SIZE * SIZE * 3 - 1)
-    monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda _: usage)
+    usage = pixels_module.shutil.disk_usage(tmp_path)._replace(free=12 * SIZE * SIZE * 3 - 1)
+    monkeypatch.setattr(pixels_module.shutil, "disk_usage", lambda _: usage)
     source = MemorySource(FILES)
     with pytest.raises(InputError, match=r"has room for 0\.0 GB.*data\.cache=false"):
         use(source, tmp_path)
@@ -324,14 +324,16 @@ def test_what_a_killed_job_left_is_removed_before_the_room_is_measured(
     use(MemorySource(FILES), tmp_path)
     pixels = only(tmp_path, "*.npy")
     left = pixels.rename(tmp_path / f".{pixels.name}.tmp")
-    usage = cache_module.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda _: usage._replace(free=0 if left.exists() else 10**9))
+    usage = pixels_module.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(
+        pixels_module.shutil, "disk_usage", lambda _: usage._replace(free=0 if left.exists() else 10**9)
+    )
     use(MemorySource(FILES), tmp_path)
 
 
 def test_a_disk_with_just_enough_room_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = cache_module.shutil.disk_usage(tmp_path)._replace(free=12 * SIZE * SIZE * 3)
-    monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda _: usage)
+    usage = pixels_module.shutil.disk_usage(tmp_path)._replace(free=12 * SIZE * SIZE * 3)
+    monkeypatch.setattr(pixels_module.shutil, "disk_usage", lambda _: usage)
     use(MemorySource(FILES), tmp_path)
 
 

@@ -1,6 +1,7 @@
 import json
 import logging
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from making import MemorySource, jpeg, name_of
 
+from agegender.data import datamodule as datamodule_module
 from agegender.data.datamodule import Batch, UTKFaceDataModule
 from agegender.data.split import PARTS, save_manifest
 from agegender.errors import DatasetNotFoundError, InputError
@@ -53,7 +55,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> UTKFaceDataModule:
     return make_data(cache=True, cache_dir=tmp_path_factory.mktemp("cache"))
 
 
-def rows_of(loader: torch.utils.data.DataLoader[Batch]) -> list[int]:
+def rows_of(loader: Iterable[Batch]) -> list[int]:
     return [int(row) for batch in loader for row in batch["row"]]
 
 
@@ -122,6 +124,86 @@ def test_a_worker_process_gives_the_same_batches(data: UTKFaceDataModule) -> Non
     for one, other in zip(data.test_dataloader(), with_worker.test_dataloader(), strict=True):
         assert torch.equal(one["images"], other["images"])
         assert torch.equal(one["years"], other["years"])
+
+
+def test_pixels_that_stay_on_the_device_give_the_same_batches(data: UTKFaceDataModule, tmp_path: Path) -> None:
+    resident = make_data(cache=True, cache_dir=tmp_path, resident=True)
+    for part in (*PARTS, "all"):
+        loaders = [module.evaluation_loader(part, torch.device("cpu")) for module in (resident, data)]
+        for one, other in zip(*loaders, strict=True):
+            assert all(torch.equal(one[key], other[key]) for key in other)
+            assert one["images"].is_contiguous(memory_format=torch.channels_last)
+
+
+def test_pixels_are_copied_to_the_device_once_for_all_parts_and_again_only_after_the_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = []
+
+    def copy_to(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
+        copies.append(device)
+        return torch.from_numpy(np.array(pixels)).to(device)
+
+    monkeypatch.setattr(datamodule_module, "copy_to", copy_to)
+    data, device = make_data(cache=True, cache_dir=tmp_path, resident=True), torch.device("cpu")
+    for part in ("train", "val"):
+        data.dataset(part, device)
+    data.teardown("fit")
+    data.dataset("test", device)
+    assert copies == [device]
+    data.teardown("test")
+    data.dataset("test", device)
+    assert copies == [device, device]
+
+
+@pytest.mark.parametrize(("resident", "fit"), [(None, False), (False, True)])
+def test_pixels_stay_in_the_map_where_they_do_not_fit_or_are_not_to_move(
+    resident: bool | None, fit: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datamodule_module, "fits", lambda *_: fit)
+    monkeypatch.setattr(datamodule_module, "copy_to", lambda *_: pytest.fail("they were copied"))
+    make_data(cache=True, cache_dir=tmp_path, resident=resident).dataset("train", torch.device("cpu"))
+
+
+def test_worker_processes_read_the_map_even_where_the_pixels_would_fit_on_the_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datamodule_module, "fits", lambda *_: True)
+    monkeypatch.setattr(datamodule_module, "copy_to", lambda *_: pytest.fail("they were copied"))
+    make_data(cache=True, cache_dir=tmp_path, num_workers=1).dataset("train", torch.device("cpu"))
+
+
+@pytest.mark.parametrize("options", [{"num_workers": 2}, {"cache": False}])
+def test_pixels_cannot_be_asked_to_stay_on_the_device_with_workers_or_without_a_cache(
+    options: dict[str, object], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"data\.resident=true with .*; use data\.num_workers=0 and data\.cache=true"):
+        make_data(**{"cache": True, "cache_dir": tmp_path, "resident": True} | options)
+
+
+@pytest.mark.parametrize(
+    ("eval_batch_size", "device", "batches"),
+    [
+        (None, "cpu", [3, 3, 3, 3, 3, 3, 1]),
+        (None, "cuda", [12, 7]),  # four times as many
+        (7, "cpu", [7, 7, 5]),
+        (7, "cuda", [7, 7, 5]),
+    ],
+)
+def test_an_evaluation_has_a_batch_size_of_its_own(
+    eval_batch_size: int | None, device: str, batches: list[int]
+) -> None:
+    data = make_data(batch_size=3, eval_batch_size=eval_batch_size)
+    loader = data.evaluation_loader("test", torch.device(device))
+    assert len(loader) == len(batches)
+    assert loader.batch_size == batches[0]
+    if device == "cpu":
+        assert [len(batch["row"]) for batch in loader] == batches
+        assert rows_of(loader) == data.split.test.tolist()
+
+
+def test_the_batch_size_of_the_evaluation_changes_no_training_batch() -> None:
+    assert {len(batch["row"]) for batch in make_data(batch_size=13, eval_batch_size=7).train_dataloader()} == {13}
 
 
 # Parts and order

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -5,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from making import encode, jpeg, png_header
 from PIL import Image
 
@@ -68,11 +70,23 @@ def test_a_picture_of_16_bits_keeps_its_greys() -> None:
         (8, lambda stored: stored.swapaxes(0, 1)[::-1]),  # left, bottom
     ],
 )
-def test_a_turned_picture_is_set_upright(orientation: int, upright: Callable[[np.ndarray], np.ndarray]) -> None:
+@pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("JPEG", {"quality": 95}), ("WEBP", {"lossless": True})])
+def test_a_turned_picture_is_set_upright(
+    kind: str, options: dict[str, object], orientation: int, upright: Callable[[np.ndarray], np.ndarray]
+) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    decoded = np.asarray(images.decode(encode(Image.fromarray(gradient()), "PNG", exif=exif)))
-    np.testing.assert_array_equal(decoded, upright(gradient()))
+    as_stored = np.asarray(images.decode(encode(Image.fromarray(gradient()), kind, **options)))
+    decoded = np.asarray(images.decode(encode(Image.fromarray(gradient()), kind, exif=exif, **options)))
+    np.testing.assert_array_equal(decoded, upright(as_stored))
+    assert np.abs(as_stored.astype(int) - gradient()).max() <= (16 if kind == "JPEG" else 0)
+
+
+def test_an_orientation_that_only_xmp_tells_is_followed_in_a_jpeg_too() -> None:
+    xmp = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="3"/>'
+    as_stored = np.asarray(images.decode(encode(Image.fromarray(gradient()), "JPEG")))
+    decoded = np.asarray(images.decode(encode(Image.fromarray(gradient()), "JPEG", xmp=xmp)))
+    np.testing.assert_array_equal(decoded, as_stored[::-1, ::-1])
 
 
 def test_an_orientation_that_does_not_exist_leaves_the_picture_as_it_is() -> None:
@@ -163,6 +177,46 @@ def test_every_picture_is_scaled_to_a_square_of_bytes(size: int) -> None:
     assert scaled.dtype == np.uint8
 
 
+def pictures(width: int, height: int) -> list[Image.Image]:
+    """Noise, and a smooth picture with the contrasts of a photograph."""
+    noise = Image.fromarray(np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8))
+    small = noise.resize((max(1, width // 8), max(1, height // 8)))
+    return [noise, small.resize((width, height), Image.Resampling.BICUBIC)]
+
+
+def differences_from_pillow(width: int, height: int, size: int) -> np.ndarray:
+    """How far each byte is from what Pillow's own resize gives, in levels."""
+    found = []
+    for picture in pictures(width, height):
+        scaled = images.resize(picture, size)
+        assert (scaled.dtype, scaled.shape, scaled.flags.c_contiguous) == (np.uint8, (size, size, 3), True)
+        by_pillow = np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR))
+        found.append(np.abs(scaled.astype(int) - by_pillow))
+    return np.stack(found)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "size"),
+    [
+        *((200, 200, 256), (200, 200, 224), (200, 200, 199), (256, 256, 64), (1000, 800, 256)),
+        *((123, 321, 256), (321, 123, 256), (37, 53, 40), (3, 2, 7), (2000, 3, 64)),
+        *((1, 1, 8), (1, 9, 5), (9, 1, 5), (200, 150, 1), (2, 1, 1)),
+    ],
+)
+def test_scaling_gives_pillows_bilinear_numbers_to_one_level(width: int, height: int, size: int) -> None:
+    assert differences_from_pillow(width, height, size).max() <= 1
+
+
+@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"), reason="another code path")
+@pytest.mark.parametrize("size", [32, 64, 100, 128, 224, 227, 256, 400])
+def test_a_square_face_gets_pillows_bilinear_numbers_exactly_but_for_one_byte_in_thirty(size: int) -> None:
+    assert (differences_from_pillow(200, 200, size) > 0).mean() < 1 / 30
+
+
+def test_the_faces_of_the_data_set_at_the_papers_size_get_exactly_pillows_numbers() -> None:
+    assert not differences_from_pillow(200, 200, 256).any()
+
+
 def test_scaling_down_averages_where_taking_single_pixels_would_not() -> None:
     board = np.indices((64, 64)).sum(axis=0) % 2 * np.uint8(254)  # a chess board: every average is 127
     scaled = images.resize(Image.fromarray(np.repeat(board[..., None], 3, axis=2).astype(np.uint8)), 8)
@@ -194,3 +248,9 @@ def test_a_picture_compressed_anew_keeps_a_near_hash_and_another_picture_does_no
     again = images.decode(encode(face, "JPEG", quality=60))
     assert (bits(face) != bits(again)).sum() <= 20
     assert (bits(face) != bits(other)).sum() > 80
+
+
+def test_reading_pictures_imports_neither_torch_nor_scipy_before_they_are_needed() -> None:
+    program = "import sys, agegender.data.images; print([name for name in ('torch', 'scipy') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stderr

@@ -7,47 +7,22 @@ that concurrent jobs build them once and a killed job leaves nothing that looks 
 import hashlib
 import json
 import logging
-import math
-import os
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
 
 import filelock
 import numpy as np
 import PIL
 
-from agegender.data import images
 from agegender.data.faces import FaceTable, Source
+from agegender.data.pixels import OnDemand, Pixels, new_pixels, open_pixels
 from agegender.data.scan import in_parallel, read_table, scan, write_table
-from agegender.errors import InputError, describe
 
-VERSION = 1  # of the files written here: raise it when their content changes, so that old ones are left alone
+VERSION = 2  # of the files written here: raise it when their content changes, so that old ones are left alone
 
 log = logging.getLogger(__name__)
-
-
-class Pixels(Protocol):
-    """Decoded images by row number: a memory-mapped array, or `OnDemand`."""
-
-    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
-        """Give uint8 (B, H, W, 3)."""
-        ...
-
-
-class OnDemand:
-    """Pixels that are decoded each time they are asked for: no cache, no disk space, more work per epoch."""
-
-    def __init__(self, source: Source, names: tuple[str, ...], image_size: int) -> None:
-        self._source, self._names, self._image_size = source, names, image_size
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        return np.stack([self._decode(self._names[row]) for row in rows])
-
-    def _decode(self, name: str) -> np.ndarray:
-        return images.resize(images.decode(self._source.read(name)), self._image_size)
 
 
 class Cache:
@@ -94,28 +69,26 @@ class Cache:
             return decoder
         path = self._pixels_path(table)
         with _locked(path):
-            pixels = _open_pixels(path, self._shape(table.names))
+            pixels = open_pixels(path, len(table), self._image_size)
             if pixels is None:
-                with _new_pixels(path, self._shape(table.names)) as (temporary, out):
-                    rows = np.flatnonzero(table.usable)
+                with new_pixels(path, len(table), self._image_size) as out:
 
-                    def decode(index: int) -> None:
-                        out[rows[index]] = decoder[rows[index : index + 1]][0]
+                    def decode(rows: range) -> None:
+                        block = out.block(len(rows))
+                        for index, row in enumerate(rows):
+                            if not table.skipped[row]:
+                                block[index] = decoder.decode(row)
+                        out.write(rows.start, block)
 
-                    in_parallel(decode, len(rows), f"decoding faces at {self._image_size} pixels")
-                    out.flush()
-                    os.replace(temporary, path)
-                pixels = _open_pixels(path, self._shape(table.names))
+                    in_parallel(decode, len(table), f"decoding faces at {self._image_size} pixels")
+                    out.keep(path)
+                pixels = open_pixels(path, len(table), self._image_size)
         assert pixels is not None
         return pixels
 
-    def _shape(self, names: Sequence[str]) -> tuple[int, ...]:
-        assert self._image_size is not None
-        return (len(names), self._image_size, self._image_size, 3)
-
     def _pixels_path(self, table: FaceTable) -> Path:
         assert self._folder is not None
-        return self._folder / f"pixels-{_key([table.fingerprint])}-{self._image_size}.npy"
+        return self._folder / f"pixels-{_key([version('torch'), table.fingerprint])}-{self._image_size}.npy"
 
     def _names(self) -> list[str]:
         names = self.source.names()
@@ -130,10 +103,9 @@ class Cache:
         if self._image_size is None:
             table = scan(self.source, names)
         else:
-            with _new_pixels(path, self._shape(names)) as (temporary, out):
+            with new_pixels(path, len(names), self._image_size) as out:
                 table = scan(self.source, names, out)
-                out.flush()
-                os.replace(temporary, self._pixels_path(table))
+                out.keep(self._pixels_path(table))
         write_table(path, table)
         return table
 
@@ -141,40 +113,6 @@ class Cache:
 def _key(parts: list[object]) -> str:
     """Name a file after all that its content depends on."""
     return hashlib.sha256(json.dumps([VERSION, PIL.__version__, *parts]).encode()).hexdigest()[:24]
-
-
-@contextmanager
-def _new_pixels(path: Path, shape: tuple[int, ...]) -> Iterator[tuple[Path, np.memmap]]:
-    """Give a temporary file and its map to fill; it is gone afterwards unless it was renamed.
-
-    Args:
-        path: the file whose lock is held: what a killed job left of its temporary file is overwritten.
-        shape: of the images.
-    """
-    folder, temporary = path.parent, path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    num_bytes, free = math.prod(shape), shutil.disk_usage(folder).free
-    if num_bytes > free:
-        raise InputError(
-            f"{folder} has room for {free / 1e9:.1f} GB, the decoded images need {num_bytes / 1e9:.1f} GB; "
-            "choose another data.cache_dir, a smaller data.image_size, or data.cache=false"
-        )
-    try:
-        out = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-        _allocate(temporary)
-        yield temporary, out
-    except OSError as error:
-        reason = describe(error) or str(error)
-        raise InputError(f"the cache in {folder} cannot be written: {reason}; or use data.cache=false") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _allocate(path: Path) -> None:
-    """Claim the file's blocks now: on a full disk this raises, where writing through the map would kill the process."""
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 @contextmanager
@@ -190,18 +128,3 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _open_pixels(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Map a complete cache file; None, with a warning where a file is broken, if it must be built."""
-    if not path.exists():
-        return None
-    try:
-        pixels = np.lib.format.open_memmap(path, mode="r")
-        if pixels.shape == shape and pixels.dtype == np.uint8:
-            return pixels
-        reason = f"holds {pixels.dtype} {pixels.shape} instead of uint8 {shape}"
-    except (ValueError, OSError, EOFError) as error:
-        reason = str(error)
-    log.warning("%s is broken (%s); building it anew", path, reason)
-    return None

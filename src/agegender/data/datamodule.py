@@ -10,52 +10,23 @@ import lightning
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Sampler, SequentialSampler
 from torch.utils.data.distributed import DistributedSampler
 
 from agegender import labels
-from agegender.data.cache import Cache, OnDemand, Pixels
+from agegender.cores import available_cores
+from agegender.data.cache import Cache
+from agegender.data.dataset import Batch, FaceDataset, copy_to, fits
 from agegender.data.faces import FaceTable, Source
+from agegender.data.loading import BatchLoader
+from agegender.data.pixels import OnDemand, Pixels
 from agegender.data.split import PARTS, make_split, manifest_hash, read_split
 from agegender.data.utkface import open_source
 from agegender.errors import InputError
 
-Batch = dict[str, Tensor]
+_EVAL_BATCHES = 4  # an evaluation batch is so many training batches on a GPU: no gradients, so there is room
 
 log = logging.getLogger(__name__)
-
-
-class FaceDataset(Dataset[Batch]):
-    """One part of the data; a batch is gathered at once, without a step per image.
-
-    A batch holds `images`, uint8 (B, 3, H, W), channels last in memory; `years`, `group`, `gender`, int64 (B,); and
-    `row`, int64 (B,), the image's row in the table.
-    """
-
-    def __init__(self, pixels: Pixels, table: FaceTable, group_of_age: np.ndarray, rows: np.ndarray) -> None:
-        self._pixels = pixels
-        self._rows = torch.from_numpy(rows)
-        self._years = torch.from_numpy(table.ages[rows])
-        self._group = torch.from_numpy(group_of_age[table.ages[rows]])
-        self._gender = torch.from_numpy(table.genders[rows])
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: int) -> Batch:
-        return {key: value[0] for key, value in self.__getitems__([index]).items()}
-
-    def __getitems__(self, indices: list[int]) -> Batch:
-        index = torch.tensor(indices)
-        rows = self._rows[index]
-        images = torch.from_numpy(np.ascontiguousarray(self._pixels[rows.numpy()]))  # uint8 (B, H, W, 3)
-        return {
-            "images": images.permute(0, 3, 1, 2),  # uint8 until it is on the device: a quarter of the transfer
-            "years": self._years[index],
-            "group": self._group[index],
-            "gender": self._gender[index],
-            "row": rows,
-        }
 
 
 class UTKFaceDataModule(lightning.LightningDataModule):
@@ -64,8 +35,10 @@ class UTKFaceDataModule(lightning.LightningDataModule):
     Args:
         source: the files; or a folder or an archive of them.
         image_size: pixels of a side; images are scaled to a square.
-        batch_size: images per step and device, in every part (the paper: 32).
+        batch_size: images per training step and device (the paper: 32).
+        eval_batch_size: images per step of an evaluation; None: as in training, four times that on a GPU.
         num_workers: processes that load; None: none with the cache, which is faster so, else one per core.
+        resident: keep the decoded images on the GPU; None: where they take at most half of its free memory.
         limit: use a random sample of so many files; None for all.
         age_groups: `closed`, `nearest` or `strict`, see `agegender.labels`.
         leak_control: see `agegender.data.split.make_split`.
@@ -83,7 +56,9 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         *,
         image_size: int = 256,
         batch_size: int = 32,
+        eval_batch_size: int | None = None,
         num_workers: int | None = None,
+        resident: bool | None = None,
         limit: int | None = None,
         age_groups: str = "closed",
         leak_control: bool = True,
@@ -98,6 +73,8 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         self.source = open_source(source) if isinstance(source, str | os.PathLike) else source
         self.image_size = image_size
         self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.resident = resident
         self.limit = limit
         self.groups = labels.age_groups(age_groups)
         self.leak_control = leak_control
@@ -107,9 +84,15 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         self.split_seed = split_seed
         self.seed = seed
         if num_workers is None:
-            num_workers = 0 if cache else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+            num_workers = 0 if cache else len(available_cores())
+        if resident and (num_workers > 0 or not cache):
+            raise InputError(
+                f"data.resident=true with data.num_workers={num_workers} and data.cache={cache}: images that stay on a "
+                "device are copied there from the cache, without workers; use data.num_workers=0 and data.cache=true"
+            )
         self.num_workers = num_workers
         self._table: FaceTable | None = None
+        self._on_device: Tensor | None = None
 
     def setup(self, stage: str = "fit") -> None:
         """Scan and split the data and open the cache, once; every stage needs all of it.
@@ -159,40 +142,76 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         """Count the training images of each age: int64 (A,)."""
         return torch.bincount(torch.from_numpy(self.table.ages[self.split.train]), minlength=labels.NUM_AGES)
 
-    def dataset(self, part: str) -> FaceDataset:
-        """Images of `train`, `val`, `test`, or `all` three."""
+    def dataset(self, part: str, device: torch.device | None = None) -> FaceDataset:
+        """Images of `train`, `val`, `test`, or `all` three; on the device where they are to stay there."""
         rows = np.concatenate([self.split.rows(name) for name in PARTS]) if part == "all" else self.split.rows(part)
-        return FaceDataset(self.pixels, self.table, self.groups.group_of_age, rows)
+        return FaceDataset(self._pixels_for(device), self.table, self.groups.group_of_age, rows)
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def _pixels_for(self, device: torch.device | None) -> Pixels | Tensor:
+        # Worker processes read the map: a GPU's memory is not theirs.
+        if device is None or self.num_workers > 0 or not isinstance(self.pixels, np.ndarray):
+            return self.pixels
+        if self._on_device is None and (fits(self.pixels, device) if self.resident is None else self.resident):
+            self._on_device = copy_to(self.pixels, device)
+        return self.pixels if self._on_device is None else self._on_device
+
+    def teardown(self, stage: str) -> None:
+        """Give the device's memory back after the test; the cache stays open."""
+        if stage == "test":
+            self._on_device = None
+
+    def train_dataloader(self) -> BatchLoader | DataLoader[Batch]:
         """Training images, in an order that follows from the seed and the epoch, so that a resumed job repeats it."""
-        dataset = self.dataset("train")
+        dataset = self.dataset("train", self._device)
+        if self.trainer and self.trainer.overfit_batches:  # pyright: ignore[reportAttributeAccessIssue]
+            return self._loader(dataset, SequentialSampler(dataset), self.batch_size, self._device)
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         sampler = DistributedSampler(dataset, num_replicas=world, rank=rank, shuffle=True, seed=self.seed)
         # A last batch of one image has no variance for batch normalization.
-        return self._loader(dataset, sampler=sampler, drop_last=len(sampler) % self.batch_size == 1 < len(sampler))
+        drop_last = len(sampler) % self.batch_size == 1 < len(sampler)
+        return self._loader(dataset, sampler, self.batch_size, self._device, drop_last=drop_last)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
-        return self.evaluation_loader("val")
+    def val_dataloader(self) -> BatchLoader | DataLoader[Batch]:
+        return self.evaluation_loader("val", self._device)
 
-    def test_dataloader(self) -> DataLoader[Batch]:
-        return self.evaluation_loader("test")
+    def test_dataloader(self) -> BatchLoader | DataLoader[Batch]:
+        return self.evaluation_loader("test", self._device)
 
-    def evaluation_loader(self, part: str) -> DataLoader[Batch]:
-        """Images of `train`, `val`, `test`, or `all`, in order."""
-        return self._loader(self.dataset(part))
+    def evaluation_loader(self, part: str, device: torch.device | None = None) -> BatchLoader | DataLoader[Batch]:
+        """Images of `train`, `val`, `test`, or `all`, in order.
+
+        Args:
+            part: which.
+            device: where the batches are wanted; None for the CPU.
+        """
+        dataset = self.dataset(part, device)
+        on_gpu = device is not None and device.type == "cuda"
+        batch_size = self.eval_batch_size or self.batch_size * (_EVAL_BATCHES if on_gpu else 1)
+        return self._loader(dataset, SequentialSampler(dataset), batch_size, device)
+
+    @property
+    def _device(self) -> torch.device | None:
+        return self.trainer.strategy.root_device if self.trainer else None
 
     def _loader(
-        self, dataset: FaceDataset, sampler: DistributedSampler[Batch] | None = None, drop_last: bool = False
-    ) -> DataLoader[Batch]:
+        self,
+        dataset: FaceDataset,
+        sampler: Sampler[int],
+        batch_size: int,
+        device: torch.device | None,
+        *,
+        drop_last: bool = False,
+    ) -> BatchLoader | DataLoader[Batch]:
+        if self.num_workers == 0:
+            return BatchLoader(dataset, sampler=sampler, batch_size=batch_size, drop_last=drop_last, device=device)
         return DataLoader(
             dataset,
-            batch_size=self.batch_size,
+            batch_size=batch_size,
             sampler=sampler,
             drop_last=drop_last,
             collate_fn=_as_is,
             num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
+            persistent_workers=True,
             pin_memory=torch.cuda.is_available(),
         )
 

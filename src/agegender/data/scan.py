@@ -3,8 +3,8 @@
 import csv
 import hashlib
 import io
+import itertools
 import logging
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,25 +13,27 @@ import numpy as np
 from rich.progress import track
 
 from agegender import record
+from agegender.cores import available_cores, bind_thread
 from agegender.data import images
 from agegender.data.duplicates import clusters
 from agegender.data.faces import Face, FaceTable, Source
+from agegender.data.pixels import PixelFile
 from agegender.data.utkface import parse_name
 from agegender.errors import InputError
 
-_CHUNK = 64  # images that a thread takes at once
+_CHUNK = 16  # images that a thread takes, and writes, at once: 3 MB at 256 pixels
 _COLUMNS = ("image", "age", "gender", "race", "sha256", "cluster", "skipped")
 
 log = logging.getLogger(__name__)
 
 
-def scan(source: Source, names: Sequence[str], out: np.ndarray | None = None) -> FaceTable:
+def scan(source: Source, names: Sequence[str], out: PixelFile | None = None) -> FaceTable:
     """Read the files of a source.
 
     Args:
         source: where they are.
         names: which of them.
-        out: uint8 (N, H, W, 3) to fill with their pixels, so that each file is decoded once; None to leave them.
+        out: a file to fill with their pixels, so that each image is decoded once; None to leave them.
 
     Raises:
         InputError: a file is there but cannot be read; one without a face or a label is a row with a reason instead.
@@ -40,7 +42,7 @@ def scan(source: Source, names: Sequence[str], out: np.ndarray | None = None) ->
     contents, reasons = [""] * len(names), [""] * len(names)
     hashes = np.zeros((len(names), images.HASH_BYTES), dtype=np.uint8)
 
-    def scan_file(row: int) -> None:
+    def scan_file(row: int, pixels: np.ndarray | None) -> None:
         try:
             face = parse_name(names[row])
             content = source.read(names[row])
@@ -52,27 +54,32 @@ def scan(source: Source, names: Sequence[str], out: np.ndarray | None = None) ->
             return
         faces[row], contents[row] = face, hashlib.sha256(content).hexdigest()
         hashes[row] = images.difference_hash(image)
-        if out is not None:
-            out[row] = images.resize(image, out.shape[1])
+        if pixels is not None:
+            pixels[:] = images.resize(image, len(pixels))
 
-    in_parallel(scan_file, len(names), "reading faces")
+    def scan_files(rows: range) -> None:
+        block = out.block(len(rows)) if out is not None else None
+        for index, row in enumerate(rows):
+            scan_file(row, block[index] if block is not None else None)
+        if out is not None and block is not None:
+            out.write(rows.start, block)
+
+    in_parallel(scan_files, len(names), "reading faces")
     ages, genders, races = np.array([(face.age, face.gender, face.race) for face in faces], dtype=np.int64).T
     usable = np.array([not reason for reason in reasons], dtype=bool)
     sets = clusters(hashes, usable)
     return FaceTable(tuple(names), ages, genders, races, tuple(contents), sets, tuple(reasons))
 
 
-def in_parallel(work: Callable[[int], None], num_items: int, title: str) -> None:
-    """Call work(0) ... work(num_items - 1) on all cores: Pillow decodes outside Python's lock, so threads do."""
-
-    def chunk(start: int) -> None:
-        for item in range(start, min(start + _CHUNK, num_items)):
-            work(item)
-
-    executor = ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+def in_parallel(work: Callable[[range], None], num_items: int, title: str) -> None:
+    """Share 0 ... num_items - 1 out in ranges over all cores: Pillow and PyTorch compute outside Python's lock."""
+    cores = available_cores()
+    free = itertools.cycle(cores)
+    # Threads that wait for the lock often look idle, and some systems put them all on one core: each gets its own.
+    executor = ThreadPoolExecutor(len(cores), "cores", initializer=lambda: bind_thread(next(free)))
     try:
-        starts = range(0, num_items, _CHUNK)
-        for _ in track(executor.map(chunk, starts), title, total=len(starts), transient=True):
+        chunks = [range(start, min(start + _CHUNK, num_items)) for start in range(0, num_items, _CHUNK)]
+        for _ in track(executor.map(work, chunks), title, total=len(chunks), transient=True):
             pass
     finally:
         executor.shutdown(cancel_futures=True)

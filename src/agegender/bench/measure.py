@@ -1,0 +1,76 @@
+"""Interleaved repeats: variants take turns, so that a machine whose speed drifts is the same for all of them."""
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from rich.progress import track
+
+Timed = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure.
+
+    Attributes:
+        measure: what was measured: "fit, small_cnn, 256 pixels".
+        variant: by which means: "ours", "reference".
+        unit: of the values: "images/s", "s", "ms", "MB".
+        values: one per repeat.
+        ratios: of each repeat to the base variant of the same repeat, so that more is better; empty for the base.
+        note: what a reader must know of it.
+    """
+
+    measure: str
+    variant: str
+    unit: str
+    values: list[float]
+    ratios: list[float] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def ratio(self) -> float | None:
+        """Median of the ratios; None for the base."""
+        return statistics.median(self.ratios) if self.ratios else None
+
+
+def compare(
+    measure: str,
+    variants: Mapping[str, Timed],
+    *,
+    unit: str,
+    base: str,
+    repeats: int,
+    warmup: int = 1,
+    notes: Mapping[str, str] | None = None,
+) -> list[Row]:
+    """Run variants in turn.
+
+    Args:
+        measure: what is measured.
+        variants: each gives one value in `unit`.
+        unit: "images/s", where more is better, or a time, where less is.
+        base: the variant that the others are divided by.
+        repeats: rounds that count.
+        warmup: rounds before them.
+        notes: of single variants.
+    """
+    values: dict[str, list[float]] = {name: [] for name in variants}
+    for turn in track(range(warmup + repeats), measure, transient=True):
+        names = list(variants)[:: 1 if turn % 2 == 0 else -1]  # nobody is always first
+        for name in names:
+            value = variants[name]()
+            if turn >= warmup:
+                values[name].append(value)
+    more_is_better = unit.endswith("/s")
+    rows = []
+    for name, own in values.items():
+        pairs = zip(own, values[base], strict=True)
+        ratios = [] if name == base else [(a / b if more_is_better else b / a) for a, b in pairs]
+        rows.append(Row(measure, name, unit, own, ratios, (notes or {}).get(name, "")))
+    return rows

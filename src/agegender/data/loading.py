@@ -1,0 +1,103 @@
+"""Batches ahead of the step that uses them: gathered on the device, or beside it and sent across while it computes."""
+
+from collections import deque
+from collections.abc import Iterator, Sized
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.utils.data import Sampler
+
+from agegender.data.dataset import Batch
+
+_AHEAD = 2  # batches: one in use, one on its way, one being gathered
+
+
+class Gatherable(Protocol):
+    """A data set that gives a whole batch at once.
+
+    Attributes:
+        device: where its tensors are.
+    """
+
+    device: torch.device
+
+    def __len__(self) -> int: ...
+
+    def gather(self, index: Tensor, *, pin: bool = False) -> Batch:
+        """Give the items of an int64 (B,) index, in page-locked memory if `pin`."""
+        ...
+
+
+class BatchLoader:
+    """Batches of a data set, in the order of a sampler.
+
+    For data that is in memory, or mapped: one thread gathers the next batches while the current one is used. A batch
+    goes to a GPU from page-locked memory on a stream of its own, so that the copy overlaps with the step; where the
+    data is on the GPU already, the batch is gathered there.
+
+    Args:
+        dataset: what to load.
+        sampler: order of the items; Lightning calls its `set_epoch`.
+        batch_size: items of a batch; the last one may have fewer.
+        drop_last: leave out a last batch that is not full.
+        device: where batches are wanted.
+    """
+
+    def __init__(
+        self,
+        dataset: Gatherable,
+        *,
+        sampler: Sampler[int],
+        batch_size: int,
+        drop_last: bool = False,
+        device: torch.device | None = None,
+    ) -> None:
+        self.dataset, self.sampler = dataset, sampler
+        self.batch_size, self.drop_last = batch_size, drop_last
+        self._device = device if device is not None else torch.device("cpu")
+        self.batch_sampler = None  # as a DataLoader has it: Lightning asks
+        self._stream: torch.cuda.Stream | None = None
+
+    def __len__(self) -> int:
+        assert isinstance(self.sampler, Sized)
+        full, rest = divmod(len(self.sampler), self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = torch.tensor(list(self.sampler), dtype=torch.int64).to(self.dataset.device)
+        indices = order.split(self.batch_size)[: len(self)]
+        if self.dataset.device.type != "cpu":
+            yield from map(self.dataset.gather, indices)
+            return
+        with ThreadPoolExecutor(1, "batches") as executor:
+            pending = deque(executor.submit(self._load, index) for index in indices[:_AHEAD])
+            for index in indices[_AHEAD:]:
+                batch, sent = pending.popleft().result()
+                pending.append(executor.submit(self._load, index))
+                yield self._arrived(batch, sent)
+            for future in pending:
+                yield self._arrived(*future.result())
+
+    def _load(self, index: Tensor) -> tuple[Batch, torch.cuda.Event | None]:
+        """Gather a batch and begin to send it; runs in the thread."""
+        if self._device.type != "cuda":
+            return self.dataset.gather(index), None
+        if self._stream is None:
+            self._stream = torch.cuda.Stream(self._device)
+        batch = self.dataset.gather(index, pin=True)
+        with torch.cuda.stream(self._stream):
+            batch = {key: value.to(self._device, non_blocking=True) for key, value in batch.items()}
+            sent = torch.cuda.Event()
+            sent.record(self._stream)
+        return batch, sent
+
+    def _arrived(self, batch: Batch, sent: torch.cuda.Event | None) -> Batch:
+        """Make the step, not the program, wait for a batch that is still on its way."""
+        if sent is not None:
+            current = torch.cuda.current_stream(self._device)
+            current.wait_event(sent)
+            for value in batch.values():
+                value.record_stream(current)  # its memory is free for others only when the step is done with it
+        return batch
