@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from making import MemorySource, encode, jpeg, make_table, name_of, png_header
 
-from agegender.data import images
+from agegender.cores import available_cores
+from agegender.data import images, parallel
 from agegender.data import pixels as pixels_module
 from agegender.data.cache import Cache
 from agegender.data.faces import FaceTable, Source
@@ -155,6 +156,17 @@ def test_a_table_with_a_line_missing_is_scanned_anew(tmp_path: Path, caplog: pyt
 def test_the_cache_holds_the_pixels_of_each_file_in_the_order_of_the_table(tmp_path: Path) -> None:
     _, pixels = use(MemorySource(FILES), tmp_path)
     np.testing.assert_array_equal(pixels, expected_pixels(FILES))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="this system does not fork")
+def test_processes_build_the_same_cache_as_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, pixels = use(MemorySource(FILES), tmp_path / "threads")
+    monkeypatch.setattr(parallel, "_MANY", 1)
+    monkeypatch.setattr(parallel, "available_cores", lambda: [available_cores()[0]] * 2)
+    other, others = use(MemorySource(FILES), tmp_path / "processes")
+    assert (other.names, other.sha256, other.skipped) == (table.names, table.sha256, table.skipped)
+    np.testing.assert_array_equal(other.clusters, table.clusters)
+    np.testing.assert_array_equal(others[:], pixels[:])
 
 
 def test_files_that_cannot_be_used_are_black(tmp_path: Path) -> None:

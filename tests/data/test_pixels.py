@@ -30,7 +30,8 @@ def write_in_threads(out: PixelFile, images: np.ndarray = IMAGES, rows: int = 4)
     starts = list(range(0, len(images), rows))
     random.Random(1).shuffle(starts)
     with ThreadPoolExecutor(4) as executor:
-        list(executor.map(write, starts))
+        for _ in executor.map(write, starts):
+            out.send(rows)
 
 
 def written(folder: Path, fill: Callable[[PixelFile], None] = write_in_threads) -> np.ndarray:
@@ -116,6 +117,7 @@ def test_an_error_of_the_disk_that_only_an_early_sync_is_told_is_not_lost(
     def fill(out: PixelFile) -> None:
         for _ in range(2000):  # long enough for a second sync to begin, if it does
             out.write(0, IMAGES)
+            out.send(len(IMAGES))
 
     monkeypatch.setattr(pixels_module, "_SYNC_BYTES", 1)
     monkeypatch.setattr(os, "fdatasync", fdatasync, raising=False)

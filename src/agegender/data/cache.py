@@ -17,8 +17,9 @@ import numpy as np
 import PIL
 
 from agegender.data.faces import FaceTable, Source
+from agegender.data.parallel import in_parallel
 from agegender.data.pixels import OnDemand, Pixels, new_pixels, open_pixels
-from agegender.data.scan import in_parallel, read_table, scan, write_table
+from agegender.data.scan import read_table, scan, write_table
 
 VERSION = 2  # of the files written here: raise it when their content changes, so that old ones are left alone
 
@@ -73,14 +74,17 @@ class Cache:
             if pixels is None:
                 with new_pixels(path, len(table), self._image_size) as out:
 
-                    def decode(rows: range) -> None:
+                    def decode(rows: range) -> int:
                         block = out.block(len(rows))
                         for index, row in enumerate(rows):
                             if not table.skipped[row]:
                                 block[index] = decoder.decode(row)
                         out.write(rows.start, block)
+                        return len(rows)
 
-                    in_parallel(decode, len(table), f"decoding faces at {self._image_size} pixels")
+                    title = f"decoding faces at {self._image_size} pixels"
+                    for num_written in in_parallel(decode, len(table), title):
+                        out.send(num_written)
                     out.keep(path)
                 pixels = open_pixels(path, len(table), self._image_size)
         assert pixels is not None

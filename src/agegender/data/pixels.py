@@ -4,7 +4,6 @@ import logging
 import math
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -45,7 +44,7 @@ class OnDemand:
 
 
 class PixelFile:
-    """A .npy file that is being filled, row by row, by several threads.
+    """A .npy file that is being filled, row by row, by several threads or processes.
 
     Rows are written rather than stored through a map, which would take a page fault for every 4 kB. The disk works
     along with the decoding: a thread sends to it what was written, so that little is left to wait for at the end.
@@ -62,7 +61,6 @@ class PixelFile:
         self.path, self.image_size = path, image_size
         self._file = path.open("r+b")
         self._offset, self._row_bytes = offset, image_size * image_size * 3
-        self._lock = threading.Lock()
         self._unsent = 0  # bytes written since the last sync began
         self._syncing: Future[None] | None = None
         self._syncer = ThreadPoolExecutor(1, "sync")
@@ -72,18 +70,20 @@ class PixelFile:
         return np.zeros((num_images, self.image_size, self.image_size, 3), dtype=np.uint8)
 
     def write(self, row: int, block: np.ndarray) -> None:
-        """Write images, uint8 (B, H, W, 3), from a row on."""
+        """Write images, uint8 (B, H, W, 3), from a row on; a forked process may."""
         view, offset = memoryview(block.data).cast("B"), self._offset + row * self._row_bytes
         while view:
             written = os.pwrite(self._file.fileno(), view, offset)
             view, offset = view[written:], offset + written
-        with self._lock:
-            self._unsent += block.nbytes
-            if self._unsent >= _SYNC_BYTES and (self._syncing is None or self._syncing.done()):
-                self._raise_error_of_sync()
-                self._unsent = 0
-                # macOS has no fdatasync
-                self._syncing = self._syncer.submit(getattr(os, "fdatasync", os.fsync), self._file.fileno())
+
+    def send(self, num_images: int) -> None:
+        """Count images that were written, and let the disk begin with them when there are many."""
+        self._unsent += num_images * self._row_bytes
+        if self._unsent >= _SYNC_BYTES and (self._syncing is None or self._syncing.done()):
+            self._raise_error_of_sync()
+            self._unsent = 0
+            # macOS has no fdatasync
+            self._syncing = self._syncer.submit(getattr(os, "fdatasync", os.fsync), self._file.fileno())
 
     def keep(self, path: Path) -> None:
         """Give the complete file its name, once the disk has it."""

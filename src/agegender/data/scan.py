@@ -3,25 +3,22 @@
 import csv
 import hashlib
 import io
-import itertools
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from rich.progress import track
 
 from agegender import record
-from agegender.cores import available_cores, bind_thread
 from agegender.data import images
 from agegender.data.duplicates import clusters
 from agegender.data.faces import Face, FaceTable, Source
+from agegender.data.parallel import in_parallel
 from agegender.data.pixels import PixelFile
 from agegender.data.utkface import parse_name
 from agegender.errors import InputError
 
-_CHUNK = 16  # images that a thread takes, and writes, at once: 3 MB at 256 pixels
 _COLUMNS = ("image", "age", "gender", "race", "sha256", "cluster", "skipped")
 
 log = logging.getLogger(__name__)
@@ -38,51 +35,49 @@ def scan(source: Source, names: Sequence[str], out: PixelFile | None = None) -> 
     Raises:
         InputError: a file is there but cannot be read; one without a face or a label is a row with a reason instead.
     """
-    faces = [Face(0, 0, 0)] * len(names)
-    contents, reasons = [""] * len(names), [""] * len(names)
-    hashes = np.zeros((len(names), images.HASH_BYTES), dtype=np.uint8)
 
-    def scan_file(row: int, pixels: np.ndarray | None) -> None:
-        try:
-            face = parse_name(names[row])
-            content = source.read(names[row])
-            image = images.decode(content)
-        except InputError:
-            raise
-        except ValueError as error:
-            reasons[row] = " ".join(str(error).split())
-            return
-        faces[row], contents[row] = face, hashlib.sha256(content).hexdigest()
-        hashes[row] = images.difference_hash(image)
-        if pixels is not None:
-            pixels[:] = images.resize(image, len(pixels))
+    def scan_files(rows: range) -> list[_Scanned]:
+        if out is None:
+            return [_scan_file(source, names[row], None) for row in rows]
+        block = out.block(len(rows))
+        scanned = [_scan_file(source, names[row], pixels) for row, pixels in zip(rows, block, strict=True)]
+        out.write(rows.start, block)
+        return scanned
 
-    def scan_files(rows: range) -> None:
-        block = out.block(len(rows)) if out is not None else None
-        for index, row in enumerate(rows):
-            scan_file(row, block[index] if block is not None else None)
-        if out is not None and block is not None:
-            out.write(rows.start, block)
-
-    in_parallel(scan_files, len(names), "reading faces")
-    ages, genders, races = np.array([(face.age, face.gender, face.race) for face in faces], dtype=np.int64).T
-    usable = np.array([not reason for reason in reasons], dtype=bool)
-    sets = clusters(hashes, usable)
-    return FaceTable(tuple(names), ages, genders, races, tuple(contents), sets, tuple(reasons))
+    files: list[_Scanned] = []
+    for scanned in in_parallel(scan_files, len(names), "reading faces"):
+        files += scanned
+        if out is not None:
+            out.send(len(scanned))
+    ages, genders, races = np.array([(f.face.age, f.face.gender, f.face.race) for f in files], dtype=np.int64).T
+    reasons = tuple(file.reason for file in files)
+    hashes = np.stack([file.hash for file in files])
+    sets = clusters(hashes, np.array([not reason for reason in reasons], dtype=bool))
+    return FaceTable(tuple(names), ages, genders, races, tuple(file.sha256 for file in files), sets, reasons)
 
 
-def in_parallel(work: Callable[[range], None], num_items: int, title: str) -> None:
-    """Share 0 ... num_items - 1 out in ranges over all cores: Pillow and PyTorch compute outside Python's lock."""
-    cores = available_cores()
-    free = itertools.cycle(cores)
-    # Threads that wait for the lock often look idle, and some systems put them all on one core: each gets its own.
-    executor = ThreadPoolExecutor(len(cores), "cores", initializer=lambda: bind_thread(next(free)))
+class _Scanned(NamedTuple):
+    """What is found in one file; only the reason, where it cannot be used."""
+
+    face: Face = Face(0, 0, 0)
+    sha256: str = ""
+    hash: np.ndarray = np.zeros(images.HASH_BYTES, dtype=np.uint8)
+    reason: str = ""
+
+
+def _scan_file(source: Source, name: str, pixels: np.ndarray | None) -> _Scanned:
+    """Read one file, and put its pixels, uint8 (H, W, 3), where they are wanted."""
     try:
-        chunks = [range(start, min(start + _CHUNK, num_items)) for start in range(0, num_items, _CHUNK)]
-        for _ in track(executor.map(work, chunks), title, total=len(chunks), transient=True):
-            pass
-    finally:
-        executor.shutdown(cancel_futures=True)
+        face = parse_name(name)
+        content = source.read(name)
+        image = images.decode(content)
+    except InputError:
+        raise
+    except ValueError as error:
+        return _Scanned(reason=" ".join(str(error).split()))
+    if pixels is not None:
+        pixels[:] = images.resize(image, len(pixels))
+    return _Scanned(face, hashlib.sha256(content).hexdigest(), images.difference_hash(image))
 
 
 def write_table(path: Path, table: FaceTable) -> None:
