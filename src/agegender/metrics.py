@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchmetrics.functional import mean_absolute_error
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from agegender.labels import GENDERS, NUM_GROUPS
 
@@ -27,8 +26,8 @@ def scores(
         `age_balanced_accuracy` (mean recall of the groups that occur), `age_macro_f1` (mean F1 of the groups that occur
         or are predicted), `age_mae_years`, `age_confusion`, `gender_confusion`.
     """
-    groups = multiclass_confusion_matrix(*age, NUM_GROUPS).double()
-    genders = multiclass_confusion_matrix(*gender, len(GENDERS)).double()
+    groups = _confusion(*age, NUM_GROUPS)
+    genders = _confusion(*gender, len(GENDERS))
     hits, true, predicted = groups.diagonal(), groups.sum(dim=1), groups.sum(dim=0)
     recall, f1 = hits[true > 0] / true[true > 0], 2 * hits / (true + predicted)
     index = torch.arange(NUM_GROUPS)
@@ -45,6 +44,12 @@ def scores(
         "age_confusion": groups.long().tolist(),
         "gender_confusion": genders.long().tolist(),
     }
+
+
+def _confusion(predicted: Tensor, true: Tensor, num_classes: int) -> Tensor:
+    """Count (true, predicted) classes, float64. Deterministic torchmetrics compares each image with each cell."""
+    cells = torch.bincount(true * num_classes + predicted, minlength=num_classes**2)
+    return cells.view(num_classes, num_classes).double()
 
 
 def scalars(values: dict[str, Any]) -> dict[str, float]:
