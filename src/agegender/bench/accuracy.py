@@ -4,8 +4,6 @@ import statistics
 from functools import partial
 from typing import Any
 
-import lightning
-
 from agegender import build
 from agegender.bench.fit import make
 from agegender.bench.measure import Row
@@ -46,7 +44,6 @@ def _ours(config: dict[str, Any], settings: Settings) -> dict[str, float]:
 
 def _reference(config: dict[str, Any], settings: Settings, max_epochs: int) -> dict[str, float]:
     reference = Reference(config, settings, num_workers=1)
-    lightning.seed_everything(config["seed"], workers=True, verbose=False)
     trainer, module = reference.trainer([], max_epochs=max_epochs), reference.module()
     load = partial(reference.loader, num_workers=reference.num_workers)
     trainer.fit(module, load(reference.train, shuffle=True))
