@@ -208,6 +208,18 @@ def test_testing_keeps_one_prediction_per_image_in_order(tmp_path: Path) -> None
     assert module.test_scores["gender_accuracy"] == pytest.approx(right.double().mean().item())
 
 
+def test_what_is_kept_of_a_batch_lets_go_of_its_memory(tmp_path: Path) -> None:
+    # Small labels that stay between large freed images leave holes that the next images do not fit into: a job's memory
+    # grew by all tested images so.
+    module = build.make_module(configuration())
+    trainer = build.make_trainer(configuration()["trainer"], folder=tmp_path, callbacks=[], logger=False)
+    batches = [batch_of(3, 0), batch_of(2, 1)]
+    trainer.test(module, loader_of(batches), verbose=False)
+    given = {tensor.untyped_storage().data_ptr() for batch in batches for tensor in batch.values()}
+    kept = {tensor.untyped_storage().data_ptr() for batch in module.predictions for tensor in batch.values()}
+    assert not given & kept
+
+
 class Kept(Logger):
     """Keeps what is logged, by the step that it is logged for."""
 

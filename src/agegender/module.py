@@ -118,9 +118,10 @@ class AgeGenderModule(lightning.LightningModule):
         _, outputs = self._step(batch, self._eval_losses)
         age = self.method.decode(outputs.age)
         gender = outputs.gender.softmax(dim=1)
-        labels = {f"true_{key}": batch[key] for key in ("group", "gender", "years")}
+        # Copies: small pieces that stay where a batch came from break up the room that the next batch would take.
+        labels = {f"true_{key}": batch[key].clone() for key in ("group", "gender", "years")}
         self.predictions.append(
-            {"row": batch["row"], "group": age.group, "years": age.years, "gender": gender} | labels
+            {"row": batch["row"].clone(), "group": age.group, "years": age.years, "gender": gender} | labels
         )
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from making import MemorySource, encode, jpeg, make_table, name_of, png_header
+from PIL import Image
 
 from agegender.cores import available_cores
 from agegender.data import images, parallel
@@ -93,7 +94,7 @@ def test_a_file_whose_name_is_refused_is_not_read() -> None:
 
 def test_copies_and_near_duplicates_share_a_cluster() -> None:
     face = jpeg(0, size=64)
-    near = encode(images.decode(face), "JPEG", quality=60)
+    near = encode(Image.fromarray(images.decode(face)), "JPEG", quality=60)
     files = {"1_0_0_1.jpg": face, "2_0_0_1.jpg": jpeg(1, size=64), "3_0_0_1.jpg": face, "4_0_0_1.jpg": near}
     assert scan(MemorySource(files), sorted(files)).clusters.tolist() == [0, 1, 0, 0]
 

@@ -1,17 +1,21 @@
 """Facts of the real UTKFace, aligned and cropped: AGEGENDER_UTKFACE names its folder or archive."""
 
+import io
 import os
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+import imagehash
 import numpy as np
 import pytest
+from PIL import Image
 
 from agegender.data.audit import Audit, audit
 from agegender.data.cache import Cache
 from agegender.data.duplicates import exact_duplicates
 from agegender.data.faces import FaceTable, Source
+from agegender.data.hashing import difference_hash
 from agegender.data.images import decode, resize
 from agegender.data.pixels import Pixels
 from agegender.data.split import PARTS, Split, make_split, manifest_hash, read_split, save_manifest
@@ -54,6 +58,16 @@ def found(real: Real) -> Audit:
 @pytest.fixture(scope="module")
 def controlled(real: Real) -> Split:
     return make_split(real.table, CLOSED, leak_control=True, seed=0)
+
+
+def test_the_hash_of_a_face_is_that_of_imagehash_and_its_pixels_those_of_pillow(real: Real) -> None:
+    for name in real.table.names[::40]:
+        content = real.source.read(name)
+        by_pillow = Image.open(io.BytesIO(content)).convert("RGB")
+        pixels = decode(content)
+        np.testing.assert_array_equal(pixels, np.asarray(by_pillow))
+        expected = imagehash.dhash(by_pillow, hash_size=16).hash
+        np.testing.assert_array_equal(np.unpackbits(difference_hash(pixels)).reshape(16, 16), expected)
 
 
 def test_all_23707_files_can_be_used(real: Real) -> None:
@@ -151,4 +165,4 @@ def test_a_second_start_reads_the_same_table_from_the_cache(real: Real) -> None:
 
 
 def test_pictures_are_200_by_200(real: Real) -> None:
-    assert {decode(real.source.read(name)).size for name in real.table.names[::500]} == {(200, 200)}
+    assert {decode(real.source.read(name)).shape for name in real.table.names[::500]} == {(200, 200, 3)}

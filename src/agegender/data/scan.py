@@ -14,6 +14,7 @@ from agegender import record
 from agegender.data import images
 from agegender.data.duplicates import clusters
 from agegender.data.faces import Face, FaceTable, Source
+from agegender.data.hashing import HASH_BYTES, difference_hash
 from agegender.data.parallel import in_parallel
 from agegender.data.pixels import PixelFile
 from agegender.data.utkface import parse_name
@@ -61,7 +62,7 @@ class _Scanned(NamedTuple):
 
     face: Face = Face(0, 0, 0)
     sha256: str = ""
-    hash: np.ndarray = np.zeros(images.HASH_BYTES, dtype=np.uint8)
+    hash: np.ndarray = np.zeros(HASH_BYTES, dtype=np.uint8)
     reason: str = ""
 
 
@@ -77,7 +78,7 @@ def _scan_file(source: Source, name: str, pixels: np.ndarray | None) -> _Scanned
         return _Scanned(reason=" ".join(str(error).split()))
     if pixels is not None:
         pixels[:] = images.resize(image, len(pixels))
-    return _Scanned(face, hashlib.sha256(content).hexdigest(), images.difference_hash(image))
+    return _Scanned(face, hashlib.sha256(content).hexdigest(), difference_hash(image))
 
 
 def write_table(path: Path, table: FaceTable) -> None:
