@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agegender import tracking
+from agegender import tracking, wandb_run
 from agegender.record import Record
 from agegender.tracking import JobTracker
 
@@ -25,8 +25,12 @@ class Run:
 
     def __init__(self) -> None:
         self.done: list[Any] = []
+        self.defined: dict[str, dict[str, Any]] = {}
         self.threads: set[str] = set()
         self.summary = SimpleNamespace(update=lambda values: self._keep(("summary", values)))
+
+    def define_metric(self, name: str, **options: Any) -> None:
+        self.defined[name] = options
 
     def log(self, values: dict[str, Any]) -> None:
         self._keep(("log", values))
@@ -196,12 +200,39 @@ def test_a_complete_jobs_results_and_confusion_matrices_are_the_last_that_is_tol
     ]
 
 
+def test_what_belongs_to_an_epoch_is_plotted_over_epochs_and_the_best_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run()
+    use_start(monkeypatch, lambda *_, **__: run)
+    JobTracker(SETTINGS, a_record(), tmp_path).close(0)
+    assert {run.defined[name]["step_metric"] for name in ("train/*", "val/*", "val/loss")} == {"epoch"}
+    assert run.defined["train/loss_step"]["step_metric"] == "trainer/global_step"
+    assert run.defined["val/loss"]["summary"] == "min,last"
+    assert run.defined["val/age_accuracy"]["summary"] == "max,last"
+
+
+def test_epochs_are_counted_from_1_and_a_test_belongs_to_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run()
+    use_start(monkeypatch, lambda *_, **__: run)
+    tracker = JobTracker(SETTINGS, a_record(), tmp_path)
+    tracker.logger.log_metrics({"val/loss": 1.0, "epoch": 0}, step=4)  # as Lightning numbers it
+    tracker.logger.log_metrics({"test/loss": 2.0, "epoch": 1}, step=4)
+    tracker.close(0)
+    assert run.done[:2] == [
+        ("log", {"val/loss": 1.0, "epoch": 1, "trainer/global_step": 4}),
+        ("log", {"test/loss": 2.0, "trainer/global_step": 4}),
+    ]
+
+
 def test_a_run_has_the_jobs_name_group_tags_and_configuration_and_an_id_that_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Any] = []
     use_start(monkeypatch, lambda settings, folder, **arguments: told.append((settings, folder, arguments)))
     record = a_record()
+    record.num_params = 10
+    record.data = {"split_hash": "ab12", "age_groups": {"scheme": "closed", "names": []}, "image_size": 64}
     for _ in range(2):
         JobTracker(SETTINGS, record, tmp_path).close(0)
     assert record.wandb_id
@@ -210,8 +241,18 @@ def test_a_run_has_the_jobs_name_group_tags_and_configuration_and_an_id_that_sta
         "name": "vgg11/dex/3",
         "group": "try",
         "job_type": "train",
-        "tags": ["first", "vgg11", "dex"],
-        "config": {"seed": 3, "tags": ["first"], "choices": {"model": "vgg11", "loss": "dex"}},
+        "tags": ["first", "vgg11", "dex", "closed", "64px"],
+        "config": {
+            "seed": 3,
+            "tags": ["first"],
+            "choices": {"model": "vgg11", "loss": "dex"},
+            "model_name": "vgg11",
+            "loss_name": "dex",
+            "num_params": 10,
+            "split_hash": "ab12",
+            "age_groups": "closed",
+            "image_size": 64,
+        },
     }
     assert told == [(SETTINGS, tmp_path, expected)] * 2
 
@@ -241,6 +282,8 @@ class FakeWandb:
         self._folder, self._failing = folder, failing
 
     def Settings(self, **_: Any) -> None: ...
+
+    def teardown(self) -> None: ...
 
     def init(self, *, mode: str, **_: Any) -> Any:
         self.tried.append(mode)
@@ -274,7 +317,7 @@ def test_a_run_without_a_server_is_written_offline(
 ) -> None:
     wandb = FakeWandb(tmp_path, failing)
     monkeypatch.setitem(sys.modules, "wandb", wandb)
-    run = tracking.start_run(SETTINGS | {"mode": "online"}, tmp_path, id="a")
+    run = wandb_run.start_run(SETTINGS | {"mode": "online"}, tmp_path, id="a")
     assert (run is not None) is starts
     assert wandb.tried == ["online", "offline"][: len(failing) + 1]
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]

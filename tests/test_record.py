@@ -29,6 +29,9 @@ def a_record() -> Record:
         num_params=11_520_842,
         num_params_trainable=11_520_842,
         gmacs=1.2630000000000001,
+        network=[{"name": "a", "kind": "Linear", "output": [8], "num_params": 9, "macs": 8}],
+        coarse_years=True,
+        history=[{"epoch": 1, "train_loss": 0.1, "val_loss": None, "seconds": 2.5}],
         time={"fit_seconds": 1.5},
         best_epoch=4,
         val={"age_accuracy": 1 / 3},
@@ -72,11 +75,12 @@ def test_a_write_that_fails_at_the_end_leaves_the_old_record_and_no_other_file(
 def test_a_write_that_fails_half_way_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record.write(tmp_path, a_record())
 
-    def half(self: Path, text: str, **_: object) -> None:
-        self.write_bytes(text[: len(text) // 2].encode())
+    def half(self: Path, content: bytes) -> None:
+        with self.open("wb") as file:
+            file.write(content[: len(content) // 2])
         raise OSError("no room")
 
-    monkeypatch.setattr(Path, "write_text", half)
+    monkeypatch.setattr(Path, "write_bytes", half)
     with pytest.raises(OSError, match="no room"):
         record.write(tmp_path, Record("failed", "other", {}, {}, 0))
     assert record.read(tmp_path) == a_record()
@@ -146,3 +150,20 @@ def test_all_records_below_a_directory_are_read_in_the_order_of_their_paths(tmp_
 def test_text_that_utf8_cannot_hold_is_written_with_its_number(tmp_path: Path) -> None:
     record.write_atomically(tmp_path / "deep" / "note.txt", "a\udcffb")
     assert (tmp_path / "deep" / "note.txt").read_bytes() == b"a\\udcffb"
+
+
+def test_bytes_are_written_as_they_are(tmp_path: Path) -> None:
+    record.write_atomically(tmp_path / "deep" / "picture.png", b"\x89PNG\r\n\x00\xff")
+    assert (tmp_path / "deep" / "picture.png").read_bytes() == b"\x89PNG\r\n\x00\xff"
+
+
+def test_a_record_of_before_there_were_curves_and_layers_is_read_without_them(tmp_path: Path) -> None:
+    record.write(tmp_path, a_record())
+    values = json.loads((tmp_path / "record.json").read_text())
+    for key in ("history", "network", "coarse_years"):
+        del values[key]
+    (tmp_path / "record.json").write_text(json.dumps(values))
+    found = record.read(tmp_path)
+    assert found is not None
+    assert (found.history, found.network, found.coarse_years) == ([], [], None)
+    assert found.test == a_record().test

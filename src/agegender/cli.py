@@ -45,8 +45,13 @@ def _parser() -> argparse.ArgumentParser:
         "--cache-dir", type=Path, default=None, help="keep the scan for later runs (train.py's cache_dir)"
     )
     audit.set_defaults(run=_audit)
-    report = commands.add_parser("report", help="rebuild the table of runs/NAME from its records")
+    report = commands.add_parser("report", help="rebuild the report of runs/NAME: page, table, figures, tests")
     report.add_argument("folder", type=Path, metavar="runs/NAME")
+    report.add_argument("--data", type=Path, metavar="DIR_OR_ARCHIVE", help="the images (default: where they were)")
+    report.add_argument(
+        "--threshold-age", type=float, default=18.0, metavar="YEARS", help="who is younger is a minor (default: 18)"
+    )
+    report.add_argument("--wandb", action="store_true", help="send it to the sweep's comparison run in W&B")
     report.set_defaults(run=_report)
     predict = commands.add_parser("predict", help="age and gender of face crops, as CSV")
     predict.add_argument("checkpoint", type=Path, metavar="CKPT")
@@ -102,13 +107,23 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from agegender.report.write import print_table, write_report
+    from agegender.report.console import print_table
+    from agegender.reporting import report
 
     if not options.folder.is_dir():
         raise InputError(f"{options.folder} is not a directory; give runs/NAME")
-    table = write_report(options.folder)
-    print_table(table)
-    print(f"The table: {options.folder / 'report' / 'table.md'}")
+    if options.threshold_age <= 0:
+        raise InputError("--threshold-age must be above 0 years")
+    made = report(options.folder, data=options.data, threshold_age=options.threshold_age)
+    print_table(made.table)
+    print(made.told())
+    if options.wandb:
+        from agegender.comparison import send_comparison
+
+        where = send_comparison(options.folder, *made.table.plain(), report=made.folder, figures=made.figures)
+        if where is None:
+            return 1
+        print(f"W&B: {where}")
     return 0
 
 

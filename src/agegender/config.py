@@ -109,6 +109,12 @@ class Logger(_Keys):
     mode: Literal["online", "offline", "disabled"] | None
 
 
+class Report(_Keys):
+    """What the report is told."""
+
+    threshold_age: Annotated[float, Field(gt=0.0)] = 18
+
+
 class Config(BaseModel):
     """A training job's resolved configuration."""
 
@@ -129,6 +135,7 @@ class Config(BaseModel):
     optimizer: Optimizer
     trainer: Trainer
     logger: Logger
+    report: Report = Report()
 
 
 def check(config: dict[str, Any]) -> None:
@@ -166,8 +173,8 @@ def _is_key(config: Any, location: tuple[int | str, ...], part: int | str) -> bo
 
 # What may differ between two runs of the same job: where it lies, how it is shown, how its data is loaded.
 _NOT_IDENTITY = (
-    "name", "runs_dir", "resume", "on_error", "tags", "logger", "data.num_workers", "data.cache", "data.cache_dir",
-    "data.eval_batch_size", "data.resident",
+    "name", "runs_dir", "resume", "on_error", "tags", "logger", "report",
+    "data.num_workers", "data.cache", "data.cache_dir", "data.eval_batch_size", "data.resident",
     "data.max_skipped", "data.source.root", "data.source.cache_dir", "trainer.enable_progress_bar",
     "trainer.log_every_n_steps", "trainer.profiler", "trainer.devices", "trainer.strategy",
 )  # fmt: skip

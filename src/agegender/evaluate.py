@@ -65,6 +65,7 @@ def evaluate(request: dict[str, Any]) -> Record:
     record = Record(status="complete", name=config["name"], choices=choices, config=config, seed=config["seed"])
     record.data, record.test = datamodule.describe(), module.test_scores
     record.num_params = measure.num_params(module.network)
+    record.coarse_years = module.method.coarse_years
     record.environment = training.describe_environment(trainer)
     save_predictions(folder / "predictions.csv", module, datamodule)
     write(folder, record)

@@ -21,6 +21,11 @@ class Record:
         error: the reason of a failure, one line; None otherwise.
         choices: option chosen in each config group, and every swept key.
         config: the resolved configuration, plain containers.
+        history: one entry per finished epoch: `epoch` (1 is the first), `train_loss`, `val_loss`, `val_age_accuracy`,
+            `val_gender_accuracy`, and `seconds` of training until its end, earlier attempts included. None where
+            nothing was measured, or no finite number.
+        network: one entry per layer as it is executed for one image, see `models.measure.layers`.
+        coarse_years: whether the method predicts the typical age of a group rather than an age of its own.
         fit_seconds etc. live in `time`; accuracies in `val` and `test` are shares in [0, 1].
     """
 
@@ -40,6 +45,9 @@ class Record:
     num_params: int | None = None
     num_params_trainable: int | None = None
     gmacs: float | None = None
+    network: list[dict[str, Any]] = field(default_factory=list)
+    coarse_years: bool | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
     time: dict[str, Any] = field(default_factory=dict)
     best_epoch: int | None = None
     val: dict[str, Any] = field(default_factory=dict)
@@ -83,18 +91,18 @@ def write(folder: Path, record: Record) -> None:
     write_atomically(folder / FILE_NAME, json.dumps(asdict(record), indent=2, allow_nan=False) + "\n")
 
 
-def write_atomically(path: Path, text: str, *, errors: str = "backslashreplace") -> None:
-    """Write a text file under a temporary name and rename it: a reader sees the old text or the new one.
+def write_atomically(path: Path, content: str | bytes, *, errors: str = "backslashreplace") -> None:
+    """Write a file under a temporary name and rename it: a reader sees the old content or the new one.
 
     Args:
         path: its directory is made where it is missing.
-        text: what to write.
-        errors: how characters without UTF-8 are written, as for `str.encode`.
+        content: what to write.
+        errors: how characters of a text without UTF-8 are written, as for `str.encode`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8", errors=errors)
+        temporary.write_bytes(content.encode(errors=errors) if isinstance(content, str) else content)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from agegender import run
 from agegender.errors import InputError, describe
-from agegender.report.write import print_table, write_report
+from agegender.report.console import print_table
+from agegender.reporting import report
 from agegender.session import Outcome, session
 
 log = logging.getLogger(__name__)
@@ -44,23 +45,20 @@ class Sweep(Callback):
         folder = Path(config.hydra.sweep.dir)
         outcomes = session.outcomes
         try:
-            table = write_report(folder)
+            made = report(folder, threshold_age=config.report.threshold_age)
         except (InputError, OSError) as error:
             log.error("error: %s", describe(error) or error)
             sys.exit(session.exit_code() or 1)
-        print_table(table)
+        print_table(made.table)
         print(_summary(outcomes))
         for outcome in outcomes:
             if outcome.reason is not None and outcome.status != "not started":
                 print(f"{outcome.folder}: {outcome.status}: {outcome.reason}")
-        print(f"The table: {folder / 'report' / 'table.md'}")
+        print(made.told())
         if config.logger.kind == "wandb" and any(outcome.status == "complete" for outcome in outcomes):
-            from agegender import tracking  # imports torch, by way of Lightning
+            from agegender.comparison import send_comparison  # imports wandb, which takes half a second
 
-            columns = [column.key for column in table.columns]
-            rows = [[row.get(key) for key in columns] for row in table.rows]
-            settings = OmegaConf.to_container(config.logger, resolve=True)
-            tracking.log_comparison(settings, config.name, folder, columns, rows)  # pyright: ignore
+            send_comparison(folder, *made.table.plain(), report=made.folder, figures=made.figures)
         if session.exit_code():
             sys.exit(session.exit_code())
 

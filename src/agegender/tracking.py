@@ -1,24 +1,25 @@
-"""What Weights & Biases is told of a job and of a sweep. Its failure is logged and never fails a job."""
+"""What Weights & Biases is told of a job. Its failure is logged and never fails a job."""
 
-import logging
-import netrc
-import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 from lightning.pytorch.loggers import CSVLogger, Logger
 
-from agegender.errors import first_line
 from agegender.labels import GENDERS
 from agegender.record import Record
+from agegender.wandb_run import guarded, start_run, use_split
 
-_INIT_SECONDS = 45  # to reach the server; then the run is written offline
-
-log = logging.getLogger(__name__)
+_BEST = {  # what the summary keeps of these beside the last value
+    "val/loss": "min",
+    "val/age_accuracy": "max",
+    "val/gender_accuracy": "max",
+    "val/mean_accuracy": "max",
+    "val/age_mae_years": "min",
+}
 
 
 class JobTracker:
@@ -29,7 +30,7 @@ class JobTracker:
 
     Args:
         settings: the `logger` keys of the configuration.
-        record: of the job; its configuration and its W&B id are used, the id is made where it is missing.
+        record: of the job; its configuration, data and W&B id are used, the id is made where it is missing.
         folder: the job's directory.
     """
 
@@ -47,9 +48,12 @@ class JobTracker:
                 name="/".join(str(record.choices.get(key, key)) for key in ("model", "loss")) + f"/{record.seed}",
                 group=record.name,
                 job_type="train",
-                tags=[*record.config["tags"], str(record.choices.get("model")), str(record.choices.get("loss"))],
-                config={**record.config, "choices": record.choices},
+                tags=_tags(record),
+                config={**record.config, "choices": record.choices, **_filters(record)},
             )
+            self._run.then(_define_metrics)
+            if "split_file" in record.data:
+                self._run.then(partial(use_split, manifest=Path(record.data["split_file"])))
             self.logger = _RunLogger(self._run)
 
     def describe_model(self, num_params: int, num_trainable: int, gmacs: float) -> None:
@@ -84,16 +88,45 @@ class JobTracker:
             self._run.then(lambda run: run.summary.update(values))
 
 
+def _filters(record: Record) -> dict[str, Any]:
+    """What dashboards group and filter runs by, under names that stay."""
+    return {
+        "model_name": record.choices.get("model"),
+        "loss_name": record.choices.get("loss"),
+        "num_params": record.num_params,
+        "split_hash": record.data.get("split_hash"),
+        "age_groups": record.data.get("age_groups", {}).get("scheme"),
+        "image_size": record.data.get("image_size"),
+    }
+
+
+def _tags(record: Record) -> list[str]:
+    known = _filters(record)
+    size = known["image_size"]
+    found = (known["model_name"], known["loss_name"], known["age_groups"], size and f"{size}px")
+    return list(dict.fromkeys([*record.config["tags"], *(str(tag) for tag in found if tag is not None)]))
+
+
+def _define_metrics(run: Any) -> None:
+    """Plot what belongs to an epoch over epochs, and keep the best epoch's values."""
+    run.define_metric("epoch", hidden=True)
+    run.define_metric("train/loss_step", step_metric="trainer/global_step")
+    for names in ("train/*", "val/*"):
+        run.define_metric(names, step_metric="epoch")
+    for name, best in _BEST.items():
+        run.define_metric(name, step_metric="epoch", summary=f"{best},last")
+
+
 class _BackgroundRun:
     """A W&B run that is started, filled and finished by one thread, in order."""
 
     def __init__(self, settings: dict[str, Any], folder: Path, **arguments: Any) -> None:
         self._thread = ThreadPoolExecutor(1, "wandb")
-        self._start = self._thread.submit(_guarded, lambda: start_run(settings, folder, **arguments))
+        self._start = self._thread.submit(guarded, lambda: start_run(settings, folder, **arguments))
 
     def then(self, action: Callable[[Any], Any]) -> None:
         """Do something with the run, when what came before is done; nothing where it could not be started."""
-        self._thread.submit(_guarded, lambda: action(run) if (run := self._start.result()) is not None else None)
+        self._thread.submit(guarded, lambda: action(run) if (run := self._start.result()) is not None else None)
 
     def finish(self, exit_code: int) -> None:
         """Wait until all is done, and end the run."""
@@ -121,6 +154,9 @@ class _RunLogger(Logger):
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         values = {**metrics, "trainer/global_step": step}
+        epoch = values.pop("epoch", None)  # Lightning's: of the epoch that goes on, from 0; after training one more
+        if epoch is not None and not any(key.startswith("test/") for key in values):
+            values["epoch"] = int(epoch) + 1
         self._run.then(lambda run: run.log(values))
 
 
@@ -133,80 +169,3 @@ def _confusion_charts(labels: Mapping[str, Sequence[int]], group_names: Sequence
         )
         for title, key, names in (("age", "group", group_names), ("gender", "gender", GENDERS))
     }
-
-
-def log_comparison(
-    settings: dict[str, Any], name: str, folder: Path, columns: list[str], rows: list[list[Any]]
-) -> None:
-    """Write a sweep's comparison run: its table, of plain values. Run again, it goes on with the same run."""
-    id_file = folder / "wandb_id"
-    run_id = id_file.read_text().strip() if id_file.exists() else secrets.token_hex(4)
-    import wandb
-
-    run = start_run(
-        settings, folder, id=run_id, name=f"{name}: comparison", group=name, job_type="comparison", config={}
-    )
-    if run is not None:
-        id_file.write_text(run_id)
-        _guarded(lambda: run.log({"comparison": wandb.Table(columns=list(columns), data=rows)}))
-        _guarded(lambda: run.finish())
-
-
-def start_run(settings: dict[str, Any], folder: Path, **arguments: Any) -> Any:
-    """Start a run of its own: online where a key is configured, else offline; None where even that fails.
-
-    Args:
-        settings: `project`, `entity`, `mode`.
-        folder: where the run's files go.
-        arguments: of `wandb.init`; the configuration must be plain containers.
-    """
-    import wandb  # half a second, and more in its first init: in the job's own thread for it
-
-    mode = settings["mode"] or os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
-    for attempt in dict.fromkeys((mode, "offline")):
-        try:
-            run = wandb.init(
-                project=settings["project"],
-                entity=settings["entity"],
-                dir=folder,
-                mode=attempt,  # pyright: ignore[reportArgumentType]
-                resume="allow",
-                reinit="create_new",
-                settings=wandb.Settings(silent=True, console="off", init_timeout=_init_seconds()),
-                **arguments,
-            )
-        except Exception as error:  # wandb raises many kinds; none of them is a reason to lose a job
-            log.warning(
-                "W&B cannot start %s (%s); the record is written all the same", attempt, first_line(error, kind=True)
-            )
-            continue
-        if attempt == "offline":
-            log.info("W&B offline; to send it: wandb sync %s", Path(run.dir).parent)
-        return run
-    return None
-
-
-def _init_seconds() -> float:
-    return float(os.environ.get("WANDB_INIT_TIMEOUT", _INIT_SECONDS))
-
-
-def _has_key() -> bool:
-    """Whether W&B could log in without asking: a key or a token in its settings, the environment, or ~/.netrc."""
-    import wandb
-
-    settings = wandb.setup().settings
-    if settings.api_key or settings.identity_token_file or os.environ.get("WANDB_API_KEY"):
-        return True
-    try:
-        path = os.environ.get("NETRC") or str(Path("~/.netrc").expanduser())
-        return netrc.netrc(path).authenticators(urlparse(settings.base_url).hostname or "") is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
-
-
-def _guarded(action: Callable[[], Any]) -> Any:
-    try:
-        return action()
-    except Exception as error:  # as above: told, and passed over
-        log.warning("W&B failed (%s); the record is written all the same", first_line(error, kind=True))
-        return None

@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from agegender import build, timing
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.split import save_manifest
+from agegender.history import History
 from agegender.models import measure
 from agegender.module import AgeGenderModule
 from agegender.predictions import save_predictions
@@ -74,6 +75,7 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
     }
     group_of_age = torch.from_numpy(datamodule.groups.group_of_age)
     module.method.prepare(datamodule.train_age_counts(), group_of_age)
+    record.coarse_years = module.method.coarse_years
     if config["model"].get("compile", False):
         module.network.compile()  # in place: names in checkpoints stay
     main = is_main_process()
@@ -108,7 +110,8 @@ def _measure(config: dict[str, Any], module: AgeGenderModule, record: Record) ->
     record.num_params = measure.num_params(module.network)
     record.num_params_trainable = measure.num_params(module.network, trainable=True)
     builder = build.network_builder(config, module.method.num_outputs)
-    record.gmacs = measure.gmacs(builder, config["data"]["image_size"])
+    record.network = measure.layers(builder, config["data"]["image_size"])
+    record.gmacs = sum(layer["macs"] for layer in record.network) / 1e9
     return record.num_params, record.num_params_trainable, record.gmacs
 
 
@@ -122,7 +125,7 @@ def _fit_and_test(
 ) -> None:
     timer = timing.FitTimer()
     best, last = folder / "checkpoints" / "best.ckpt", folder / "checkpoints" / "last.ckpt"
-    callbacks = [timer, EpochLog(timer), *_checkpoints(config, best.parent)]
+    callbacks = [timer, History(record.history), EpochLog(timer), *_checkpoints(config, best.parent)]
     trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=callbacks, logger=tracker.logger)
     resumed = last.exists()
     if resumed:
@@ -144,6 +147,7 @@ def _fit_and_test(
         "images_per_second": timer.images_per_second,
         "peak_memory_bytes": timing.peak_memory_bytes(trainer.strategy.root_device.type),
         "resumed": resumed,
+        "checkpoint_bytes": best.stat().st_size if best.exists() else None,
     }
     record.environment = describe_environment(trainer)
 

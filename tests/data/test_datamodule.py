@@ -386,3 +386,9 @@ def test_the_description_is_json_and_counts_every_part() -> None:
 @pytest.mark.parametrize("cache", [True, False])
 def test_the_description_tells_whether_the_images_are_cached(cache: bool, tmp_path: Path) -> None:
     assert make_data(cache=cache, cache_dir=tmp_path).describe()["cached"] is cache
+
+
+def test_the_description_counts_the_images_of_all_parts_by_year_of_age(data: UTKFaceDataModule) -> None:
+    counts = data.describe()["age_counts"]
+    assert isinstance(counts, list) and len(counts) == NUM_AGES
+    assert {age: number for age, number in enumerate(counts) if number} == dict.fromkeys(AGES, 12)

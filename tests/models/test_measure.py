@@ -1,17 +1,20 @@
 """Tests of what is measured of a network: parameters, multiply-accumulates, the smallest image."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from agegender import build
 from agegender.errors import InputError
 from agegender.models import measure
 
 Composed = Callable[..., dict[str, Any]]
+MODELS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
 
 
 def meta_network(composed: Composed, model: str, image_size: int) -> nn.Module:
@@ -118,3 +121,53 @@ def test_a_network_that_takes_no_size_at_all_is_the_users_mistake_told_with_its_
     builder = build.network_builder(composed("model=small_cnn", "model.channels=[8,8]"), 8)
     with pytest.raises(InputError, match=r"small_cnn .*argument 2 is longer"):
         measure.check_image_size(builder, 500, "small_cnn")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_layers_of_a_network_sum_up_to_all_its_parameters_and_multiply_accumulates(
+    composed: Composed, model: str
+) -> None:
+    layers = measure.layers(build.network_builder(composed(f"model={model}"), 8), 256)
+    network = meta_network(composed, model, 256).eval()
+    with FlopCounterMode(display=False) as counter, torch.device("meta"), torch.no_grad():
+        network(torch.empty(1, 3, 256, 256))
+    assert sum(layer["macs"] for layer in layers) * 2 == counter.get_total_flops()
+    assert sum(layer["num_params"] for layer in layers) == sum(weight.numel() for weight in network.parameters())
+    assert all(layer["name"] and all(side > 0 for side in layer["output"]) for layer in layers)
+    heads = [(layer["name"], layer["kind"], layer["output"]) for layer in layers[-2:]]
+    assert heads == [("heads.age", "Linear", [8]), ("heads.gender", "Linear", [2])]
+
+
+def test_layers_are_listed_as_they_are_executed_with_shapes_and_counts_by_hand() -> None:
+    def builder(image_size: int) -> nn.Module:
+        convolution = nn.Conv2d(3, 2, 3, padding=1, bias=False)
+        return nn.Sequential(convolution, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(image_size**2 // 2, 5))
+
+    assert measure.layers(builder, 4) == [
+        {"name": "0", "kind": "Conv2d", "output": [2, 4, 4], "num_params": 54, "macs": 54 * 16},
+        {"name": "1", "kind": "ReLU", "output": [2, 4, 4], "num_params": 0, "macs": 0},
+        {"name": "2", "kind": "MaxPool2d", "output": [2, 2, 2], "num_params": 0, "macs": 0},
+        {"name": "3", "kind": "Flatten", "output": [8], "num_params": 0, "macs": 0},
+        {"name": "4", "kind": "Linear", "output": [5], "num_params": 45, "macs": 40},
+    ]
+
+
+class Twice(nn.Module):
+    """Uses one layer twice, and a weight of its own; another layer is never used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.unused = nn.Linear(12, 12), nn.Linear(4, 4)
+        self.weight = nn.Parameter(torch.zeros(12, 7))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layer(self.layer(images.flatten(1))) @ self.weight
+
+
+def test_a_layer_used_twice_is_listed_twice_and_what_is_in_no_layer_comes_last() -> None:
+    once = {"name": "layer", "kind": "Linear", "output": [12], "num_params": 156, "macs": 144}
+    assert measure.layers(lambda _: Twice(), 2) == [
+        once,
+        once | {"num_params": 0},
+        {"name": "", "kind": "outside of layers", "output": [], "num_params": 84 + 20, "macs": 84},
+    ]

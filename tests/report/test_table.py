@@ -10,7 +10,8 @@ from rich.console import Console
 
 from agegender import record
 from agegender.record import Record
-from agegender.report.write import print_table, write_report
+from agegender.report.console import print_table
+from agegender.report.write import write_report
 
 NASTY = "ValueError: 50% of <script> | _x_ & $y$ #1 [bold]red[/bold] \n second line"
 
@@ -62,7 +63,7 @@ def failed(error: str = NASTY) -> Record:
 def written(folder: Path, *records: Record):
     for number, entry in enumerate(records):
         record.write(folder / str(number), entry)
-    table = write_report(folder)
+    table = write_report(folder).table
     return table, {kind: (folder / "report" / f"table.{kind}").read_text() for kind in ("md", "csv", "tex")}
 
 
@@ -178,7 +179,11 @@ def test_the_report_and_the_command_work_without_torch(tmp_path):
     written(tmp_path, complete())
     program = (
         "import sys\n"
-        "for name in ('torch', 'lightning', 'torchvision', 'hydra', 'omegaconf'): sys.modules[name] = None\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name.partition('.')[0] in ('torch', 'lightning', 'torchvision', 'hydra', 'omegaconf'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
         "from agegender.cli import main\n"
         f"sys.exit(main(['report', {str(tmp_path)!r}]))\n"
     )

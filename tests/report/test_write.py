@@ -13,8 +13,9 @@ from rich.console import Console
 from agegender import record
 from agegender.record import Record
 from agegender.report.audit import print_audit
+from agegender.report.console import print_table
 from agegender.report.table import Comparison, compare
-from agegender.report.write import print_table, write_report
+from agegender.report.write import write_report
 
 REASON = "RuntimeError: a|b \\| c [bold]d[/bold] <script>e</script>\nand 5% of $x_1$ & {#2} ~ ^ at C:\\tmp"
 LONG = "RuntimeError: " + "word " * 60 + "/a/path/without/a/single/space/" + "x" * 90
@@ -190,7 +191,7 @@ def test_a_table_of_no_complete_job_says_so() -> None:
 
 def test_a_directory_without_records_gives_a_table_without_rows(tmp_path: Path) -> None:
     files = files_of(tmp_path)
-    assert len(files["csv"].splitlines()) == 1 and files["csv"].startswith("model,loss,seed,age_accuracy")
+    assert len(files["csv"].splitlines()) == 1 and files["csv"].startswith("model,loss,seeds,age_accuracy")
     assert "No job is complete." in files["md"]
 
 
@@ -199,8 +200,10 @@ def test_an_evaluation_that_measured_no_time_has_a_row_like_any_other() -> None:
     assert row["age_accuracy"] == pytest.approx(58.60123) and row["fit_seconds"] is None
 
 
-def test_a_seed_of_its_own_is_a_row_of_its_own(tmp_path: Path) -> None:
-    rows = list(csv.DictReader(io.StringIO(files_of(tmp_path, job(seed=3), job(seed=1))["csv"])))
+def test_a_seed_of_its_own_is_a_row_of_its_own_in_the_table_of_jobs_alone(tmp_path: Path) -> None:
+    (row,) = csv.DictReader(io.StringIO(files_of(tmp_path, job(seed=3), job(seed=1))["csv"]))
+    assert row["seeds"] == "1, 3"
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "report" / "runs.csv").read_text())))
     assert [row["seed"] for row in rows] == ["1", "3"]
 
 

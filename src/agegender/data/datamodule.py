@@ -223,7 +223,8 @@ class UTKFaceDataModule(lightning.LightningDataModule):
     def describe(self) -> dict[str, object]:
         """Tell the record what the data was: plain containers."""
         table, split = self.table, self.split
-        group = {part: self.groups.of(table.ages[split.rows(part)]) for part in PARTS}
+        ages = {part: table.ages[split.rows(part)] for part in PARTS}
+        group = {part: self.groups.of(ages[part]) for part in PARTS}
         return {
             "root": self.source.label,
             "fingerprint": table.fingerprint,
@@ -236,6 +237,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
                 **{part: len(split.rows(part)) for part in PARTS},
             },
             "groups": {part: np.bincount(group[part], minlength=len(self.groups.names)).tolist() for part in PARTS},
+            "age_counts": np.bincount(np.concatenate(list(ages.values())), minlength=labels.NUM_AGES).tolist(),
             "skipped": table.skipped_by_name,
             "skipped_reasons": dict(Counter(reason for reason in table.skipped if reason)),
             "leak_control": self.leak_control if self.split_file is None else None,

@@ -1,6 +1,8 @@
 """What a network is: parameters, multiply-accumulates, the smallest image. Shapes only, nothing is computed."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,9 +20,52 @@ def num_params(network: nn.Module, *, trainable: bool = False) -> int:
 
 def gmacs(build: Callable[[int], nn.Module], image_size: int) -> float:
     """Count the multiply-accumulates of one image, in 10^9: convolutions and linear layers, half their FLOP."""
+    return sum(layer["macs"] for layer in layers(build, image_size)) / 1e9
+
+
+def layers(build: Callable[[int], nn.Module], image_size: int) -> list[dict[str, Any]]:
+    """List what one image goes through: modules without modules inside, in order of execution.
+
+    Args:
+        build: gives the network for an image size.
+        image_size: pixels of a side.
+
+    Returns:
+        Plain containers, one for each execution: `name` in the network, `kind` (its class), `output` (shape without the
+        batch), `num_params` (at the first execution, 0 later), `macs` (multiply-accumulates). What no such module owns
+        comes last, in one entry without a name: so `num_params` and `macs` sum up to the network's.
+    """
+    found: list[dict[str, Any]] = []
+    before: dict[str, int] = {}
+    counted: set[int] = set()
+
+    def begin(name: str, *_: Any) -> None:
+        before[name] = counter.get_total_flops()
+
+    def end(name: str, module: nn.Module, _: Any, output: Any) -> None:
+        new = {id(weight): weight.numel() for weight in module.parameters() if id(weight) not in counted}
+        counted.update(new)
+        macs = (counter.get_total_flops() - before[name]) // 2
+        shape = list(output.shape[1:]) if isinstance(output, torch.Tensor) else []
+        layer = {"name": name, "kind": type(module).__name__, "output": shape}
+        found.append(layer | {"num_params": sum(new.values()), "macs": macs})
+
+    with torch.device("meta"):
+        network = build(image_size)
+    for name, module in network.named_modules():
+        if next(module.children(), None) is None:
+            module.register_forward_pre_hook(partial(begin, name))
+            module.register_forward_hook(partial(end, name))
     with FlopCounterMode(display=False) as counter:
-        _forward(build, image_size)
-    return counter.get_total_flops() / 2 / 1e9
+        _forward(network, image_size)
+    return found + _rest(found, num_params(network), counter.get_total_flops() // 2)
+
+
+def _rest(found: list[dict[str, Any]], num_params: int, macs: int) -> list[dict[str, Any]]:
+    """Make the entry of what a network does or owns outside its innermost modules, where there is any."""
+    left = {"num_params": num_params, "macs": macs}
+    left = {key: total - sum(layer[key] for layer in found) for key, total in left.items()}
+    return [{"name": "", "kind": "outside of layers", "output": [], **left}] if any(left.values()) else []
 
 
 def check_image_size(build: Callable[[int], nn.Module], image_size: int, name: str) -> None:
@@ -46,7 +91,9 @@ def check_image_size(build: Callable[[int], nn.Module], image_size: int, name: s
 
 def _refusal(build: Callable[[int], nn.Module], image_size: int) -> str | None:
     try:
-        _forward(build, image_size)
+        with torch.device("meta"):
+            network = build(image_size)
+        _forward(network, image_size)
     except InputError:
         raise
     except (RuntimeError, ValueError) as error:  # what PyTorch raises where a pooling or a layer gets no pixels
@@ -54,6 +101,6 @@ def _refusal(build: Callable[[int], nn.Module], image_size: int) -> str | None:
     return None
 
 
-def _forward(build: Callable[[int], nn.Module], image_size: int) -> None:
+def _forward(network: nn.Module, image_size: int) -> None:
     with torch.device("meta"), torch.no_grad():
-        build(image_size).eval()(torch.empty(1, 3, image_size, image_size))
+        network.eval()(torch.empty(1, 3, image_size, image_size))

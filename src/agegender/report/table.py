@@ -1,12 +1,12 @@
 """Records to one comparison table: a row per job, the paper's numbers beside ours, and what they were measured on."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from agegender.record import Record
-from agegender.report.paper import CONDITIONS, MODEL_ORDER, TABLE_2, Published
+from agegender.report.paper import CONDITIONS, TABLE_2, Published
+from agegender.report.runs import order, varying_choices
 
 Value = str | float | int | None
 
@@ -24,27 +24,57 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """What surrounds a value, in its unit.
+
+    Attributes:
+        deviation: standard deviation over seeds; None of one seed.
+        interval: 95 %, of the test images; None where it is not known.
+        mark: `best`, `tied` (not significantly worse than the best), or nothing.
+    """
+
+    deviation: float | None = None
+    interval: tuple[float, float] | None = None
+    mark: str = ""
+
+
+@dataclass(frozen=True)
 class Comparison:
     """The table.
 
     Attributes:
         columns: left to right.
-        rows: one dict of raw values per job, by column key; accuracies in percent.
+        rows: one dict of raw values per row, by column key; accuracies in percent.
         notes: lines below the table: data, hardware, warnings.
         warnings: those of the notes that say why rows must not be compared.
+        spreads: by column key, as many as rows; none where rows are single jobs.
+        legend: what the marks mean, where they are characters in the text.
     """
 
     columns: list[Column]
     rows: list[dict[str, Value]]
     notes: list[str]
     warnings: list[str]
+    spreads: list[dict[str, Spread]] = field(default_factory=list)
+    legend: list[str] = field(default_factory=list)
+
+    def plain(self) -> tuple[list[str], list[list[Value]]]:
+        """Give the columns' keys, and the rows as lists of their values."""
+        keys = [column.key for column in self.columns]
+        return keys, [[row.get(key) for key in keys] for row in self.rows]
+
+    def spread(self, row: int, key: str) -> Spread:
+        """What surrounds a value; an empty one where nothing is known."""
+        return self.spreads[row].get(key, Spread()) if self.spreads else Spread()
 
 
-_RESULTS = (
+RESULTS = (
     Column("age_accuracy", "Age %", 2),
     Column("paper_age_accuracy", "paper", 2),
+    Column("age_minus_paper", "diff.", 2),
     Column("gender_accuracy", "Gender %", 2),
     Column("paper_gender_accuracy", "paper", 2),
+    Column("gender_minus_paper", "diff.", 2),
     Column("age_balanced_accuracy", "Bal. %", 2),
     Column("age_one_off_accuracy", "1-off %", 2),
     Column("age_mae_years", "MAE y", 2),
@@ -64,32 +94,22 @@ def compare(entries: Iterable[tuple[Path, Record]]) -> Comparison:
     Args:
         entries: directories and their records.
     """
-    records = sorted((record for _, record in entries), key=_order)
-    extra = _varying_choices(records)
+    records = sorted((record for _, record in entries), key=order)
+    extra = varying_choices(records)
     columns = [Column("model", "Model"), Column("loss", "Loss"), *(Column(key, key) for key in extra)]
-    columns += [Column("seed", "Seed"), *_RESULTS]
+    columns += [Column("seed", "Seed"), *RESULTS]
     complete = [record for record in records if record.status == "complete"]
-    warnings = _warnings(complete)
-    return Comparison(columns, [_row(record, extra) for record in records], [*warnings, *_notes(complete)], warnings)
+    warnings = warnings_of(complete)
+    return Comparison(
+        columns, [row_of(record, extra) for record in records], [*warnings, *notes_of(complete)], warnings
+    )
 
 
-def _order(record: Record) -> tuple[Any, ...]:
-    model = str(record.choices.get("model"))
-    known = MODEL_ORDER.index(model) if model in MODEL_ORDER else len(MODEL_ORDER)
-    others = sorted((key, str(value)) for key, value in record.choices.items())
-    return known, model, str(record.choices.get("loss")), others, record.seed
-
-
-def _varying_choices(records: list[Record]) -> list[str]:
-    keys = dict.fromkeys(key for record in records for key in record.choices)
-    fixed = {"model", "loss", "seed", "experiment", "debug"}
-    return [key for key in keys if key not in fixed and len({str(record.choices.get(key)) for record in records}) > 1]
-
-
-def _row(record: Record, extra: list[str]) -> dict[str, Value]:
+def row_of(record: Record, extra: list[str]) -> dict[str, Value]:
+    """Give the values of a job by column key; `extra` are choices that vary."""
     model, loss = str(record.choices.get("model")), str(record.choices.get("loss"))
     paper = TABLE_2.get((model, loss))
-    row: dict[str, Value] = {"model": model, "loss": loss, "seed": record.seed, "status": _status(record)}
+    row: dict[str, Value] = {"model": model, "loss": loss, "seed": record.seed, "status": status_of(record)}
     row |= {key: str(record.choices.get(key, "")) for key in extra}
     row |= _published(paper)
     if record.num_params is not None:
@@ -98,8 +118,19 @@ def _row(record: Record, extra: list[str]) -> dict[str, Value]:
     if record.status == "complete":
         row |= {key: 100 * value for key, value in record.test.items() if key.endswith("_accuracy")}
         row["age_mae_years"] = record.test["age_mae_years"]
+        row |= differences(row)
         row |= {key: record.time.get(key) for key in ("fit_seconds", "images_per_second")}
     return row
+
+
+def differences(row: dict[str, Value]) -> dict[str, Value]:
+    """Give our accuracies minus the paper's, in points."""
+    found: dict[str, Value] = {}
+    for task in ("age", "gender"):
+        ours, paper = row.get(f"{task}_accuracy"), row.get(f"paper_{task}_accuracy")
+        if isinstance(ours, float) and isinstance(paper, float):
+            found[f"{task}_minus_paper"] = ours - paper
+    return found
 
 
 def _published(paper: Published | None) -> dict[str, Value]:
@@ -113,13 +144,14 @@ def _published(paper: Published | None) -> dict[str, Value]:
     }
 
 
-def _status(record: Record) -> str:
+def status_of(record: Record) -> str:
+    """Say how far a job came."""
     if record.status == "failed":
         return f"failed: {record.error}"
     return "complete" if record.status == "complete" else "begun, not finished"
 
 
-def _warnings(complete: list[Record]) -> list[str]:
+def warnings_of(complete: list[Record]) -> list[str]:
     """Say why rows must not be compared, if so."""
     warnings = []
     for what, key in (
@@ -147,7 +179,8 @@ def _is_limited(record: Record, key: str) -> bool:
     return value is not None and not (isinstance(value, float) and value == 1.0)  # 1 is one batch, 1.0 all of them
 
 
-def _notes(complete: list[Record]) -> list[str]:
+def notes_of(complete: list[Record]) -> list[str]:
+    """Tell the data, the training, the hardware and the paper's conditions."""
     if not complete:
         return ["No job is complete.", CONDITIONS]
     synthetic = any("synthetic faces" in record.data["root"] for record in complete)

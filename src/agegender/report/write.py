@@ -1,141 +1,162 @@
-"""The table as Markdown, CSV and LaTeX, and on the console."""
+"""runs/NAME/report: the page, the tables and the figures, rebuilt from records and predictions alone."""
 
 import csv
 import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.measure import Measurement
-from rich.table import Table
-from tabulate import tabulate
+import numpy as np
 
-from agegender.record import read_all, write_atomically
-from agegender.report.table import Column, Comparison, Value, compare
+from agegender.record import write_atomically
+from agegender.report import faces, formats
+from agegender.report.analysis import TASKS, Analysis, analyse
+from agegender.report.chosen import focus, predictions_of
+from agegender.report.contents import document
+from agegender.report.document import Document, Figure, Section
+from agegender.report.page import render
+from agegender.report.runs import Predictions, Sweep, read_sweep
+from agegender.report.summary import summarise
+from agegender.report.table import Comparison, compare
+from agegender.report.verdict import claim, verdict
 
-_NONE = "-"
-_NOT_A_TERMINAL = 200  # characters of a line in a log file
-_MARKDOWN = str.maketrans({"|": "\\|", "\\": "\\\\", "<": "&lt;"})  # what would end a cell, or begin HTML
-_LONGEST_STATUS = 120  # characters of a reason in a cell; the record has all of it
-_LEAST_STATUS = 24  # characters of a line in which a reason can be read
-_UNLIMITED = 10_000  # characters: a width at which nothing is squeezed
-_DISPENSABLE = (  # in a narrow terminal, the first of these first
-    *("gmacs", "images_per_second", "age_one_off_accuracy", "age_balanced_accuracy", "age_mae_years"),
-    *("params_millions", "fit_seconds"),
-)
+THRESHOLD_AGE = 18.0  # years
+_PER_GROUP = 5  # sample faces
+_MISTAKES = 24  # faces of a gallery
+
+ReadImage = Callable[[str], np.ndarray]
 
 
-def write_report(folder: Path) -> Comparison:
-    """Rebuild runs/<name>/report from the records below runs/<name>.
+@dataclass(frozen=True)
+class Report:
+    """What was written.
 
-    Returns:
-        The table that was written.
+    Attributes:
+        folder: runs/NAME/report.
+        table: the comparison, a row per configuration.
+        verdict: what the tests allow to say, one sentence.
+        claim: what becomes of the paper's claim; empty where its networks were not compared.
+        page: index.html, which shows no face and may be passed on.
+        faces: local/faces.html, for this machine alone; None where the images are not at hand.
+        figures: PNG files of the page by key.
     """
-    entries = read_all(folder)
-    table = compare([(path, entry) for path, entry in entries if "eval" not in path.relative_to(folder).parts])
+
+    folder: Path
+    table: Comparison
+    verdict: str
+    claim: str
+    page: Path
+    faces: Path | None
+    figures: dict[str, Path]
+
+    def told(self) -> str:
+        """The verdict, and where the files are: lines for a terminal."""
+        lines = [
+            self.verdict,
+            *([self.claim] if self.claim else []),
+            f"The report: {self.page}",
+            f"The table: {self.folder / 'table.md'} (.tex, .csv)",
+        ]
+        return "\n".join([*lines, *([f"Faces, for this machine alone: {self.faces}"] if self.faces else [])])
+
+
+def write_report(folder: Path, *, threshold_age: float = THRESHOLD_AGE, read_image: ReadImage | None = None) -> Report:
+    """Rebuild runs/NAME/report from the records and predictions below runs/NAME.
+
+    Args:
+        folder: runs/NAME.
+        threshold_age: years from which on somebody is an adult.
+        read_image: gives the pixels of a test image, uint8 (H, W, 3), by its name, or raises ValueError or OSError;
+            None where the images are not at hand.
+
+    Raises:
+        InputError: a record cannot be read.
+    """
+    sweep = read_sweep(folder)
+    analysis = analyse(sweep)
+    table = summarise(sweep, analysis)
+    said, judged = verdict(sweep, analysis, table), "" if table.warnings else claim(sweep, analysis)
     report = folder / "report"
-    notes = "\n".join(f"- {note}" for note in table.notes)
-    write_atomically(report / "table.md", f"# {folder.name}\n\n{_tabulate(table, 'github')}\n\n{notes}\n")
-    write_atomically(report / "table.tex", _latex(table))
-    write_atomically(report / "table.csv", _csv(table))
-    return table
+    _write_tables(report, sweep, table)
+    write_atomically(report / "pairs.csv", _pairs(analysis))
+    contents = document(sweep, analysis, table, said, judged, threshold_age)
+    figures = _write_figures(report / "figures", contents.figures)
+    write_atomically(report / "index.html", render(contents))
+    local = report / "local" / "faces.html"
+    shown = None if read_image is None else _faces(sweep, analysis, read_image)
+    if shown is None:
+        local.unlink(missing_ok=True)  # of an earlier report, perhaps of other runs
+    else:
+        write_atomically(local, render(shown))
+    return Report(report, table, said, judged, report / "index.html", local if shown is not None else None, figures)
 
 
-def format_value(value: Value, column: Column) -> str:
-    """Show a value as the column asks, a dash where there is none."""
-    if value is None:
-        return _NONE
-    if isinstance(value, float):
-        return f"{value:.{column.decimals}f}"
-    text = " ".join(str(value).split())
-    return text if len(text) <= _LONGEST_STATUS else text[: _LONGEST_STATUS - 1] + "…"
+def _write_tables(report: Path, sweep: Sweep, table: Comparison) -> None:
+    notes = "\n".join(f"- {note}" for note in (*table.legend, *table.notes))
+    write_atomically(report / "table.md", f"# {sweep.name}\n\n{formats.markdown(table)}\n\n{notes}\n")
+    write_atomically(report / "table.tex", formats.latex(table))
+    write_atomically(report / "table.csv", formats.as_csv(table))
+    of_runs = compare((run.folder, run.record) for run in sweep.runs)
+    write_atomically(report / "runs.csv", formats.as_csv(of_runs))
 
 
-def _tabulate(table: Comparison, style: str) -> str:
-    rows = [[format_value(row.get(column.key), column) for column in table.columns] for row in table.rows]
-    if style == "github":
-        rows = [[cell.translate(_MARKDOWN) for cell in row] for row in rows]
-    titles = [column.title for column in table.columns]
-    numeric = [_is_numeric(column, table) for column in table.columns]
-    alignment = ["right" if right else "left" for right in numeric]
-    return tabulate(rows, titles, tablefmt=style, disable_numparse=True, colalign=alignment if rows else None)
-
-
-def _is_numeric(column: Column, table: Comparison) -> bool:
-    return any(isinstance(row.get(column.key), float | int) for row in table.rows)
-
-
-def _latex(table: Comparison) -> str:
-    comments = "\n".join(f"% {note}" for note in table.notes)
-    return f"{comments}\n% needs \\usepackage{{booktabs}}\n{_tabulate(table, 'latex_booktabs')}\n"
-
-
-def _csv(table: Comparison) -> str:
+def _pairs(analysis: Analysis) -> str:
+    """Give every pair of configurations, as shares in [0, 1]."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([column.key for column in table.columns])
-    writer.writerows([row.get(column.key) for column in table.columns] for row in table.rows)
+    writer.writerow(["task", "first", "second", "difference", "low", "high", "p", "p_holm"])
+    for task in TASKS:
+        for pair in analysis.pairs[task]:
+            ends = pair.difference.interval or ("", "")
+            writer.writerow([task, pair.first, pair.second, pair.difference.value, *ends, pair.p_value, pair.adjusted])
     return text.getvalue()
 
 
-def print_table(table: Comparison, console: Console | None = None) -> None:
-    """Print the table, the paper's value in brackets with ours, without columns that say nothing.
-
-    Args:
-        table: what to print. In a narrow terminal the paper's value goes below ours, then columns are left out.
-        console: where; the standard output by default, as wide as the table needs where that is not a terminal.
-    """
-    console = console or Console()
-    if not console.is_terminal:
-        console = Console(file=console.file, width=_NOT_A_TERMINAL)
-    columns = [column for column in table.columns if _says_something(column, table)]
-    console.print(_fitting_view(table, columns, console))
-    for note in table.notes:
-        style = "bold yellow" if note in table.warnings else None
-        console.print(note, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-def _fitting_view(table: Comparison, columns: list[Column], console: Console) -> Table:
-    shown, narrow = columns, False
-    for left_out in range(len(_DISPENSABLE) + 1):
-        least = _view(table, shown, narrow=narrow, status_width=_LEAST_STATUS)
-        if Measurement.get(console, console.options.update(width=_UNLIMITED), least).maximum <= console.width:
-            break
-        shown, narrow = [column for column in columns if column.key not in _DISPENSABLE[:left_out]], True
-    return _view(table, shown, narrow=narrow)
+def _write_figures(folder: Path, figures: Sequence[Figure]) -> dict[str, Path]:
+    """Write PNG and SVG files; those of an earlier report that are no more are removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written: dict[Path, bytes] = {}
+    for figure in figures:
+        written[folder / f"{figure.key}.png"] = figure.png
+        if figure.svg is not None:
+            written[folder / f"{figure.key}.svg"] = figure.svg.encode()
+    for path, content in written.items():
+        write_atomically(path, content)
+    for path in folder.iterdir():
+        if path not in written and path.suffix in (".png", ".svg"):
+            path.unlink()
+    return {figure.key: folder / f"{figure.key}.png" for figure in figures}
 
 
-def _view(table: Comparison, columns: list[Column], *, narrow: bool, status_width: int | None = None) -> Table:
-    view = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 0 if narrow else 1, 0, 0), pad_edge=False)
-    gap = "\n" if narrow else " "
-    papers = {column.key: _paper_of(column, table) for column in columns}
-    for column in columns:
-        title = f"{column.title}{gap}(paper)" if papers[column.key] is not None else column.title
-        if column.key == "status":
-            view.add_column(title, overflow="fold", max_width=status_width)
-        else:
-            view.add_column(title, justify="right" if _is_numeric(column, table) else "left", no_wrap=True)
-    for row in table.rows:
-        view.add_row(*(_cell(row, column, papers[column.key], gap) for column in columns))
-    return view
+def _faces(sweep: Sweep, analysis: Analysis, read_image: ReadImage) -> Document | None:
+    """Show samples of each age group, and what was most confidently got wrong: a page of its own, never passed on."""
+    chosen = focus(sweep, analysis)
+    if not chosen:
+        return None
+    first = predictions_of(chosen[0])[0]
+    sections = [
+        Section(
+            "samples",
+            "Figure 1 of the paper: sample faces of each age group",
+            blocks=(faces.sample_faces(_by_group(first), read_image, _PER_GROUP),),
+        )
+    ]
+    for configuration in chosen:
+        predictions = predictions_of(configuration)[0]
+        blocks = tuple(faces.mistakes(predictions, task, read_image, _MISTAKES) for task in TASKS)
+        text = (
+            "The surest of the wrong predictions. Where the label is wrong rather than the network, this finds it.",
+        )
+        sections.append(Section(f"mistakes-{configuration.loss}", f"Mistakes of {configuration.label}", text, blocks))
+    said = "The licence of the data set does not allow to pass these faces on: this page is for this machine."
+    return Document(f"{sweep.name}: faces", said, (), None, tuple(sections))
 
 
-def _paper_of(column: Column, table: Comparison) -> Column | None:
-    """The column of published values that follows a column of ours."""
-    index = table.columns.index(column) + 1
-    return table.columns[index] if index < len(table.columns) and table.columns[index].title == "paper" else None
-
-
-def _says_something(column: Column, table: Comparison) -> bool:
-    values = {row.get(column.key) for row in table.rows}
-    if column.title == "paper":
-        return False  # it stands with the column before it
-    return not (column.key == "seed" and values == {0}) and not (column.key == "status" and values == {"complete"})
-
-
-def _cell(row: dict[str, Value], column: Column, paper: Column | None, gap: str) -> str:
-    text = format_value(row.get(column.key), column)
-    if paper is not None and row.get(paper.key) is not None:
-        text += f"{gap}({format_value(row[paper.key], paper)})"
-    return escape(text)
+def _by_group(predictions: Predictions) -> list[tuple[str, list[str]]]:
+    """Draw names of test images of each group, the same ones every time."""
+    random, found = np.random.default_rng(0), []
+    for index, name in enumerate(predictions.groups):
+        inside = np.flatnonzero(predictions.group == index)
+        drawn = random.permutation(inside)[: 2 * _PER_GROUP]  # spares, for images that cannot be read
+        found.append((name, [str(predictions.images[row]) for row in drawn]))
+    return found

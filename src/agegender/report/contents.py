@@ -1,0 +1,88 @@
+"""All that the report says, in its order: the paper's figures, tests, what accuracy hides, cost, an appendix."""
+
+import numpy as np
+
+from agegender.report import figures_network, figures_results, grids, grids_runs, scores
+from agegender.report.analysis import Analysis
+from agegender.report.chosen import MOST_SHOWN, focus, predictions_of, slug
+from agegender.report.contents_runs import appendix, cost, under_age
+from agegender.report.contents_scores import scores_section, tests_section
+from agegender.report.document import Document, Figure, Grid, Section
+from agegender.report.runs import Configuration, Sweep
+from agegender.report.table import Comparison
+
+
+def document(
+    sweep: Sweep, analysis: Analysis, table: Comparison, verdict: str, claim: str, threshold_age: float
+) -> Document:
+    """Put the report together."""
+    sections = [
+        _paper(sweep, analysis),
+        tests_section(analysis, claim),
+        scores_section(sweep, analysis),
+        under_age(sweep, analysis, threshold_age),
+        cost(sweep),
+        appendix(sweep),
+    ]
+    return Document(
+        sweep.name,
+        verdict,
+        tuple(table.warnings),
+        grids.comparison(table),
+        tuple(section for section in sections if section.blocks or section.paragraphs),
+    )
+
+
+def _paper(sweep: Sweep, analysis: Analysis) -> Section:
+    blocks: list[Grid | Figure] = []
+    described = [run.record for run in sweep.runs if run.record.data.get("groups")]
+    if described:
+        record = described[0]
+        blocks.append(grids_runs.cardinality(record))
+        if record.data.get("age_counts"):
+            names = grids_runs.group_names(record)
+            edges = [int(name.replace("+", "-").partition("-")[0]) for name in names]
+            title = "Figure 2 of the paper: age distribution and the age groups"
+            blocks.append(figures_results.age_distribution(record.data["age_counts"], edges, names, title))
+    chosen = focus(sweep, analysis)[:MOST_SHOWN]
+    if chosen:
+        blocks += _network(chosen[0])
+        for configuration in chosen:
+            blocks += _confusions(configuration, plain=configuration.loss == chosen[0].loss)
+    text = (
+        "The paper's figures and its Table 1, from these runs. Its figure 1, sample faces, is in local/faces.html "
+        "beside this page, where the images were at hand: they may not be passed on.",
+    )
+    return Section("paper", "The paper's figures", text, tuple(blocks))
+
+
+def _network(configuration: Configuration) -> list[Grid | Figure]:
+    grid = grids_runs.layers(configuration)
+    if grid is None:
+        return []
+    layers = [
+        figures_network.Layer(
+            *(layer["name"], layer["kind"], tuple(layer["output"])), layer["num_params"], layer["macs"]
+        )
+        for layer in configuration.runs[0].record.network
+    ]
+    title = f"Figures 3 and 4 of the paper: the network, {configuration.model}"
+    return [figures_network.network_diagram(layers, "network", title), grid]
+
+
+def _confusions(configuration: Configuration, *, plain: bool) -> list[Grid | Figure]:
+    runs = predictions_of(configuration)
+    age = sum(scores.confusion(run.group, run.group_predicted, len(run.groups)) for run in runs)
+    gender = sum(scores.confusion(run.gender, run.gender_predicted, 2) for run in runs)
+    seeds = f", {len(runs)} seeds together" if len(runs) > 1 else ""
+    key = slug(configuration.label)
+    number = "Figure 5" if plain else "Figure 7"
+    title = f"{number} of the paper: age groups, {configuration.label}{seeds}"
+    found: list[Grid | Figure] = [
+        figures_results.confusion_matrix(np.asarray(age), runs[0].groups, f"confusion-age-{key}", title)
+    ]
+    if plain:
+        title = f"Figure 6 of the paper: gender, {configuration.label}{seeds}"
+        names = ("male", "female")
+        found.append(figures_results.confusion_matrix(np.asarray(gender), names, f"confusion-gender-{key}", title))
+    return found

@@ -1,0 +1,91 @@
+"""The report's sections on tests and scores."""
+
+import numpy as np
+
+from agegender.report import figures_comparison, figures_results, grids, slices
+from agegender.report.analysis import TASKS, Analysis
+from agegender.report.chosen import MOST_SHOWN, focus, predictions_of
+from agegender.report.document import Figure, Grid, Section
+from agegender.report.runs import Configuration, Sweep
+from agegender.report.significance import LEAST_BLOCKS
+
+MOST_INTERVALS = 40  # lines of a figure
+
+
+def tests_section(analysis: Analysis, claim: str) -> Section:
+    """Who is better than whom, and how surely."""
+    text = [claim] if claim else []
+    blocks: list[Grid | Figure] = []
+    if len(analysis.compared) < 2:
+        text.append("Nothing to test: fewer than two configurations were tested on the same images.")
+        return Section("tests", "Tests", tuple(text))
+    for task in TASKS:
+        rows, title = _interval_rows(analysis, task), f"{task.capitalize()} accuracy with its 95 % interval"
+        if len(rows) > MOST_INTERVALS:
+            title += f", the best {MOST_INTERVALS} of {len(rows)}"
+        shown = rows[:MOST_INTERVALS]
+        blocks.append(figures_comparison.intervals(shown, f"intervals-{task}", title, f"{task} accuracy, %"))
+        blocks.append(grids.pairs(analysis, task))
+        ranks = analysis.ranks[task]
+        if ranks is not None:
+            title = f"Critical difference, {task} accuracy (Friedman, Nemenyi)"
+            blocks.append(
+                figures_comparison.critical_difference(analysis.compared, ranks, f"critical-difference-{task}", title)
+            )
+    if analysis.ranks["age"] is None:
+        text.append(
+            f"Ranks over seeds (Friedman, Nemenyi) need three configurations with at least {LEAST_BLOCKS} seeds in "
+            "common; these runs have fewer."
+        )
+    text.append(
+        f"All configurations were tested on the same {analysis.num_images:,} images. Intervals tell what other test "
+        "images would do; what another seed would do is the standard deviation over seeds."
+    )
+    return Section("tests", "Tests", tuple(text), tuple(blocks))
+
+
+def _interval_rows(analysis: Analysis, task: str) -> list[tuple[str, float, float, float, str]]:
+    rows = []
+    for label in analysis.compared:
+        estimate = analysis.estimates[label][f"{task}_accuracy"]
+        assert estimate.interval is not None
+        mark = "best" if label == analysis.best[task] else "tied" if label in analysis.tied[task] else ""
+        rows.append((label, *(100 * value for value in (estimate.value, *estimate.interval)), mark))
+    return sorted(rows, key=lambda row: -row[1])
+
+
+def scores_section(sweep: Sweep, analysis: Analysis) -> Section:
+    """What one accuracy hides: other scores, calibration, slices."""
+    if not analysis.estimates:
+        return Section("scores", "What accuracy hides")
+    blocks: list[Grid | Figure] = [grids.scores(analysis)]
+    if len(analysis.compared) > 1:
+        blocks.append(grids.to_the_best(analysis))
+    chosen = focus(sweep, analysis)[:MOST_SHOWN]
+    for task in TASKS:
+        curves = [_reliability(configuration, task) for configuration in chosen]
+        title = f"Reliability of the {task} probabilities"
+        blocks.append(figures_results.reliability_diagram(curves, f"reliability-{task}", title))
+    text = []
+    for configuration in chosen:
+        parts = slices.slices(predictions_of(configuration))
+        worst = [slices.worst_off(parts, task) for task in TASKS]
+        text += [
+            f"{configuration.label}: worst off at {task}: {part.name} "
+            f"({100 * getattr(part, f'{task}_accuracy'):.1f} % of {part.num_images} images)."
+            for task, part in zip(TASKS, worst, strict=True)
+            if part is not None
+        ]
+        blocks.append(grids.slices(configuration.label, parts, worst))
+    text.append(
+        f"Worst off: of the slices with at least {slices.LEAST_IMAGES} images, the one whose 95 % interval ends lowest."
+    )
+    return Section("scores", "What accuracy hides", tuple(text), tuple(blocks))
+
+
+def _reliability(configuration: Configuration, task: str) -> tuple[str, np.ndarray, np.ndarray]:
+    runs = predictions_of(configuration)
+    key = {"age": "group", "gender": "gender"}[task]
+    confidence = np.concatenate([getattr(run, f"p_{key}").max(axis=1) for run in runs])
+    hits = np.concatenate([getattr(run, f"p_{key}").argmax(axis=1) == getattr(run, key) for run in runs])
+    return configuration.label, confidence, hits

@@ -1,0 +1,120 @@
+"""The comparison table of a sweep: a row per configuration, mean over its seeds, with what the tests say."""
+
+import statistics
+
+from agegender.report.analysis import Analysis, Estimate
+from agegender.report.runs import Configuration, Sweep, varying_choices
+from agegender.report.scores import SCORES
+from agegender.report.significance import LEVEL
+from agegender.report.table import (
+    RESULTS,
+    Column,
+    Comparison,
+    Spread,
+    Value,
+    differences,
+    notes_of,
+    row_of,
+    status_of,
+    warnings_of,
+)
+
+_TASKS = {"age_accuracy": "age", "gender_accuracy": "gender"}
+
+
+def summarise(sweep: Sweep, analysis: Analysis) -> Comparison:
+    """Make the table of all configurations."""
+    extra = varying_choices([run.record for run in sweep.runs])
+    columns = [Column("model", "Model"), Column("loss", "Loss"), *(Column(key, key) for key in extra)]
+    columns += [Column("seeds", "Seeds"), *RESULTS]
+    complete = [run.record for run in sweep.runs if run.record.status == "complete"]
+    warnings = [*warnings_of(complete), *_left_out(sweep, analysis)]
+    return Comparison(
+        columns,
+        [_row(configuration, extra) for configuration in sweep.configurations],
+        [*warnings, *_tests(analysis), *notes_of(complete), *sweep.problems],
+        warnings,
+        [_spreads(configuration, analysis) for configuration in sweep.configurations],
+        ["Bold: best. †: not significantly worse than the best."] if len(analysis.compared) > 1 else [],
+    )
+
+
+def _row(configuration: Configuration, extra: list[str]) -> dict[str, Value]:
+    rows = [row_of(run.record, extra) for run in configuration.runs]
+    complete = [row for row in rows if row["status"] == "complete"]
+    row: dict[str, Value] = {**rows[0], **{key: None for key in _averaged(rows)}}
+    for key in _averaged(complete or rows):
+        values = [value for value in (row.get(key) for row in complete or rows) if isinstance(value, float | int)]
+        row[key] = statistics.fmean(values) if values else None
+    seeds = [run.record.seed for run in (configuration.complete or configuration.runs)]
+    return row | differences(row) | {"seeds": _ranges(seeds), "status": _status(configuration)}
+
+
+def _ranges(seeds: list[int]) -> str:
+    """List seeds, three or more in a row as a range."""
+    told: list[list[int]] = []
+    for seed in seeds:
+        if told and seed == told[-1][-1] + 1:
+            told[-1].append(seed)
+        else:
+            told.append([seed])
+    return ", ".join(f"{row[0]}-{row[-1]}" if len(row) > 2 else ", ".join(map(str, row)) for row in told)
+
+
+def _averaged(rows: list[dict[str, Value]]) -> list[str]:
+    keys = dict.fromkeys(key for row in rows for key, value in row.items() if isinstance(value, float | int))
+    return [key for key in keys if key != "seed" and not key.startswith("paper_")]
+
+
+def _status(configuration: Configuration) -> str:
+    runs, complete = configuration.runs, configuration.complete
+    if len(runs) == 1:
+        return status_of(runs[0].record)
+    if len(complete) == len(runs):
+        return "complete"
+    first = next(run.record for run in runs if run.record.status != "complete")
+    return f"{len(complete)} of {len(runs)} seeds complete; seed {first.seed}: {status_of(first)}"
+
+
+def _spreads(configuration: Configuration, analysis: Analysis) -> dict[str, Spread]:
+    estimates = analysis.estimates.get(configuration.label)
+    if estimates is None:
+        return {}
+    keys = [column.key for column in RESULTS if column.key in SCORES]
+    return {key: _spread(estimates[key], key, configuration.label, analysis) for key in keys}
+
+
+def _spread(estimate: Estimate, key: str, label: str, analysis: Analysis) -> Spread:
+    scale = 100 if SCORES[key].unit == "%" else 1
+    deviation = None if estimate.deviation is None else scale * estimate.deviation
+    interval = None if estimate.interval is None else (scale * estimate.interval[0], scale * estimate.interval[1])
+    return Spread(deviation, interval, _mark(_TASKS.get(key, ""), label, analysis))
+
+
+def _mark(task: str, label: str, analysis: Analysis) -> str:
+    if len(analysis.compared) < 2 or task not in analysis.best:
+        return ""
+    if label == analysis.best[task]:
+        return "best"
+    return "tied" if label in analysis.tied[task] else ""
+
+
+def _left_out(sweep: Sweep, analysis: Analysis) -> list[str]:
+    """Warn of configurations that have results but are in no test."""
+    others = [one.label for one in sweep.configurations if one.complete and one.label not in analysis.compared]
+    if not others or not analysis.compared:
+        return []
+    return [
+        f"Warning: not tested on the same images and groups as the others, and so in no test: {'; '.join(others)}.",
+    ]
+
+
+def _tests(analysis: Analysis) -> list[str]:
+    if len(analysis.compared) < 2:
+        return []
+    several = any(of["age_accuracy"].deviation is not None for of in analysis.estimates.values())
+    return [
+        f"Significance: McNemar's exact test on {analysis.num_images:,} test images, Holm's correction for all pairs, "
+        f"{100 * LEVEL:.0f} %.",
+        *(["±: standard deviation over seeds."] if several else []),
+    ]

@@ -1,0 +1,63 @@
+"""The report of a sweep, with the faces of its data set where they are at hand."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agegender.data.faces import Source
+from agegender.data.images import decode
+from agegender.data.source import open_faces
+from agegender.data.utkface import open_source
+from agegender.errors import InputError
+from agegender.record import read_all
+from agegender.report.write import THRESHOLD_AGE, ReadImage, Report, write_report
+
+
+def report(folder: Path, *, data: Path | None = None, threshold_age: float = THRESHOLD_AGE) -> Report:
+    """Rebuild runs/NAME/report.
+
+    Args:
+        folder: runs/NAME.
+        data: the images; None: where the records say that they were, if they are still there.
+        threshold_age: years from which on somebody is an adult.
+
+    Raises:
+        InputError: a record cannot be read, or `data` is given and not there.
+    """
+    source = open_source(data) if data is not None else _recorded_source(folder)
+    return write_report(folder, threshold_age=threshold_age, read_image=None if source is None else _reader(source))
+
+
+def _recorded_source(folder: Path) -> Source | None:
+    """Open the data of the first complete run; None on another machine than the one that trained."""
+    configs = [record.config.get("data", {}) for _, record in read_all(folder) if record.status == "complete"]
+    for config in configs[:1]:
+        try:
+            return _open(config)
+        except (InputError, OSError):
+            return None
+    return None
+
+
+def _open(config: dict[str, Any]) -> Source | None:
+    root, drawn = config.get("root"), config.get("source", {})
+    if root is not None:
+        return open_source(root)
+    keys = ("num_synthetic", "synthetic_seed", "cache_dir")
+    if not all(key in drawn for key in keys):
+        return None
+    return open_faces(None, **{key: drawn[key] for key in keys})
+
+
+def _reader(source: Source) -> ReadImage:
+    names: Sequence[str] = source.names()  # reads the archive's list, without which it gives nothing
+
+    def read(name: str) -> np.ndarray:
+        if name not in known:
+            raise ValueError("not in this data set")
+        return decode(source.read(name))
+
+    known = set(names)
+    return read

@@ -1,0 +1,202 @@
+"""Run directories with known answers: arrays in, `record.json` and `predictions.csv` as a job leaves them."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agegender import record
+from agegender.labels import GENDERS, RACES, age_groups
+from agegender.record import Record
+from agegender.report.runs import Predictions
+
+GROUPS = age_groups("closed").names
+_TYPICAL_AGES = np.array([1, 4, 9, 17, 26, 38, 48, 65])  # years; one inside each closed group
+
+
+def make_predictions(
+    group: Any,
+    group_predicted: Any = None,
+    *,
+    gender: Any = 0,
+    gender_predicted: Any = None,
+    years: Any = None,
+    years_predicted: Any = None,
+    race: Any = 0,
+    p_group: Any = None,
+    p_gender: Any = None,
+    images: Any = None,
+    groups: tuple[str, ...] = GROUPS,
+) -> Predictions:
+    """Predictions of N images; what is not given is right, and a scalar counts for all images.
+
+    Years that are not given are a typical age of the group. Probabilities that are not given are 1 for the predicted
+    class.
+    """
+    group = np.asarray(group, dtype=np.int64)
+    size = len(group)
+
+    def column(values: Any, default: Any, dtype: type = np.int64) -> np.ndarray:
+        return np.broadcast_to(np.asarray(default if values is None else values, dtype=dtype), size).copy()
+
+    group_predicted, gender = column(group_predicted, group), column(gender, 0)
+    gender_predicted = column(gender_predicted, gender)
+    years = column(years, _TYPICAL_AGES[group], np.float64)
+    if p_group is None:
+        p_group = np.eye(len(groups))[group_predicted]
+    if p_gender is None:
+        p_gender = np.eye(2)[gender_predicted]
+    return Predictions(
+        groups,
+        np.array([f"{n:05d}.jpg" for n in range(size)] if images is None else images, dtype=object),
+        group,
+        group_predicted,
+        gender,
+        gender_predicted,
+        years,
+        column(years_predicted, _TYPICAL_AGES[group_predicted], np.float64),
+        column(race, 0),
+        np.asarray(p_group, dtype=np.float32),
+        np.asarray(p_gender, dtype=np.float32),
+    )
+
+
+def random_predictions(seed: int, size: int, *, skill: float = 0.5, labels_seed: int = 0) -> Predictions:
+    """Predictions of random images, right with about the probability `skill`; the labels follow from `labels_seed`."""
+    of_labels, random = np.random.default_rng(labels_seed), np.random.default_rng([seed, 1])
+    group, gender = of_labels.integers(8, size=size), of_labels.integers(2, size=size)
+    race = of_labels.integers(-1, len(RACES), size=size)
+    p_group = random.dirichlet(np.full(8, 0.4), size) * (1 - skill) + skill * np.eye(8)[group] * random.random(
+        (size, 1)
+    )
+    p_gender = random.dirichlet(np.full(2, 0.4), size) * (1 - skill) + skill * np.eye(2)[gender] * random.random(
+        (size, 1)
+    )
+    p_group, p_gender = (p / p.sum(axis=1, keepdims=True) for p in (p_group, p_gender))
+    group_predicted = p_group.argmax(axis=1)
+    return make_predictions(
+        group,
+        group_predicted,
+        gender=gender,
+        gender_predicted=p_gender.argmax(axis=1),
+        race=race,
+        years_predicted=np.round(_TYPICAL_AGES[group_predicted] + random.uniform(-1, 3, size), 3),
+        p_group=np.round(p_group, 6),
+        p_gender=np.round(p_gender, 6),
+    )
+
+
+def right_at(num_images: int, *wrong: int | range, **options: Any) -> Predictions:
+    """Predictions of the group 21-32, right but for the images in `wrong`, which are said to be 33-43."""
+    group_predicted = np.full(num_images, 4)
+    for where in wrong:
+        group_predicted[list(where) if isinstance(where, range) else where] = 5
+    return make_predictions(np.full(num_images, 4), group_predicted, **options)
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write them as a run does: names for labels, 6 decimals of probabilities and 3 of years."""
+    titles = ["image", "group", "group_predicted", "years", "years_predicted", "gender", "gender_predicted", "race"]
+    names = predictions.groups
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*titles, *(f"p_{name}" for name in (*names, *GENDERS))])
+        for n in range(len(predictions)):
+            race = predictions.race[n]
+            writer.writerow(
+                [
+                    predictions.images[n],
+                    names[predictions.group[n]],
+                    names[predictions.group_predicted[n]],
+                    int(predictions.years[n]),
+                    f"{predictions.years_predicted[n]:.3f}",
+                    GENDERS[predictions.gender[n]],
+                    GENDERS[predictions.gender_predicted[n]],
+                    "" if race < 0 else RACES[race],
+                    *(f"{p:.6f}" for p in (*predictions.p_group[n], *predictions.p_gender[n])),
+                ]
+            )
+
+
+def make_record(
+    predictions: Predictions | None,
+    *,
+    model: str = "resnet18",
+    loss: str = "plain",
+    seed: int = 0,
+    status: str = "complete",
+    error: str | None = None,
+    **choices: str,
+) -> Record:
+    """The record of a run with these predictions; of a run that is not complete, what is known at its beginning."""
+    made = Record(
+        status=status,
+        name="t",
+        choices={"model": model, "loss": loss, "data": "utkface", **choices},
+        config={
+            "trainer": {"max_epochs": 30, "limit_train_batches": 1.0},
+            "data": {"batch_size": 32},
+            "optimizer": {"_target_": "torch.optim.Adam", "lr": 1e-4},
+            "monitor": "val/mean_accuracy",
+        },
+        seed=seed,
+        error=error,
+    )
+    if predictions is None:
+        return made
+    made.data = {
+        "root": "UTKFace.tar",
+        "fingerprint": "f",
+        "image_size": 256,
+        "age_groups": {"scheme": "closed", "names": list(predictions.groups)},
+        "counts": {
+            **{"files": 10 * len(predictions), "skipped": 1, "dropped": {"exact": 2}},
+            **{"train": 7 * len(predictions) - 3, "val": 2 * len(predictions), "test": len(predictions)},
+        },
+        "leak_control": True,
+        "split_hash": "abc",
+    }
+    made.environment = {
+        **{"num_devices": 1, "accelerator": "cpu", "device": "A CPU", "threads": 2},
+        **{"precision": "32-true", "torch": "2.14.1"},
+    }
+    made.num_params, made.gmacs = 11_181_642, 2.369
+    made.time = {"fit_seconds": 12.5, "images_per_second": 100.25}
+    made.test = _test_scores(predictions)
+    return made
+
+
+def _test_scores(predictions: Predictions) -> dict[str, Any]:
+    group, group_predicted = predictions.group, predictions.group_predicted
+    hits = group == group_predicted
+    return {
+        "age_accuracy": float(hits.mean()),
+        "gender_accuracy": float((predictions.gender == predictions.gender_predicted).mean()),
+        "age_one_off_accuracy": float((np.abs(group - group_predicted) <= 1).mean()),
+        "age_balanced_accuracy": float(np.mean([hits[group == g].mean() for g in np.unique(group)])),
+        "age_mae_years": float(np.abs(predictions.years - predictions.years_predicted).mean()),
+        "age_confusion": _matrix(group, group_predicted, len(predictions.groups)),
+        "gender_confusion": _matrix(predictions.gender, predictions.gender_predicted, len(GENDERS)),
+    }
+
+
+def _matrix(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> list[list[int]]:
+    matrix = np.zeros((num_classes, num_classes), dtype=int)
+    np.add.at(matrix, (true, predicted), 1)
+    return matrix.tolist()
+
+
+def write_run(sweep: Path, predictions: Predictions | None, **made: Any) -> Path:
+    """Write a run below a sweep's directory, as `make_record` makes it; give its directory.
+
+    Without predictions it has begun, unless another `status` is given.
+    """
+    entry = make_record(predictions, **({"status": "running"} if predictions is None else {}) | made)
+    extra = ",".join(f"{key}={value}" for key, value in entry.choices.items() if key not in ("model", "loss", "data"))
+    folder = sweep / entry.choices["model"] / entry.choices["loss"] / str(entry.seed) / extra
+    if predictions is not None:
+        write_predictions(folder / "predictions.csv", predictions)
+    record.write(folder, entry)
+    return folder

@@ -1,0 +1,290 @@
+"""Analyses of sweeps whose answers are known, against scipy, statsmodels, and by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_runs import make_predictions, random_predictions, right_at, write_run
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from agegender.labels import age_groups
+from agegender.report.analysis import TASKS, Analysis, Pair, analyse
+from agegender.report.runs import Predictions, Sweep, read_sweep
+from agegender.report.scores import SCORES, draws, scores
+
+IMAGES = 200
+
+
+def sweep_of(folder: Path, told: dict[str, list[Predictions] | dict[int, Predictions]]) -> Sweep:
+    """A sweep of these models; a list stands for the seeds from 0 on."""
+    for model, seeds in told.items():
+        for seed, predictions in seeds.items() if isinstance(seeds, dict) else enumerate(seeds):
+            write_run(folder, predictions, model=model, seed=seed)
+    return read_sweep(folder)
+
+
+def analysis_of(folder: Path, told: dict[str, list[Predictions] | dict[int, Predictions]]) -> Analysis:
+    return analyse(sweep_of(folder, told), num_draws=200)
+
+
+def right_but_for(*wrong: int | range) -> Predictions:
+    return right_at(IMAGES, *wrong)
+
+
+def tied(found: Analysis, task: str = "age") -> set[str]:
+    return {label.removesuffix(" / plain") for label in found.tied[task]}
+
+
+def only_pair(found: Analysis) -> Pair:
+    (pair,) = found.pairs["age"]
+    return pair
+
+
+def mcnemar(first_only: int, second_only: int) -> float:
+    return stats.binomtest(first_only, first_only + second_only).pvalue
+
+
+def test_a_clear_winner_stands_alone(tmp_path):
+    found = analysis_of(tmp_path, {"alexnet": [right_but_for(range(80))], "vgg11": [right_but_for(range(70, 90))]})
+    assert found.best["age"] == "vgg11 / plain"
+    assert tied(found) == {"vgg11"}
+    assert only_pair(found).difference.value == pytest.approx(-60 / IMAGES)
+    assert only_pair(found).p_value == pytest.approx(mcnemar(10, 70))
+
+
+def test_two_that_cannot_be_told_apart_are_tied(tmp_path):
+    found = analysis_of(tmp_path, {"alexnet": [right_but_for(range(12))], "vgg11": [right_but_for(range(4, 14))]})
+    assert found.best["age"] == "vgg11 / plain"
+    assert tied(found) == {"alexnet", "vgg11"}
+    assert only_pair(found).p_value == pytest.approx(mcnemar(2, 4))
+
+
+def test_of_equals_the_first_in_the_papers_order_is_the_best_and_all_are_tied(tmp_path):
+    found = analysis_of(tmp_path, {"vgg11": [right_but_for(range(30))], "alexnet": [right_but_for(range(100, 130))]})
+    assert found.best["age"] == "alexnet / plain"
+    assert tied(found) == {"alexnet", "vgg11"}
+    assert (only_pair(found).difference.value, only_pair(found).p_value) == (0.0, 1.0)
+
+
+def test_tasks_have_winners_of_their_own(tmp_path):
+    gender = np.arange(IMAGES) % 2
+    age = right_at(IMAGES, range(5), gender=gender, gender_predicted=0)
+    of_gender = right_at(IMAGES, range(60), gender=gender)
+    found = analysis_of(tmp_path, {"alexnet": [age], "vgg11": [of_gender]})
+    assert found.best == {"age": "alexnet / plain", "gender": "vgg11 / plain"}
+    assert (tied(found, "age"), tied(found, "gender")) == ({"alexnet"}, {"vgg11"})
+
+
+def test_all_pairs_are_mcnemars_adjusted_by_holm(tmp_path):
+    told = {
+        model: random_predictions(seed, IMAGES, skill=skill)
+        for seed, (model, skill) in enumerate((("alexnet", 0.3), ("vgg11", 0.4), ("resnet18", 0.5), ("ours", 0.5)))
+    }
+    found = analysis_of(tmp_path, {model: [predictions] for model, predictions in told.items()})
+    for task, key in (("age", "group"), ("gender", "gender")):
+        pairs, p_values = found.pairs[task], []
+        assert len(pairs) == 6
+        for pair in pairs:
+            one, other = (told[label.removesuffix(" / plain")] for label in (pair.first, pair.second))
+            right, also = (getattr(run, key) == getattr(run, f"{key}_predicted") for run in (one, other))
+            p_values.append(mcnemar(int((right & ~also).sum()), int((also & ~right).sum())))
+            assert pair.difference.value == pytest.approx(right.mean() - also.mean())
+        assert [pair.p_value for pair in pairs] == pytest.approx(p_values)
+        assert [pair.adjusted for pair in pairs] == pytest.approx(multipletests(p_values, method="holm")[1])
+
+
+def test_seeds_that_agree_are_combined_by_hand(tmp_path):
+    worse = [right_but_for(range(count)) for count in (30, 12, 20)]
+    better = [right_but_for(range(5))] * 3
+    pair = only_pair(analysis_of(tmp_path, {"alexnet": worse, "vgg11": better}))
+    assert pair.p_value == pytest.approx(1.5 * mcnemar(0, 15))  # the second smallest of 3, times 3 / 2
+    assert pair.difference.value == pytest.approx((5 - 62 / 3) / IMAGES)
+
+
+def test_seeds_that_contradict_each_other_decide_nothing(tmp_path):
+    first = [right_but_for(), right_but_for(range(30)), right_but_for(range(10))]
+    second = [right_but_for(range(40)), right_but_for(), right_but_for(range(10))]
+    found = analysis_of(tmp_path, {"alexnet": first, "vgg11": second})
+    assert found.best["age"] == "alexnet / plain"
+    assert only_pair(found).p_value == 1.0
+    assert tied(found) == {"alexnet", "vgg11"}
+
+
+def test_seeds_that_all_have_are_compared(tmp_path):
+    better = {0: right_but_for(range(5)), 1: right_but_for(range(5)), 2: right_but_for(range(5))}
+    worse = {1: right_but_for(range(15)), 2: right_but_for(range(25)), 3: right_but_for(range(100))}
+    pair = only_pair(analysis_of(tmp_path, {"alexnet": better, "vgg11": worse}))
+    assert pair.p_value == pytest.approx(2 * mcnemar(20, 0))  # of seeds 1 and 2
+    assert pair.difference.value == pytest.approx((140 / 3 - 5) / IMAGES)  # of all
+
+
+def test_without_a_common_seed_the_first_of_each_stands_for_it(tmp_path):
+    told = {
+        "alexnet": {0: right_but_for(range(5))},
+        "vgg11": {7: right_but_for(range(14)), 8: right_but_for(range(30))},
+    }
+    assert only_pair(analysis_of(tmp_path, told)).p_value == pytest.approx(mcnemar(9, 0))
+
+
+def test_who_is_ahead_in_the_common_seeds_is_not_called_worse_than_the_best(tmp_path):
+    # Over all its seeds alexnet is ahead; in the only seed that both have, vgg11 is clearly.
+    told = {"alexnet": [right_but_for(), right_but_for(range(29))], "vgg11": {1: right_but_for(range(15))}}
+    found = analysis_of(tmp_path, told)
+    assert found.best["age"] == "alexnet / plain"
+    assert tied(found) == {"alexnet", "vgg11"}
+
+
+def test_a_score_is_the_mean_over_seeds_with_its_deviation(tmp_path):
+    found = analysis_of(tmp_path, {"alexnet": [right_but_for(range(count)) for count in (10, 20, 60)]})
+    accuracy = found.estimates["alexnet / plain"]["age_accuracy"]
+    assert accuracy.value == pytest.approx(1 - 30 / IMAGES)
+    assert accuracy.deviation == pytest.approx(np.sqrt((20**2 + 10**2 + 30**2) / 2) / IMAGES)
+
+
+def test_one_seed_has_no_deviation(tmp_path):
+    found = analysis_of(tmp_path, {"alexnet": [right_but_for(3)]})
+    assert all(estimate.deviation is None for estimate in found.estimates["alexnet / plain"].values())
+
+
+@pytest.mark.parametrize("num_seeds", [1, 2, 4])
+def test_an_interval_is_the_bootstrap_of_the_mean_over_seeds(tmp_path, num_seeds):
+    told = [random_predictions(seed, IMAGES) for seed in range(num_seeds)]
+    found = analyse(sweep_of(tmp_path, {"alexnet": told}), num_draws=4_000)
+    hits = np.mean([one.group == one.group_predicted for one in told], axis=0)
+    oracle = stats.bootstrap((hits,), np.mean, method="percentile", rng=np.random.default_rng(1))
+    interval = found.estimates["alexnet / plain"]["age_accuracy"].interval
+    assert interval == pytest.approx(tuple(oracle.confidence_interval), abs=0.15 * oracle.standard_error)
+
+
+def test_an_interval_of_a_difference_is_paired(tmp_path):
+    one, other = random_predictions(1, IMAGES), random_predictions(2, IMAGES, skill=0.4)
+    found = analyse(sweep_of(tmp_path, {"alexnet": [one], "vgg11": [other]}), num_draws=4_000)
+    gained = (one.group == one.group_predicted) * 1.0 - (other.group == other.group_predicted)
+    oracle = stats.bootstrap((gained,), np.mean, method="percentile", rng=np.random.default_rng(1))
+    interval = only_pair(found).difference.interval
+    assert interval == pytest.approx(tuple(oracle.confidence_interval), abs=0.15 * oracle.standard_error)
+
+
+def test_differences_are_to_the_best_of_each_score(tmp_path):
+    told = {"alexnet": random_predictions(1, IMAGES, skill=0.6), "vgg11": random_predictions(2, IMAGES, skill=0.3)}
+    found = analysis_of(tmp_path, {model: [predictions] for model, predictions in told.items()})
+    counts = draws(IMAGES, 200)
+    for key, score in SCORES.items():
+        values = {model: scores(predictions)[key].item() for model, predictions in told.items()}
+        best = (max if score.higher_is_better else min)(values, key=lambda model: values[model])
+        for model, predictions in told.items():
+            difference = found.differences[f"{model} / plain"][key]
+            assert difference.value == pytest.approx(values[model] - values[best], abs=1e-12)
+            drawn = scores(predictions, counts)[key] - scores(told[best], counts)[key]
+            assert difference.interval == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])), abs=1e-12)
+
+
+def test_a_score_without_a_value_is_never_the_best(tmp_path):
+    # All images are of one group: kappa of a perfect prediction is no number, that of any other is 0.
+    found = analysis_of(tmp_path, {"alexnet": [right_but_for()], "vgg11": [right_but_for(range(20))]})
+    assert np.isnan(found.estimates["alexnet / plain"]["age_kappa"].value)
+    assert found.differences["vgg11 / plain"]["age_kappa"].value == 0.0
+
+
+def test_a_single_configuration_is_best_of_itself(tmp_path):
+    found = analysis_of(tmp_path, {"alexnet": [right_but_for(range(9))]})
+    assert found.compared == ("alexnet / plain",)
+    assert found.best == dict.fromkeys(TASKS, "alexnet / plain")
+    assert found.tied == dict.fromkeys(TASKS, frozenset({"alexnet / plain"}))
+    assert found.pairs == {"age": [], "gender": []}
+    assert found.ranks == {"age": None, "gender": None}
+    assert found.num_images == IMAGES
+    assert found.differences["alexnet / plain"]["age_accuracy"].interval == (0.0, 0.0)
+
+
+def test_a_sweep_without_a_complete_run_has_nothing_to_compare(tmp_path):
+    write_run(tmp_path, None)
+    write_run(tmp_path, None, seed=1, status="failed", error="no")
+    found = analyse(read_sweep(tmp_path))
+    assert (found.compared, found.num_images, found.best, found.tied) == ((), 0, {}, {})
+    assert (found.estimates, found.differences) == ({}, {})
+    assert found.pairs == {"age": [], "gender": []}
+    assert found.ranks == {"age": None, "gender": None}
+
+
+OTHER = {
+    "other images": right_at(IMAGES, range(3), images=[f"other-{n}" for n in range(IMAGES)]),
+    "fewer images": right_at(IMAGES // 2, range(3)),
+    "another scheme": right_at(IMAGES, range(3), groups=age_groups("nearest").names),
+}
+
+
+@pytest.mark.parametrize("what", OTHER)
+def test_a_configuration_on_other_images_is_scored_but_not_compared(tmp_path, what):
+    told = {"alexnet": [OTHER[what]], "vgg11": [right_but_for(range(90))], "ours": [right_but_for(range(20))]}
+    found = analysis_of(tmp_path, told)
+    assert found.compared == ("vgg11 / plain", "ours / plain")
+    assert found.best["age"] == "ours / plain"
+    assert set(found.differences) == set(found.compared)
+    assert [(pair.first, pair.second) for pair in found.pairs["age"]] == [found.compared]
+    assert found.estimates["alexnet / plain"]["age_accuracy"].value > 0.96
+    assert found.estimates["alexnet / plain"]["age_accuracy"].interval is not None
+
+
+def test_seeds_on_different_images_have_no_interval(tmp_path):
+    found = analysis_of(tmp_path, {"alexnet": [right_but_for(range(20)), right_at(50, range(10))]})
+    accuracy = found.estimates["alexnet / plain"]["age_accuracy"]
+    assert accuracy.value == pytest.approx((0.9 + 0.8) / 2)
+    assert accuracy.interval is None
+    assert found.compared == ()
+
+
+def test_a_run_without_predictions_keeps_its_configuration_out_of_the_comparison(tmp_path):
+    told = {model: [right_but_for(range(count))] * 2 for model, count in (("alexnet", 5), ("vgg11", 9), ("ours", 20))}
+    sweep_of(tmp_path, told)
+    (tmp_path / "alexnet" / "plain" / "1" / "predictions.csv").unlink()
+    found = analyse(read_sweep(tmp_path), num_draws=100)
+    assert found.compared == ("vgg11 / plain", "ours / plain")
+    assert found.estimates["alexnet / plain"]["age_accuracy"].value == pytest.approx(1 - 5 / IMAGES)
+
+
+@pytest.mark.parametrize(("num_configurations", "num_seeds"), [(2, 5), (3, 4), (2, 1), (1, 6)])
+def test_ranks_need_three_configurations_and_five_seeds(tmp_path, num_configurations, num_seeds):
+    models = ("alexnet", "vgg11", "ours")[:num_configurations]
+    told = {model: [right_but_for(range(seed)) for seed in range(num_seeds)] for model in models}
+    assert analysis_of(tmp_path, told).ranks == {"age": None, "gender": None}
+
+
+def test_ranks_are_of_the_accuracies_of_the_seeds_that_all_have(tmp_path):
+    random = np.random.default_rng(0)
+    wrong = {model: random.integers(10, 40, size=6) for model in ("alexnet", "vgg11", "ours")}
+    told = {model: dict(enumerate(right_but_for(range(count)) for count in wrong[model])) for model in wrong}
+    told["ours"][7] = right_but_for(range(150))
+    found = analysis_of(tmp_path, told)
+    accuracies = [1 - wrong[model] / IMAGES for model in wrong]
+    ranks = found.ranks["age"]
+    assert ranks is not None
+    assert ranks.num_blocks == 6
+    assert ranks.p_value == pytest.approx(stats.friedmanchisquare(*accuracies).pvalue)
+    assert ranks.mean_ranks == pytest.approx(stats.rankdata(-np.array(accuracies), axis=0).mean(axis=1))
+
+
+def test_the_same_runs_give_the_same_analysis(tmp_path):
+    told = {
+        model: [random_predictions(10 * place + seed, IMAGES) for seed in range(5)]
+        for place, model in enumerate(("alexnet", "vgg11", "ours"))
+    }
+    one, other = analysis_of(tmp_path, told), analyse(read_sweep(tmp_path), num_draws=200)
+    for name in ("estimates", "differences", "compared", "num_images", "best", "pairs", "tied"):
+        assert getattr(one, name) == getattr(other, name), name
+    for task in TASKS:
+        first, second = one.ranks[task], other.ranks[task]
+        assert first is not None and second is not None
+        assert first.mean_ranks.tolist() == second.mean_ranks.tolist()
+        assert first.p_value == second.p_value
+
+
+def test_a_perfect_and_a_hopeless_configuration_are_compared_without_warnings(tmp_path):
+    groups = np.arange(IMAGES) % 8
+    found = analysis_of(
+        tmp_path, {"alexnet": [make_predictions(groups)], "vgg11": [make_predictions(groups, (groups + 4) % 8)]}
+    )
+    assert tied(found) == {"alexnet"}
+    assert found.estimates["alexnet / plain"]["age_accuracy"].interval == (1.0, 1.0)
+    assert found.estimates["vgg11 / plain"]["age_one_off_accuracy"].value == 0.0

@@ -1,0 +1,210 @@
+"""Run directories as they are read: what belongs together, what may be compared, what cannot be read."""
+
+from dataclasses import fields
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from made_runs import GROUPS, make_predictions, random_predictions, write_predictions, write_run
+
+from agegender.errors import InputError
+from agegender.labels import age_groups
+from agegender.predictions import save_predictions
+from agegender.report.runs import Predictions, read_predictions, read_sweep
+
+
+def job_of(told: Predictions) -> tuple[SimpleNamespace, SimpleNamespace]:
+    """A tested module and its data, as `save_predictions` sees them, in two batches."""
+    values = {"group": told.p_group, "gender": told.p_gender, "years": told.years_predicted.astype(np.float32)}
+    tensors = {"row": torch.arange(len(told))} | {key: torch.from_numpy(value) for key, value in values.items()}
+    batches = [{key: value[part] for key, value in tensors.items()} for part in (slice(0, 7), slice(7, None))]
+    table = SimpleNamespace(names=tuple(told.images), ages=told.years.astype(int), genders=told.gender, races=told.race)
+    return SimpleNamespace(predictions=batches), SimpleNamespace(table=table, groups=age_groups("closed"))
+
+
+def assert_same(found: Predictions, told: Predictions) -> None:
+    for field in fields(Predictions):
+        one, other = getattr(found, field.name), getattr(told, field.name)
+        if field.name == "groups":
+            assert one == other
+        else:
+            assert one.dtype == other.dtype, field.name
+            assert one.shape == other.shape, field.name
+            assert (one == other).all(), field.name
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_a_job_writes_is_read_back_as_it_was(tmp_path, seed):
+    told = random_predictions(seed, 40)
+    save_predictions(tmp_path / "predictions.csv", *job_of(told))
+    assert_same(read_predictions(tmp_path / "predictions.csv", GROUPS), told)
+
+
+def test_made_runs_have_the_format_of_a_job_to_the_letter(tmp_path):
+    told = random_predictions(3, 40)
+    save_predictions(tmp_path / "job.csv", *job_of(told))
+    write_predictions(tmp_path / "made.csv", told)
+    assert (tmp_path / "made.csv").read_bytes() == (tmp_path / "job.csv").read_bytes()
+
+
+def test_names_and_races_are_taken_as_they_are_written(tmp_path):
+    told = make_predictions([4] * 5, images=["NA", 'a, "b".jpg', "007", "", "ä/1.jpg"], race=[-1, 0, 4, -1, 2])
+    write_predictions(tmp_path / "predictions.csv", told)
+    assert_same(read_predictions(tmp_path / "predictions.csv", GROUPS), told)
+
+
+def test_no_image_with_a_race_is_no_mistake(tmp_path):
+    write_predictions(tmp_path / "predictions.csv", make_predictions([4, 5], race=-1))
+    assert read_predictions(tmp_path / "predictions.csv", GROUPS).race.tolist() == [-1, -1]
+
+
+def test_runs_that_differ_in_their_seed_are_one_configuration(tmp_path):
+    for model, seed in (("vgg11", 1), ("vgg11", 0), ("alexnet", 1), ("vgg11", 10)):
+        write_run(tmp_path, make_predictions([4, 5]), model=model, seed=seed)
+    found = read_sweep(tmp_path).configurations
+    assert [one.label for one in found] == ["alexnet / plain", "vgg11 / plain"]
+    assert [[run.record.seed for run in one.runs] for one in found] == [[1], [0, 1, 10]]
+
+
+def test_configurations_are_in_the_papers_order_and_others_after_it(tmp_path):
+    for model, loss in (("ours", "plain"), ("small_cnn", "weighted"), ("small_cnn", "plain"), ("alexnet", "plain")):
+        write_run(tmp_path, make_predictions([4]), model=model, loss=loss)
+    labels = [one.label for one in read_sweep(tmp_path).configurations]
+    assert labels == ["alexnet / plain", "small_cnn / plain", "small_cnn / weighted", "ours / plain"]
+
+
+def test_what_else_varies_tells_configurations_apart(tmp_path):
+    for rate in ("0.1", "0.2"):
+        for seed in (0, 1):
+            write_run(tmp_path, make_predictions([4]), seed=seed, **{"optimizer.lr": rate})
+    found = read_sweep(tmp_path).configurations
+    assert [one.label for one in found] == [
+        "resnet18 / plain / optimizer.lr=0.1",
+        "resnet18 / plain / optimizer.lr=0.2",
+    ]
+    assert [len(one.runs) for one in found] == [2, 2]
+
+
+def test_the_experiment_that_asked_for_a_run_tells_nothing_apart(tmp_path):
+    for seed, experiment in ((2, "a"), (1, "b"), (0, "c")):
+        write_run(tmp_path, make_predictions([4]), seed=seed, experiment=experiment)
+    (only,) = read_sweep(tmp_path).configurations
+    assert [run.record.seed for run in only.runs] == [0, 1, 2]
+
+
+def test_runs_that_are_not_complete_belong_to_their_configuration_but_are_not_measured(tmp_path):
+    write_run(tmp_path, make_predictions([4]), seed=0)
+    write_run(tmp_path, None, seed=1)
+    write_run(tmp_path, None, seed=2, status="failed", error="RuntimeError: no")
+    sweep = read_sweep(tmp_path)
+    (only,) = sweep.configurations
+    assert [len(runs) for runs in (only.runs, only.complete, only.measured)] == [3, 1, 1]
+    assert sweep.problems == ()
+
+
+def test_evaluations_of_other_data_are_no_runs(tmp_path):
+    folder = write_run(tmp_path, make_predictions([4]))
+    write_run(folder / "eval", make_predictions([4, 4]), seed=1)
+    assert len(read_sweep(tmp_path).runs) == 1
+
+
+def test_an_empty_directory_is_a_sweep_without_runs(tmp_path):
+    sweep = read_sweep(tmp_path)
+    assert (sweep.configurations, sweep.runs, sweep.comparable, sweep.problems) == ((), (), (), ())
+
+
+def test_a_record_that_cannot_be_read_is_a_mistake_of_the_user(tmp_path):
+    (write_run(tmp_path, make_predictions([4])) / "record.json").write_text("{")
+    with pytest.raises(InputError, match="not a run's record"):
+        read_sweep(tmp_path)
+
+
+def test_missing_predictions_become_a_line_in_problems(tmp_path):
+    write_run(tmp_path, make_predictions([4]), seed=0)
+    folder = write_run(tmp_path, make_predictions([4]), seed=1)
+    (folder / "predictions.csv").unlink()
+    sweep = read_sweep(tmp_path)
+    (problem,) = sweep.problems
+    assert problem.startswith(f"{folder.relative_to(tmp_path)}/predictions.csv cannot be read (")
+    assert [run.predictions is None for run in sweep.runs] == [False, True]
+    assert sweep.comparable == ()  # its only configuration has a run that cannot be compared
+
+
+BROKEN = {
+    "nothing": lambda text: "",
+    "no rows": lambda text: text.split("\n")[0] + "\n",
+    "another group": lambda text: text.replace(",33-43,33-43,", ",30-40,33-43,"),
+    "no group": lambda text: text.replace(",33-43,33-43,", ",33-43,,"),
+    "another race": lambda text: text.replace("White", "Green"),
+    "another gender": lambda text: text.replace("female,White", "woman,White"),
+    "probabilities that are not numbers": lambda text: text.replace("1.000000", "nan"),
+    "probabilities that are words": lambda text: text.replace("1.000000", "one"),
+    "infinite probabilities": lambda text: text.replace("1.000000", "inf"),
+    "years that are not numbers": lambda text: text.replace("38.000", "nan"),
+    "years that are missing": lambda text: text.replace("38.000", ""),
+    "cut off in a row": lambda text: text[:-40],
+    "a missing column": lambda text: text.replace("years_predicted", "years_guessed"),
+    "too many columns": lambda text: text.replace("White,", "White,0.5,", 1),
+    "another file": lambda text: "<html>\n<body>, but no table\n",
+    "control characters": lambda text: "\x00\x01\x02" * 20,
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_broken_predictions_become_a_line_in_problems(tmp_path, how):
+    told = make_predictions([4, 5, 5], gender=[0, 1, 1])
+    write_run(tmp_path, told, seed=0)
+    path = write_run(tmp_path, told, seed=1) / "predictions.csv"
+    path.write_text(BROKEN[how](path.read_text()))
+    sweep = read_sweep(tmp_path)
+    (problem,) = sweep.problems
+    assert problem.startswith(f"{path.relative_to(tmp_path)} cannot be read (") and "\n" not in problem
+    assert [run.predictions is None for run in sweep.runs] == [False, True]
+
+
+def test_a_record_without_names_of_groups_becomes_a_line_in_problems(tmp_path):
+    path = write_run(tmp_path, make_predictions([4])) / "record.json"
+    path.write_text(path.read_text().replace('"names"', '"labels"'))
+    assert len(read_sweep(tmp_path).problems) == 1
+
+
+def test_configurations_on_the_same_images_are_comparable(tmp_path):
+    for seed, model in enumerate(("alexnet", "vgg11", "ours")):
+        write_run(tmp_path, random_predictions(seed, 20), model=model)
+    sweep = read_sweep(tmp_path)
+    assert sweep.comparable == sweep.configurations
+
+
+ADIENCE = age_groups("nearest").names
+OTHER = {
+    "fewer images": make_predictions([4, 5]),
+    "other images": make_predictions([4, 5, 5], images=["a", "b", "c"]),
+    "another order": make_predictions([4, 5, 5], images=["00001.jpg", "00000.jpg", "00002.jpg"]),
+    "other true groups": make_predictions([4, 5, 4]),
+    "other true genders": make_predictions([4, 5, 5], gender=1),
+    "another scheme": make_predictions([4, 5, 5], groups=ADIENCE),
+}
+
+
+@pytest.mark.parametrize("what", OTHER)
+def test_a_configuration_on_other_images_or_groups_is_left_out(tmp_path, what):
+    for seed in (0, 1):
+        write_run(tmp_path, make_predictions([4, 5, 5]), model="vgg11", seed=seed)
+    write_run(tmp_path, OTHER[what], model="alexnet")
+    assert [one.label for one in read_sweep(tmp_path).comparable] == ["vgg11 / plain"]
+
+
+def test_a_configuration_of_which_one_seed_has_other_images_is_left_out(tmp_path):
+    for model in ("alexnet", "vgg11"):
+        write_run(tmp_path, make_predictions([4, 5, 5]), model=model)
+    write_run(tmp_path, make_predictions([4, 5]), model="vgg11", seed=1)
+    assert [one.label for one in read_sweep(tmp_path).comparable] == ["alexnet / plain"]
+
+
+def test_names_of_the_same_images_are_kept_once(tmp_path):
+    for seed in (0, 1):
+        write_run(tmp_path, random_predictions(seed, 20), seed=seed)
+    one, other = (run.predictions for run in read_sweep(tmp_path).runs)
+    assert one is not None and other is not None
+    assert one.images is other.images

@@ -1,0 +1,195 @@
+"""Scores against scikit-learn and torchmetrics, of the images as they are and of images drawn anew."""
+
+import warnings
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from made_runs import make_predictions, random_predictions
+from scipy.stats import bootstrap
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    cohen_kappa_score,
+    confusion_matrix,
+    f1_score,
+    mean_absolute_error,
+)
+from torchmetrics.classification import MulticlassCalibrationError
+
+from agegender.report.runs import Predictions
+from agegender.report.scores import SCORES, bin_of_confidence, confusion, draws, kappa, scores
+
+CASES = {
+    "random": random_predictions(1, 500, skill=0.6),
+    "few": random_predictions(2, 12, skill=0.3),
+    "bad": random_predictions(3, 200, skill=0.0),
+    "right": make_predictions(np.arange(64) % 8, gender=np.arange(64) % 2),
+    "one prediction": make_predictions(np.arange(40) % 8, np.full(40, 4), gender=np.arange(40) % 2),
+    "groups that do not occur": make_predictions([0, 0, 2, 2, 2, 5], [0, 1, 2, 3, 2, 0], gender=[0, 1, 0, 1, 1, 1]),
+    "one image": make_predictions([3], [6]),
+}
+
+
+def at(predictions: Predictions, index: np.ndarray) -> Predictions:
+    """The images at these positions, some perhaps several times."""
+    columns = {field.name: getattr(predictions, field.name) for field in fields(predictions) if field.name != "groups"}
+    return replace(predictions, **{name: values[index] for name, values in columns.items()})
+
+
+def calibration_error(p: np.ndarray, true: np.ndarray) -> float:
+    metric = MulticlassCalibrationError(num_classes=p.shape[1], n_bins=15, norm="l1")
+    return float(metric(torch.from_numpy(p), torch.from_numpy(true)))
+
+
+def expected(told: Predictions) -> dict[str, float]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn warns of classes that do not occur
+        error = np.abs(told.years - told.years_predicted)
+        return {
+            "age_accuracy": accuracy_score(told.group, told.group_predicted),
+            "gender_accuracy": accuracy_score(told.gender, told.gender_predicted),
+            "age_one_off_accuracy": np.mean(
+                [abs(a - b) <= 1 for a, b in zip(told.group, told.group_predicted, strict=True)]
+            ),
+            "age_balanced_accuracy": balanced_accuracy_score(told.group, told.group_predicted),
+            "age_macro_f1": f1_score(told.group, told.group_predicted, average="macro"),
+            "age_kappa": cohen_kappa_score(
+                told.group, told.group_predicted, labels=list(range(8)), weights="quadratic"
+            ),
+            "age_mae_years": mean_absolute_error(told.years, told.years_predicted),
+            "age_cs5": np.mean([e <= 5 for e in error]),
+            "age_calibration_error": calibration_error(told.p_group, told.group),
+            "gender_calibration_error": calibration_error(told.p_gender, told.gender),
+        }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_score_is_that_of_scikit_learn_or_torchmetrics(case):
+    found = scores(CASES[case])
+    assert list(found) == list(SCORES)
+    assert all(values.shape == (1,) and values.dtype == np.float64 for values in found.values())
+    assert {key: values.item() for key, values in found.items()} == pytest.approx(expected(CASES[case]), abs=1e-6)
+
+
+@pytest.mark.parametrize("case", ["random", "few", "bad", "groups that do not occur"])
+def test_the_scores_of_a_draw_are_those_of_its_images_written_out_one_by_one(case):
+    told, random = CASES[case], np.random.default_rng(5)
+    indices = [random.integers(len(told), size=len(told)) for _ in range(6)]
+    counts = np.zeros((6, len(told)), dtype=np.float32)
+    for draw, index in zip(counts, indices, strict=True):
+        for image in index:
+            draw[image] += 1
+    found = scores(told, counts)
+    for number, index in enumerate(indices):
+        drawn = {key: values[number] for key, values in found.items()}
+        assert drawn == pytest.approx(expected(at(told, index)), abs=1e-5)
+
+
+def test_each_image_once_is_the_test_itself():
+    told = CASES["random"]
+    once = scores(told, np.ones((2, len(told)), dtype=np.float32))
+    for key, values in scores(told).items():
+        assert once[key] == pytest.approx([values[0], values[0]], rel=1e-6, abs=1e-6)  # float32: 24 bits
+
+
+def test_draws_hold_as_many_images_as_the_test():
+    assert (draws(37, 50).sum(axis=1) == 37).all()
+
+
+def test_the_same_seed_draws_the_same_images_and_another_one_others():
+    assert (draws(20, 10, seed=3) == draws(20, 10, seed=3)).all()
+    assert (draws(20, 10, seed=3) != draws(20, 10, seed=4)).any()
+
+
+def test_an_image_is_drawn_as_often_as_the_binomial_distribution_says():
+    counts = draws(50, 4_000)
+    assert counts.mean(axis=0) == pytest.approx(np.ones(50), abs=0.08)  # 5 standard errors
+    assert counts.var() == pytest.approx(1 - 1 / 50, abs=0.02)
+    assert (counts == 0).mean() == pytest.approx((1 - 1 / 50) ** 50, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("key", "per_image"),
+    [
+        ("age_accuracy", lambda told: told.group == told.group_predicted),
+        ("gender_accuracy", lambda told: told.gender == told.gender_predicted),
+        ("age_mae_years", lambda told: np.abs(told.years - told.years_predicted)),
+    ],
+)
+def test_the_interval_of_the_draws_is_scipys_percentile_bootstrap(key, per_image):
+    told = CASES["random"]
+    low, high = np.percentile(scores(told, draws(len(told), 4_000))[key], [2.5, 97.5])
+    oracle = bootstrap((per_image(told).astype(float),), np.mean, method="percentile", rng=np.random.default_rng(0))
+    spread = oracle.standard_error
+    assert (low, high) == pytest.approx(tuple(oracle.confidence_interval), abs=0.15 * spread)
+
+
+@pytest.mark.parametrize("first,second", [("age_accuracy", 7), ("age_accuracy", 8), ("gender_accuracy", 9)])
+def test_differences_of_the_same_draws_are_scipys_paired_bootstrap(first, second):
+    key, one, other = first, CASES["random"], random_predictions(second, 500, skill=0.5)
+    hits = [
+        (told.group == told.group_predicted if key == "age_accuracy" else told.gender == told.gender_predicted) * 1.0
+        for told in (one, other)
+    ]
+    counts = draws(500, 4_000)
+    low, high = np.percentile(scores(one, counts)[key] - scores(other, counts)[key], [2.5, 97.5])
+    oracle = bootstrap(
+        tuple(hits),
+        lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),
+        **{"paired": True, "method": "percentile", "vectorized": True, "rng": np.random.default_rng(0)},
+    )
+    assert (low, high) == pytest.approx(tuple(oracle.confidence_interval), abs=0.15 * oracle.standard_error)
+
+
+def test_kappa_is_not_a_number_where_truth_and_prediction_are_one_class():
+    assert np.isnan(scores(make_predictions([4, 4, 4]))["age_kappa"]).all()
+
+
+def test_kappa_is_zero_where_the_prediction_is_always_the_same():
+    assert scores(CASES["one prediction"])["age_kappa"] == pytest.approx([0.0], abs=1e-12)
+
+
+def test_kappa_of_two_groups_by_hand():
+    # Cohen 1968: observed 2 of 10 off by one; by chance 6 * 4 / 10 + 4 * 6 / 10 = 4.8: 1 - 2 / 4.8.
+    assert kappa(np.array([[[5.0, 1.0], [1.0, 3.0]]])) == pytest.approx([1 - 2 / 4.8])
+
+
+@pytest.mark.parametrize("case", ["random", "few", "groups that do not occur"])
+def test_the_confusion_matrix_is_scikit_learns(case):
+    told = CASES[case]
+    oracle = confusion_matrix(told.group, told.group_predicted, labels=list(range(8)))
+    assert (confusion(told.group, told.group_predicted, 8) == oracle).all()
+
+
+def test_a_confidence_at_the_end_of_a_bin_is_in_that_bin_as_in_guo_et_al():
+    # Guo et al. 2017: ((m - 1) / 15, m / 15]. torchmetrics has [m / 15, (m + 1) / 15), and 1.0 in a bin of its own.
+    p = np.array([[0.2] * 5, [0.4, 0.4, 0.2, 0, 0], [0.6, 0.4, 0, 0, 0], [0.8, 0.2, 0, 0, 0], [1.0, 0, 0, 0, 0]])
+    _, bins = bin_of_confidence(p.astype(np.float32))
+    assert bins.tolist() == [2, 5, 8, 11, 14]
+
+
+def test_a_confidence_just_above_or_below_an_end_is_on_that_side_of_it():
+    p = np.array([[0.200001, 0.1], [0.199999, 0.1], [0.400001, 0.1], [0.399999, 0.1], [0.999999, 0.000001]])
+    _, bins = bin_of_confidence(p.astype(np.float32))
+    assert bins.tolist() == [3, 2, 6, 5, 14]
+
+
+def test_the_calibration_error_at_the_ends_of_bins_by_hand():
+    # 0.6 (a hit) and 0.62 (a miss) are in two bins: 0.4 / 3 + 0.62 / 3; 1.0 (a hit) is in the last, without error.
+    p = [[0.6, 0.4], [0.62, 0.38], [1.0, 0.0]]
+    told = make_predictions([4, 4, 4], gender=[0, 1, 0], gender_predicted=[0, 0, 0], p_gender=p)
+    assert scores(told)["gender_calibration_error"] == pytest.approx([(0.4 + 0.62) / 3], abs=1e-7)
+
+
+def test_a_hit_and_a_miss_of_the_last_bin_cancel_out_whether_or_not_they_are_certain():
+    p = [[1.0, 0.0], [0.95, 0.05]]
+    told = make_predictions([4, 4], gender=[0, 1], gender_predicted=[0, 0], p_gender=p)
+    assert scores(told)["gender_calibration_error"] == pytest.approx([1.95 / 2 - 1 / 2], abs=1e-6)
+
+
+def test_probabilities_that_are_equal_once_rounded_count_for_the_class_that_was_predicted():
+    p = [[0.5, 0.5]] * 4  # written with 6 decimals; the network said 0.49999996 and 0.50000004
+    told = make_predictions([4] * 4, gender=[1] * 4, gender_predicted=[1] * 4, p_gender=p)
+    assert scores(told)["gender_calibration_error"] == pytest.approx([0.5])
