@@ -77,7 +77,7 @@ def test_agegender_audit_saves_and_prints_what_a_folder_holds(shell):
 
 
 def test_agegender_report_rebuilds_the_table_from_the_records(trained):
-    table = trained.folder / "runs/try/report/table.csv"
+    table = trained.folder / "runs/try/report/runs.csv"
     table.unlink(missing_ok=True)
     finished = trained.agegender("report", "runs/try")
     assert finished.code == 0, finished.output

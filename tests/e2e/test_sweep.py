@@ -6,7 +6,7 @@ OPTIONS = f"hydra.searchpath=[file://{Path(__file__).parent}/conf]"  # a model o
 
 
 def table(shell, name):
-    with (shell.folder / "runs" / name / "report" / "table.csv").open(newline="") as file:
+    with (shell.folder / "runs" / name / "report" / "runs.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 

@@ -190,6 +190,12 @@ def test_a_hit_and_a_miss_of_the_last_bin_cancel_out_whether_or_not_they_are_cer
 
 
 def test_probabilities_that_are_equal_once_rounded_count_for_the_class_that_was_predicted():
-    p = [[0.5, 0.5]] * 4  # written with 6 decimals; the network said 0.49999996 and 0.50000004
-    told = make_predictions([4] * 4, gender=[1] * 4, gender_predicted=[1] * 4, p_gender=p)
-    assert scores(told)["gender_calibration_error"] == pytest.approx([0.5])
+    p = [[0, 0, 0, 0.4, 0.4, 0.2, 0, 0]] * 2  # written with 6 decimals; the network said 0.39999996 and 0.40000004
+    assert scores(make_predictions([4, 4], p_group=p))["age_calibration_error"] == pytest.approx([0.6])
+    told = make_predictions([4, 4], gender=1, p_gender=[[0.5, 0.5], [0.48, 0.52]])
+    assert scores(told)["gender_calibration_error"] == pytest.approx([(0.5 + 0.48) / 2])
+
+
+def test_an_error_of_five_years_is_within_five_years():
+    told = make_predictions([3] * 4, years=20, years_predicted=[25.0, 25.001, 15.0, 14.999])
+    assert scores(told)["age_cs5"] == pytest.approx([0.5])

@@ -39,7 +39,9 @@ def tests_section(analysis: Analysis, claim: str) -> Section:
         )
     text.append(
         f"All configurations were tested on the same {analysis.num_images:,} images. Intervals tell what other test "
-        "images would do; what another seed would do is the standard deviation over seeds."
+        "images would do; what another seed would do is the standard deviation over seeds. With several seeds the test "
+        "asks most of them to show the difference, each by itself (Rüger's rule), so it may well say no where the "
+        "interval of the mean leaves 0 out: a lead that only some seeds have is not called one."
     )
     return Section("tests", "Tests", tuple(text), tuple(blocks))
 

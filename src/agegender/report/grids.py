@@ -127,7 +127,7 @@ def pairs(analysis: Analysis, task: str) -> Grid:
     headings = (
         Heading("Pair"),
         Heading("Difference, points", "First minus second, with its paired 95 % interval below.", numeric=True),
-        Heading("McNemar's p", "Exact, two-sided; of several seeds combined as if they depended on each other.", True),
+        Heading("McNemar's p", "Exact; of several seeds combined: most of them must show the difference.", True),
         Heading("Adjusted", "Holm's correction for all pairs.", numeric=True),
         Heading(f"Different at {100 * LEVEL:.0f} %"),
     )
@@ -160,7 +160,8 @@ def slices(label: str, parts: Sequence[Slice], worst: Iterable[Slice | None]) ->
         *(Heading(f"{task.capitalize()} accuracy, %", "Wilson's 95 % interval below.", numeric=True) for task in TASKS),
     )
     empty = sum(part.num_images == 0 for part in parts)
-    return Grid(f"{label}: gender x race x age group", headings, tuple(rows), (f"{empty} slices have no test image.",))
+    notes = (f"{empty} slices have no test image.",) if empty else ()
+    return Grid(f"{label}: gender x race x age group", headings, tuple(rows), notes)
 
 
 def _share(value: float, interval: tuple[float, float]) -> Cell:

@@ -1,9 +1,10 @@
 """The runs of a sweep: records and predictions, and which of them may be compared image by image."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -160,8 +161,9 @@ def read_predictions(path: Path, groups: Sequence[str], known: dict[bytes, np.nd
         OSError: it is not there.
         ValueError: it is not such a file.
     """
-    dtype = {"image": "str", **dict.fromkeys(_LABELS, "category")}  # a category: each name is looked up once
-    table = pd.read_csv(path, dtype=dtype, keep_default_na=False, encoding_errors="surrogateescape")  # pyright: ignore[reportArgumentType]
+    dtype: dict[Hashable, Any] = {key: "category" for key in _LABELS}  # each name is looked up once, not in every row
+    dtype["image"] = "str"
+    table = pd.read_csv(path, dtype=dtype, keep_default_na=False, encoding_errors="surrogateescape")
     p_group = table[[f"p_{name}" for name in groups]].to_numpy(np.float32)
     p_gender = table[[f"p_{name}" for name in GENDERS]].to_numpy(np.float32)
     images = table["image"].to_numpy(object)

@@ -28,11 +28,11 @@ def mcnemar(first_only: np.ndarray, second_only: np.ndarray) -> np.ndarray:
 def over_seeds(p_values: np.ndarray) -> np.ndarray:
     """Combine the p-values of several seeds, (S, ...), which share their images and so depend on each other.
 
-    The k-th smallest of S, times S / k, is a p-value whatever the dependence; Rüger 1978. k is the half of S, so that
-    about half of the seeds must agree.
+    The k-th smallest of S, times S / k, is a p-value whatever the dependence; Rüger 1978. k is the least majority: more
+    than half of the seeds must agree.
     """
     number = len(p_values)
-    k = (number + 1) // 2
+    k = number // 2 + 1
     return np.minimum(1.0, np.sort(p_values, axis=0)[k - 1] * number / k)
 
 
