@@ -3,6 +3,7 @@
 Nothing here imports torch before it is known that there is something to train.
 """
 
+import gc
 import logging
 import os
 import shutil
@@ -50,6 +51,7 @@ def run_job(config: DictConfig) -> str:
         outcome = Outcome(folder, "not started", session.stop)
     else:
         outcome = _attempt(config, folder, multirun=multirun)
+        gc.collect()  # networks, optimizers and maps hang in cycles: a sweep would pile them up
     session.outcomes.append(outcome)
     if outcome.status in ("failed", "refused") and config.on_error == "stop":
         session.stop = "on_error=stop"

@@ -28,6 +28,7 @@ class Shell:
             **{key: value for key, value in os.environ.items() if not key.startswith("WANDB")},
             "AGEGENDER_CACHE": str(cache),
             "HOME": str(folder),  # no key, no settings of the machine's user
+            "MPLCONFIGDIR": str(cache / "matplotlib"),  # its list of fonts takes seconds to make
             "COLUMNS": "200",
             "OMP_NUM_THREADS": "1",  # tiny jobs: more threads would only wait for each other
             "PYTHONPATH": str(ROOT / "tests" / "e2e" / "plugin"),

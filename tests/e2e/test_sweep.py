@@ -1,5 +1,6 @@
 import csv
 import signal
+import sys
 from pathlib import Path
 
 OPTIONS = f"hydra.searchpath=[file://{Path(__file__).parent}/conf]"  # a model of the user's own
@@ -116,3 +117,18 @@ def test_two_processes_on_an_empty_cache_both_finish_with_the_result_of_one_alon
     assert len(names) == 1
     results = [shell.record(f"{name}/resnet18/plain/0")["test"] for name in ("alone", "first", "second")]
     assert results[0] == results[1] == results[2]
+
+
+def test_a_sweep_keeps_nothing_of_its_jobs_in_memory(shell):
+    program = (
+        "import gc, runpy, sys\n"
+        "gc.disable()\n"  # as good as it is for few objects that hold much
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "kept = [type(one).__name__ for one in gc.get_objects()]\n"
+        "print([kept.count(name) for name in ('AgeGenderModule', 'UTKFaceDataModule', 'Trainer', 'Adam')])\n"
+    )
+    _, *command = shell.train_command("-m", "seed=1,2", "trainer.max_epochs=1")
+    finished = shell.run(sys.executable, "-c", program, *command)
+    assert finished.code == 0, finished.output
+    assert finished.output.splitlines()[-1] == "[0, 0, 0, 0]"

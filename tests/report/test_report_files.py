@@ -1,4 +1,5 @@
 import csv
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -161,3 +162,17 @@ def test_numbers_of_the_csv_are_those_of_the_predictions(made: Report) -> None:
     assert float(row["age_accuracy"]) == pytest.approx(sum(hits) / 2)
     assert float(row["age_accuracy_std"]) == pytest.approx(abs(hits[0] - hits[1]) / 2**0.5)
     assert row["seeds"] == "1, 2"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_the_latex_table_compiles_whatever_names_and_reasons_hold(made: Report, tmp_path: Path) -> None:
+    write_run(tmp_path / "hostile", right_at(50, range(9)), model="a_b & 50% $x$ {#1} ~^\\")
+    write_run(tmp_path / "hostile", None, model="vgg11", status="failed", error=f"ValueError: {HOSTILE} \\input{{x}} #")
+    tables = [made.folder / "table.tex", write_report(tmp_path / "hostile").folder / "table.tex"]
+    body = "\n".join(rf"\input{{{table}}}" for table in tables)
+    (tmp_path / "all.tex").write_text(
+        rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{body}\end{{document}}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
