@@ -12,7 +12,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from agegender import run
-from agegender.errors import InputError, describe
+from agegender.errors import InputError, describe, first_line
 from agegender.report.console import print_table
 from agegender.reporting import report
 from agegender.session import Outcome, session
@@ -46,8 +46,11 @@ class Sweep(Callback):
         outcomes = session.outcomes
         try:
             made = report(folder, threshold_age=config.report.threshold_age)
-        except (InputError, OSError) as error:
-            log.error("error: %s", describe(error) or error)
+        except Exception as error:  # Hydra would make a warning of it, and the exit code 0
+            reason = describe(error)
+            told = reason or first_line(error, kind=True)
+            log.error("error: no report: %s; the jobs' records are whole", told, exc_info=reason is None)
+            print(_summary(outcomes))
             sys.exit(session.exit_code() or 1)
         print_table(made.table)
         print(_summary(outcomes))

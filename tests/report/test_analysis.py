@@ -164,6 +164,16 @@ def test_an_interval_is_the_bootstrap_of_the_mean_over_seeds(tmp_path, num_seeds
     assert interval == pytest.approx(tuple(oracle.confidence_interval), abs=0.15 * oracle.standard_error)
 
 
+def test_the_interval_of_a_calibration_error_is_around_it_though_a_bootstrap_makes_it_larger(tmp_path):
+    told = random_predictions(3, IMAGES)
+    found = analyse(sweep_of(tmp_path, {"alexnet": [told]})).estimates["alexnet / plain"]["age_calibration_error"]
+    plain = scores(told, draws(IMAGES, 2_000))["age_calibration_error"]
+    assert plain.mean() > found.value
+    low, high = np.percentile(plain, [2.5, 97.5]) - (plain.mean() - found.value)
+    assert found.interval == pytest.approx((low, high))
+    assert low < found.value < high
+
+
 def test_an_interval_of_a_difference_is_paired(tmp_path):
     one, other = random_predictions(1, IMAGES), random_predictions(2, IMAGES, skill=0.4)
     found = analyse(sweep_of(tmp_path, {"alexnet": [one], "vgg11": [other]}), num_draws=4_000)
@@ -184,6 +194,8 @@ def test_differences_are_to_the_best_of_each_score(tmp_path):
             difference = found.differences[f"{model} / plain"][key]
             assert difference.value == pytest.approx(values[model] - values[best], abs=1e-12)
             drawn = scores(predictions, counts)[key] - scores(told[best], counts)[key]
+            if key.endswith("calibration_error"):
+                drawn += difference.value - drawn.mean()
             assert difference.interval == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])), abs=1e-12)
 
 

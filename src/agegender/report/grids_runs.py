@@ -45,7 +45,7 @@ def cardinality(record: Record) -> Grid:
     headings = (Heading("Age group"), *(Heading(title, numeric=True) for title in (*_PARTS.values(), "All")))
     scheme = record.data["age_groups"]["scheme"]
     return Grid(
-        f"Table 1: images of each age group ({scheme} groups)",
+        f"The paper's Table 1: images of each age group ({scheme} groups)",
         headings,
         tuple(rows),
         ("The paper: 16,391 training, 2,892 validation and 4,821 test images of another release of the data.",),
