@@ -36,6 +36,8 @@ def under_age(sweep: Sweep, analysis: Analysis, threshold_age: float) -> Section
         title = f"Minors taken for adults against adults taken for minors, at {threshold_age:g} years"
         blocks.append(_rates(known, threshold_age))
         blocks.append(figures_results.threshold_tradeoff(known[:MOST_SHOWN], "threshold", title))
+    elif exact:
+        text.append(f"The test images do not hold both minors and adults at {threshold_age:g} years.")
     else:
         text.append(
             "None of these methods does: a group classifier's years are the typical age of a group, so no rates at "
