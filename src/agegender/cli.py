@@ -10,7 +10,7 @@ from typing import Any
 from agegender import __version__
 from agegender.bench import BENCHMARKS, DEFAULT
 from agegender.errors import InputError, describe
-from agegender.labels import SCHEMES
+from agegender.labels import SCHEMES, THRESHOLD_AGE
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("folder", type=Path, metavar="runs/NAME")
     report.add_argument("--data", type=Path, metavar="DIR_OR_ARCHIVE", help="the images (default: where they were)")
     report.add_argument(
-        "--threshold-age", type=float, default=18.0, metavar="YEARS", help="who is younger is a minor (default: 18)"
+        "--threshold-age",
+        type=float,
+        default=THRESHOLD_AGE,
+        metavar="YEARS",
+        help="a minor is younger (default: %(default)s)",
     )
     report.add_argument("--wandb", action="store_true", help="send it to the sweep's comparison run in W&B")
     report.set_defaults(run=_report)

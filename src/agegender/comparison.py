@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agegender.errors import InputError
-from agegender.record import Record, read_all
+from agegender.record import Record, read_runs
 from agegender.wandb_run import guarded, log_files, start_run, use_split
 
 LOCAL = "local"  # what lies below a directory of this name in a report shows faces and stays on this machine
@@ -84,7 +84,7 @@ def send_comparison(
     Raises:
         InputError: there is no record, or one cannot be read.
     """
-    records = [entry for path, entry in read_all(folder) if "eval" not in path.relative_to(folder).parts]
+    records = [entry for _, entry in read_runs(folder)]
     if not records:
         raise InputError(f"{folder} holds no run's record.json; give runs/NAME")
     last = max(records, key=lambda entry: (entry.config["logger"]["kind"] == "wandb", entry.started or ""))

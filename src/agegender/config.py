@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from agegender.errors import InputError
-from agegender.labels import SCHEMES
+from agegender.labels import SCHEMES, THRESHOLD_AGE
 
 _Positive = Annotated[int, Field(ge=1)]
 _Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -112,7 +112,7 @@ class Logger(_Keys):
 class Report(_Keys):
     """What the report is told."""
 
-    threshold_age: Annotated[float, Field(gt=0.0)] = 18
+    threshold_age: Annotated[float, Field(gt=0.0)] = THRESHOLD_AGE
 
 
 class Config(BaseModel):

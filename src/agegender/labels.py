@@ -11,6 +11,7 @@ NUM_AGES = MAX_AGE + 1  # A: one entry per year of age, 0 to 120
 NUM_GROUPS = 8  # G, in every scheme
 GENDERS = ("male", "female")
 RACES = ("White", "Black", "Asian", "Indian", "Others")
+THRESHOLD_AGE = 18  # years; who is younger is a minor, unless a report is told another age
 UNKNOWN_RACE = -1  # three of UTKFace's file names give no race
 
 # Adience's age ranges in years, first and last year of each; Eidinger et al. 2014.

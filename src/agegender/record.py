@@ -86,6 +86,11 @@ def read_all(folder: Path) -> list[tuple[Path, Record]]:
     return found
 
 
+def read_runs(folder: Path) -> list[tuple[Path, Record]]:
+    """Read the records of the runs below runs/NAME: all but those of `eval.py`, which lie in directories `eval`."""
+    return [(path, entry) for path, entry in read_all(folder) if "eval" not in path.relative_to(folder).parts]
+
+
 def write(folder: Path, record: Record) -> None:
     """Write a run's record, whole or not at all."""
     write_atomically(folder / FILE_NAME, json.dumps(asdict(record), indent=2, allow_nan=False) + "\n")

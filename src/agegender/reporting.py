@@ -11,8 +11,9 @@ from agegender.data.images import decode
 from agegender.data.source import open_faces
 from agegender.data.utkface import open_source
 from agegender.errors import InputError
-from agegender.record import read_all
-from agegender.report.write import THRESHOLD_AGE, ReadImage, Report, write_report
+from agegender.labels import THRESHOLD_AGE
+from agegender.record import read_runs
+from agegender.report.write import ReadImage, Report, write_report
 
 
 def report(folder: Path, *, data: Path | None = None, threshold_age: float = THRESHOLD_AGE) -> Report:
@@ -32,13 +33,12 @@ def report(folder: Path, *, data: Path | None = None, threshold_age: float = THR
 
 def _recorded_source(folder: Path) -> Source | None:
     """Open the data of the first complete run; None on another machine than the one that trained."""
-    configs = [record.config.get("data", {}) for _, record in read_all(folder) if record.status == "complete"]
-    for config in configs[:1]:
-        try:
-            return _open(config)
-        except (InputError, OSError):
-            return None
-    return None
+    complete = (record for _, record in read_runs(folder) if record.status == "complete")
+    first = next(complete, None)
+    try:
+        return None if first is None else _open(first.config.get("data", {}))
+    except (InputError, OSError):
+        return None
 
 
 def _open(config: dict[str, Any]) -> Source | None:

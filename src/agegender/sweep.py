@@ -13,8 +13,6 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from agegender import run
 from agegender.errors import InputError, describe, first_line
-from agegender.report.console import print_table
-from agegender.reporting import report
 from agegender.session import Outcome, session
 
 log = logging.getLogger(__name__)
@@ -42,6 +40,10 @@ class Sweep(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write and print the table of all jobs of this name, tell W&B, and end with the exit code."""
+        # Pandas, scipy and the like, a second: only the end of a sweep needs them, not the start of each job.
+        from agegender.report.console import print_table
+        from agegender.reporting import report
+
         folder = Path(config.hydra.sweep.dir)
         outcomes = session.outcomes
         try:

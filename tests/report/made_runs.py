@@ -1,6 +1,9 @@
 """Run directories with known answers: arrays in, `record.json` and `predictions.csv` as a job leaves them."""
 
+import copy
 import csv
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,16 @@ from agegender.record import Record
 from agegender.report.runs import Predictions
 
 GROUPS = age_groups("closed").names
+CONFIG = {
+    "trainer": {"max_epochs": 30, "limit_train_batches": 1.0},
+    "data": {"batch_size": 32},
+    "optimizer": {"_target_": "torch.optim.Adam", "lr": 1e-4},
+    "monitor": "val/mean_accuracy",
+}
+ENVIRONMENT = {
+    **{"num_devices": 1, "accelerator": "cpu", "device": "A CPU", "threads": 2},
+    **{"precision": "32-true", "torch": "2.14.1"},
+}
 _TYPICAL_AGES = np.array([1, 4, 9, 17, 26, 38, 48, 65])  # years; one inside each closed group
 
 
@@ -135,12 +148,7 @@ def make_record(
         status=status,
         name="t",
         choices={"model": model, "loss": loss, "data": "utkface", **choices},
-        config={
-            "trainer": {"max_epochs": 30, "limit_train_batches": 1.0},
-            "data": {"batch_size": 32},
-            "optimizer": {"_target_": "torch.optim.Adam", "lr": 1e-4},
-            "monitor": "val/mean_accuracy",
-        },
+        config=copy.deepcopy(CONFIG),
         seed=seed,
         error=error,
     )
@@ -158,10 +166,7 @@ def make_record(
         "leak_control": True,
         "split_hash": "abc",
     }
-    made.environment = {
-        **{"num_devices": 1, "accelerator": "cpu", "device": "A CPU", "threads": 2},
-        **{"precision": "32-true", "torch": "2.14.1"},
-    }
+    made.environment = dict(ENVIRONMENT)
     made.num_params, made.gmacs = 11_181_642, 2.369
     made.time = {"fit_seconds": 12.5, "images_per_second": 100.25}
     made.test = _test_scores(predictions)
@@ -200,3 +205,18 @@ def write_run(sweep: Path, predictions: Predictions | None, **made: Any) -> Path
         write_predictions(folder / "predictions.csv", predictions)
     record.write(folder, entry)
     return folder
+
+
+def report_without_torch(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run `agegender report` where neither torch nor hydra is installed."""
+    program = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name.partition('.')[0] in ('torch', 'lightning', 'torchvision', 'hydra', 'omegaconf'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from agegender.cli import main\n"
+        f"sys.exit(main(['report', {str(folder)!r}]))\n"
+    )
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)

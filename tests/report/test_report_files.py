@@ -1,12 +1,11 @@
 import csv
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from made_runs import make_predictions, random_predictions, right_at, write_run
+from made_runs import make_predictions, random_predictions, report_without_torch, right_at, write_run
 
 from agegender import record
 from agegender.report.runs import Predictions
@@ -136,17 +135,7 @@ def test_an_image_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
 
 def test_the_command_writes_the_report_without_torch_and_says_where(tmp_path: Path) -> None:
     a_sweep(tmp_path)
-    program = (
-        "import sys\n"
-        "class Absent:\n"
-        "    def find_spec(self, name, *_):\n"
-        "        if name.partition('.')[0] in ('torch', 'lightning', 'torchvision', 'hydra', 'omegaconf'):\n"
-        "            raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, Absent())\n"
-        "from agegender.cli import main\n"
-        f"sys.exit(main(['report', {str(tmp_path)!r}]))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = report_without_torch(tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"The report: {tmp_path / 'report' / 'index.html'}" in done.stdout
     assert "small_cnn / plain is best at age" in done.stdout

@@ -1,11 +1,11 @@
+import copy
 import csv
 import io
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from made_runs import CONFIG, ENVIRONMENT, report_without_torch
 from rich.console import Console
 
 from agegender import record
@@ -21,12 +21,7 @@ def complete(model: str = "resnet18", loss: str = "plain", seed: int = 0, **choi
         status="complete",
         name="t",
         choices={"model": model, "loss": loss, "data": "utkface", **choices},
-        config={
-            "trainer": {"max_epochs": 30, "limit_train_batches": 1.0},
-            "data": {"batch_size": 32},
-            "optimizer": {"_target_": "torch.optim.Adam", "lr": 1e-4},
-            "monitor": "val/mean_accuracy",
-        },
+        config=copy.deepcopy(CONFIG),
         seed=seed,
         data={
             "root": "UTKFace.tar",
@@ -37,8 +32,7 @@ def complete(model: str = "resnet18", loss: str = "plain", seed: int = 0, **choi
             "leak_control": True,
             "split_hash": "abc",
         },
-        environment={"num_devices": 1, "accelerator": "cpu", "device": "A CPU", "threads": 2, "precision": "32-true",
-                     "torch": "2.14.1"},
+        environment=dict(ENVIRONMENT),
         num_params=11_181_642,
         gmacs=2.369,
         time={"fit_seconds": 12.5, "images_per_second": 100.25},
@@ -177,16 +171,6 @@ def test_a_reason_with_markup_is_shown_as_it_is(tmp_path):
 
 def test_the_report_and_the_command_work_without_torch(tmp_path):
     written(tmp_path, complete())
-    program = (
-        "import sys\n"
-        "class Absent:\n"
-        "    def find_spec(self, name, *_):\n"
-        "        if name.partition('.')[0] in ('torch', 'lightning', 'torchvision', 'hydra', 'omegaconf'):\n"
-        "            raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, Absent())\n"
-        "from agegender.cli import main\n"
-        f"sys.exit(main(['report', {str(tmp_path)!r}]))\n"
-    )
-    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    finished = report_without_torch(tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert "resnet18" in finished.stdout

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agegender.report.runs import Configuration, Predictions, Sweep
+from agegender.report.runs import TASKS, Configuration, Predictions, Sweep
 from agegender.report.scores import SCORES, draws, scores
 from agegender.report.significance import (
     LEAST_BLOCKS,
@@ -18,7 +18,6 @@ from agegender.report.significance import (
 )
 
 NUM_DRAWS = 2_000  # of the bootstrap
-TASKS = ("age", "gender")
 # Images drawn twice make bins look worse calibrated than they are: these draws are moved back by their mean bias.
 _BIASED = ("age_calibration_error", "gender_calibration_error")
 
@@ -79,6 +78,12 @@ class Analysis:
     pairs: dict[str, list[Pair]]
     tied: dict[str, frozenset[str]]
     ranks: dict[str, Ranks | None]
+
+    def mark(self, task: str, label: str) -> str:
+        """Say `best`, or `tied` of who is not significantly worse; nothing where less than two are compared."""
+        if len(self.compared) < 2 or label not in self.tied[task]:
+            return ""
+        return "best" if label == self.best[task] else "tied"
 
 
 def analyse(sweep: Sweep, num_draws: int = NUM_DRAWS) -> Analysis:
@@ -168,12 +173,8 @@ def _hits(compared: tuple[Configuration, ...], task: str) -> tuple[np.ndarray, i
         float32 (S, K, N), 1 where it is right, and how many seeds they share; where that is none, the first seed of
         each stands for it.
     """
-    key = {"age": "group", "gender": "gender"}[task]
     by_seed = [
-        {
-            run.record.seed: getattr(run.predictions, f"{key}_predicted") == getattr(run.predictions, key)
-            for run in configuration.measured
-        }
+        {run.record.seed: run.predictions.hits(task) for run in configuration.measured if run.predictions is not None}
         for configuration in compared
     ]
     shared = sorted(set.intersection(*(set(hits) for hits in by_seed)))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from agegender.labels import GENDERS
 from agegender.report import figures_network, figures_results, grids, grids_runs, scores
 from agegender.report.analysis import Analysis
 from agegender.report.chosen import MOST_SHOWN, focus, predictions_of, slug
@@ -20,7 +21,7 @@ def document(
         _paper(sweep, analysis),
         tests_section(analysis, claim),
         scores_section(sweep, analysis),
-        under_age(sweep, analysis, threshold_age),
+        under_age(sweep, threshold_age),
         cost(sweep),
         appendix(sweep),
     ]
@@ -73,7 +74,7 @@ def _network(configuration: Configuration) -> list[Grid | Figure]:
 def _confusions(configuration: Configuration, *, plain: bool) -> list[Grid | Figure]:
     runs = predictions_of(configuration)
     age = sum(scores.confusion(run.group, run.group_predicted, len(run.groups)) for run in runs)
-    gender = sum(scores.confusion(run.gender, run.gender_predicted, 2) for run in runs)
+    gender = sum(scores.confusion(run.gender, run.gender_predicted, len(GENDERS)) for run in runs)
     seeds = f", {len(runs)} seeds together" if len(runs) > 1 else ""
     key = slug(configuration.label)
     number = "Figure 5" if plain else "Figure 7"
@@ -83,6 +84,5 @@ def _confusions(configuration: Configuration, *, plain: bool) -> list[Grid | Fig
     ]
     if plain:
         title = f"Figure 6 of the paper: gender, {configuration.label}{seeds}"
-        names = ("male", "female")
-        found.append(figures_results.confusion_matrix(np.asarray(gender), names, f"confusion-gender-{key}", title))
+        found.append(figures_results.confusion_matrix(np.asarray(gender), GENDERS, f"confusion-gender-{key}", title))
     return found

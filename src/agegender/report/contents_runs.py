@@ -1,22 +1,21 @@
 """The report's sections on the under-age claim, on cost, and on what repeats it all."""
 
 from agegender.report import figures_efficiency, figures_results, grids, grids_runs
-from agegender.report.analysis import Analysis
 from agegender.report.chosen import MOST_SHOWN, predictions_of
 from agegender.report.document import Cell, Figure, Grid, Heading, Section
 from agegender.report.runs import Configuration, Sweep
 from agegender.report.underage import UNDERAGE_GROUP, ThresholdCurve, predicted_older, threshold_curve
 
-_COSTS = (  # key of the figure, title of the axis, what it is read from, whether the axis is logarithmic
-    ("params", "parameters, M", lambda one: _of_record(one, "num_params", 1e6), True),
-    ("gmacs", "GMAC of one image", lambda one: _of_record(one, "gmacs", 1), True),
-    ("training", "training, s", lambda one: _of_time(one, "fit_seconds", 1), True),
-    ("memory", "peak memory, MB", lambda one: _of_time(one, "peak_memory_bytes", 1e6), True),
-    ("checkpoint", "checkpoint, MB", lambda one: _of_time(one, "checkpoint_bytes", 1e6), True),
+_COSTS = (  # key of the figure, title of the axis, what it is read from
+    ("params", "parameters, M", lambda one: _of_record(one, "num_params", 1e6)),
+    ("gmacs", "GMAC of one image", lambda one: _of_record(one, "gmacs", 1)),
+    ("training", "training, s", lambda one: _of_time(one, "fit_seconds", 1)),
+    ("memory", "peak memory, MB", lambda one: _of_time(one, "peak_memory_bytes", 1e6)),
+    ("checkpoint", "checkpoint, MB", lambda one: _of_time(one, "checkpoint_bytes", 1e6)),
 )
 
 
-def under_age(sweep: Sweep, analysis: Analysis, threshold_age: float) -> Section:
+def under_age(sweep: Sweep, threshold_age: float) -> Section:
     """The paper's "solution of underage prevention", as numbers."""
     measured = [configuration for configuration in sweep.configurations if configuration.measured]
     if not measured:
@@ -72,8 +71,7 @@ def _of_record(configuration: Configuration, key: str, unit: float) -> float | N
 
 
 def _of_time(configuration: Configuration, key: str, unit: float) -> float | None:
-    value = grids_runs.mean_time([run.record for run in configuration.complete], key)
-    return None if value is None else value / unit
+    return grids_runs.mean_time([run.record for run in configuration.complete], key, unit)
 
 
 def cost(sweep: Sweep) -> Section:
@@ -82,7 +80,7 @@ def cost(sweep: Sweep) -> Section:
     if not complete:
         return Section("cost", "Cost")
     blocks: list[Grid | Figure] = [grids_runs.efficiency(complete)]
-    for key, title, read, log_x in _COSTS:
+    for key, title, read in _COSTS:
         points = [
             figures_efficiency.EfficiencyPoint(one.label, one.model, value, 100 * _age_accuracy(one))
             for one in complete
@@ -90,7 +88,7 @@ def cost(sweep: Sweep) -> Section:
         ]
         if len(points) > 1:
             name = f"Age accuracy against {title.partition(',')[0]}"
-            blocks.append(figures_efficiency.efficiency(points, title, f"cost-{key}", name, log_x=log_x))
+            blocks.append(figures_efficiency.efficiency(points, title, f"cost-{key}", name, log_x=True))
     for key, title in (("val_age_accuracy", "age accuracy, validation, %"), ("val_loss", "loss, validation")):
         scale = 100 if key.endswith("accuracy") else 1
         curves = [

@@ -51,8 +51,8 @@ def _interval_rows(analysis: Analysis, task: str) -> list[tuple[str, float, floa
     for label in analysis.compared:
         estimate = analysis.estimates[label][f"{task}_accuracy"]
         assert estimate.interval is not None
-        mark = "best" if label == analysis.best[task] else "tied" if label in analysis.tied[task] else ""
-        rows.append((label, *(100 * value for value in (estimate.value, *estimate.interval)), mark))
+        ends = (100 * value for value in (estimate.value, *estimate.interval))
+        rows.append((label, *ends, analysis.mark(task, label)))
     return sorted(rows, key=lambda row: -row[1])
 
 
@@ -87,7 +87,5 @@ def scores_section(sweep: Sweep, analysis: Analysis) -> Section:
 
 def _reliability(configuration: Configuration, task: str) -> tuple[str, np.ndarray, np.ndarray]:
     runs = predictions_of(configuration)
-    key = {"age": "group", "gender": "gender"}[task]
-    confidence = np.concatenate([getattr(run, f"p_{key}").max(axis=1) for run in runs])
-    hits = np.concatenate([getattr(run, f"p_{key}").argmax(axis=1) == getattr(run, key) for run in runs])
-    return configuration.label, confidence, hits
+    confidence = np.concatenate([run.probabilities(task).max(axis=1) for run in runs])
+    return configuration.label, confidence, np.concatenate([run.hits(task) for run in runs])

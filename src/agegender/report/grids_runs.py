@@ -1,5 +1,6 @@
 """The report's tables of what was run: data, networks, cost, jobs, environment."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -89,7 +90,7 @@ def efficiency(configurations: Sequence[Configuration]) -> Grid:
                 number(first.num_params and first.num_params / 1e6, 2),
                 number(first.gmacs, 3),
                 *(number(mean_time(records, key), 0) for key in ("fit_seconds", "images_per_second")),
-                *(number(_scaled(mean_time(records, f"{key}_bytes")), 1) for key in ("peak_memory", "checkpoint")),
+                *(number(mean_time(records, key, 1e6), 1) for key in ("peak_memory_bytes", "checkpoint_bytes")),
                 text(f"{first.environment.get('device', '-')}, {first.environment.get('precision', '-')}"),
             )
         )
@@ -98,14 +99,10 @@ def efficiency(configurations: Sequence[Configuration]) -> Grid:
     return Grid("What it costs", headings, tuple(rows), ("Times are comparable on the same hardware only.",))
 
 
-def mean_time(records: Sequence[Record], key: str) -> float | None:
-    """Mean of a measure in `Record.time` over the records that have it."""
+def mean_time(records: Sequence[Record], key: str, unit: float = 1) -> float | None:
+    """Mean of a measure in `Record.time`, in a unit of so many of its own, over the records that have it."""
     values = [record.time[key] for record in records if record.time.get(key) is not None]
-    return sum(values) / len(values) if values else None
-
-
-def _scaled(value: float | None) -> float | None:
-    return None if value is None else value / 1e6
+    return sum(values) / len(values) / unit if values else None
 
 
 def jobs(runs: Sequence[Run]) -> Grid:
@@ -146,13 +143,13 @@ def command(record: Record) -> str:
 
 
 def environment(records: Sequence[Record]) -> Grid:
-    """On what the jobs ran, and from which commit: a column each time something differs."""
+    """On what the jobs ran, and from which commit: a row each time something differs."""
     keys = ("python", "torch", "lightning", "platform", "device", "num_devices", "cores", "threads", "precision")
-    found: dict[tuple[str, ...], int] = {}
+    found: Counter[tuple[str, ...]] = Counter()
     for record in records:
         git = record.git.get("commit", "-") + (" with changes" if record.git.get("dirty") else "")
         row = (*(str(record.environment.get(key, "-")) for key in keys), str(git))
-        found[row] = found.get(row, 0) + 1
+        found[row] += 1
     headings = (
         *(Heading(key.replace("_", " ").capitalize()) for key in (*keys, "commit")),
         Heading("Jobs", numeric=True),
@@ -173,7 +170,7 @@ def skipped(record: Record) -> Grid | None:
 
 def data(sweep: Sweep) -> Grid:
     """Which data and splits the jobs had."""
-    found: dict[tuple[str, ...], int] = {}
+    found: Counter[tuple[str, ...]] = Counter()
     for run in sweep.runs:
         told = run.record.data
         if not told:
@@ -183,7 +180,7 @@ def data(sweep: Sweep) -> Grid:
             *(str(told["age_groups"]["scheme"]), str(told.get("leak_control")), str(told.get("split_hash", "-"))),
             str(told.get("split_file", "-")),
         )
-        found[row] = found.get(row, 0) + 1
+        found[row] += 1
     titles = ("Data", "Fingerprint", "Image size", "Age groups", "Leak control", "Split's SHA-256", "Split's manifest")
     rows = tuple((*map(text, row), number(count)) for row, count in found.items())
     return Grid("Data and splits", (*map(Heading, titles), Heading("Jobs", numeric=True)), rows)

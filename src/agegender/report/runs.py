@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from agegender.labels import GENDERS, RACES, UNKNOWN_RACE
-from agegender.record import Record, read_all
+from agegender.record import Record, read_runs
 from agegender.report.paper import MODEL_ORDER
 
 PREDICTIONS = "predictions.csv"
+TASKS = ("age", "gender")
 _LABELS = ("group", "group_predicted", "gender", "gender_predicted", "race")  # columns of names
 
 
@@ -46,6 +47,16 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def hits(self, task: str) -> np.ndarray:
+        """Tell which images are right at `age` or `gender`: bool (N,). Not by probabilities, which a file rounds."""
+        if task == "age":
+            return self.group_predicted == self.group
+        return self.gender_predicted == self.gender
+
+    def probabilities(self, task: str) -> np.ndarray:
+        """Give the probabilities of the age groups or of the genders, (N, C)."""
+        return self.p_group if task == "age" else self.p_gender
 
 
 @dataclass(frozen=True)
@@ -133,11 +144,10 @@ def read_sweep(folder: Path) -> Sweep:
     Raises:
         InputError: a record cannot be read.
     """
-    entries = [(path, entry) for path, entry in read_all(folder) if "eval" not in path.relative_to(folder).parts]
     problems: list[str] = []
     names: dict[bytes, np.ndarray] = {}  # many runs, the same images: their names are kept once
     runs = []
-    for path, record in entries:
+    for path, record in read_runs(folder):
         predictions = None
         if record.status == "complete":
             try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agegender.labels import GENDERS
-from agegender.report.runs import Predictions
+from agegender.report.runs import TASKS, Predictions
 
 NUM_BINS = 15  # of the calibration error, of equal width; Guo et al. 2017
 _BIN_ENDS = np.linspace(0, 1, NUM_BINS + 1, dtype=np.float32)[1:]  # as exact as the probabilities: 0.2 is no more
@@ -98,8 +98,7 @@ def _sums(predictions: Predictions, counts: np.ndarray | None) -> list[np.ndarra
         _cells(predictions.group, predictions.group_predicted, len(predictions.groups)),
         _cells(predictions.gender, predictions.gender_predicted, len(GENDERS)),
         np.stack([error, error <= _WITHIN], axis=1).astype(np.float32),
-        _gaps(predictions.p_group, predictions.group_predicted == predictions.group),
-        _gaps(predictions.p_gender, predictions.gender_predicted == predictions.gender),
+        *(_gaps(predictions.probabilities(task), predictions.hits(task)) for task in TASKS),
     ]
     columns = np.concatenate(contributions, axis=1)
     if counts is None:

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from agegender.labels import GENDERS, RACES
-from agegender.report.runs import Predictions
+from agegender.report.runs import TASKS, Predictions
 from agegender.report.significance import wilson
 
 LEAST_IMAGES = 20  # of a slice that may be called the worst off
@@ -51,8 +51,7 @@ def slices(runs: Sequence[Predictions]) -> list[Slice]:
         in no slice of a race.
     """
     first = runs[0]
-    age_hits = np.mean([run.group_predicted == run.group for run in runs], axis=0)
-    gender_hits = np.mean([run.gender_predicted == run.gender for run in runs], axis=0)
+    hits_of = [np.mean([run.hits(task) for run in runs], axis=0) for task in TASKS]
     genders, races, groups = (ALL, *GENDERS), (ALL, *RACES), (ALL, *first.groups)
     found = []
     for (g, gender), (r, race), (a, group) in product(enumerate(genders), enumerate(races), enumerate(groups)):
@@ -63,7 +62,7 @@ def slices(runs: Sequence[Predictions]) -> list[Slice]:
             if index:
                 inside &= labels == index - 1
         number = int(inside.sum())
-        hits = [float(values[inside].sum()) for values in (age_hits, gender_hits)]
+        hits = [float(values[inside].sum()) for values in hits_of]
         shares = [value / number if number else float("nan") for value in hits]
         found.append(
             Slice(

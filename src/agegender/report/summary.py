@@ -88,15 +88,7 @@ def _spread(estimate: Estimate, key: str, label: str, analysis: Analysis) -> Spr
     scale = 100 if SCORES[key].unit == "%" else 1
     deviation = None if estimate.deviation is None else scale * estimate.deviation
     interval = None if estimate.interval is None else (scale * estimate.interval[0], scale * estimate.interval[1])
-    return Spread(deviation, interval, _mark(_TASKS.get(key, ""), label, analysis))
-
-
-def _mark(task: str, label: str, analysis: Analysis) -> str:
-    if len(analysis.compared) < 2 or task not in analysis.best:
-        return ""
-    if label == analysis.best[task]:
-        return "best"
-    return "tied" if label in analysis.tied[task] else ""
+    return Spread(deviation, interval, analysis.mark(_TASKS[key], label) if key in _TASKS else "")
 
 
 def _left_out(sweep: Sweep, analysis: Analysis) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from agegender.labels import THRESHOLD_AGE
 from agegender.record import write_atomically
 from agegender.report import faces, formats
 from agegender.report.analysis import TASKS, Analysis, analyse
@@ -20,7 +21,6 @@ from agegender.report.summary import summarise
 from agegender.report.table import Comparison, compare
 from agegender.report.verdict import claim, verdict
 
-THRESHOLD_AGE = 18.0  # years
 _PER_GROUP = 5  # sample faces
 _MISTAKES = 24  # faces of a gallery
 
@@ -81,7 +81,7 @@ def write_report(folder: Path, *, threshold_age: float = THRESHOLD_AGE, read_ima
     write_atomically(report / "pairs.csv", _pairs(analysis))
     contents = document(sweep, analysis, table, said, judged, threshold_age)
     figures = _write_figures(report / "figures", contents.figures)
-    write_atomically(report / "index.html", render(contents))
+    write_atomically(report / "index.html", render(contents, public=True))
     local = report / "local" / "faces.html"
     shown = None if read_image is None else _faces(sweep, analysis, read_image)
     if shown is None:
