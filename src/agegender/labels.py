@@ -8,6 +8,7 @@ from agegender.errors import InputError
 
 MAX_AGE = 120  # years; UTKFace's oldest face is 116, and a larger number in a file name is a mistake
 NUM_AGES = MAX_AGE + 1  # A: one entry per year of age, 0 to 120
+NUM_YEARS = 101  # Y: ages as classes, 0 to 100; the few older faces count as 100
 NUM_GROUPS = 8  # G, in every scheme
 GENDERS = ("male", "female")
 RACES = ("White", "Black", "Asian", "Indian", "Others")

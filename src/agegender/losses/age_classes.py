@@ -1,0 +1,52 @@
+"""What methods share that classify ages in years; Rothe et al. 2018 read them as an expectation."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from agegender.labels import NUM_GROUPS, NUM_YEARS
+from agegender.losses.base import AgePrediction
+from agegender.losses.classification import Classification
+
+
+class AgeClasses(Classification):
+    """A method whose outputs are logits of the Y ages 0 to 100; an older face counts as 100.
+
+    Groups are decoded with the groups' prior taken out as far as `logit_adjustment` says; years are the expectation
+    with the prior left in, which is what errors in years are measured against. Both are sums of products, not matrix
+    products: those would be rounded to bfloat16 where a run's precision says so, to a quarter of a year.
+
+    Args:
+        options: see `Classification`.
+    """
+
+    coarse_years = False
+    ages: Tensor
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(NUM_YEARS, **options)
+        self.register_buffer("ages", torch.arange(NUM_YEARS, dtype=torch.float32), persistent=False)
+
+    def class_groups(self) -> Tensor:
+        return self.group_of_age[:NUM_YEARS]
+
+    def age_classes(self, years: Tensor) -> Tensor:
+        """Give the class of each true age, int64 (B,)."""
+        return years.clamp(max=NUM_YEARS - 1)
+
+    def expectation(self, probabilities: Tensor) -> Tensor:
+        """Give the expected age in years, (B,), of the ages' probabilities (B, Y)."""
+        return (probabilities * self.ages).sum(dim=1)
+
+    def group_probabilities(self, logits: Tensor) -> Tensor:
+        """Sum the ages' probabilities over their groups, (B, Y) to (B, G); ages that the scheme drops are left out."""
+        groups = self.class_groups()
+        members = groups[:, None] == torch.arange(NUM_GROUPS, device=groups.device)  # (Y, G)
+        probabilities = logits.masked_fill(groups < 0, -math.inf).softmax(dim=1)  # (B, Y)
+        return (probabilities[:, :, None] * members).sum(dim=1)
+
+    def decode(self, outputs: Tensor) -> AgePrediction:
+        group = self.group_probabilities(self.balanced_logits(outputs))
+        return AgePrediction(group, self.expectation(self.trained_logits(outputs).softmax(dim=1)))

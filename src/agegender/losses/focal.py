@@ -1,0 +1,35 @@
+"""Focal loss over the age groups; Lin et al. 2017, eq. 4, with a softmax in place of their sigmoid."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from agegender.losses.classification import check_number
+from agegender.losses.group_classes import GroupClasses
+
+
+class Focal(GroupClasses):
+    """Cross-entropy over the G groups times (1 - p)^gamma, p being the probability of the true group.
+
+    An image that is told well counts for little. The alpha of eq. 5 is `weighting`.
+
+    Args:
+        gamma: at least 0, which is the cross-entropy; 2 is what Lin et al. found best.
+        options: see `Classification`.
+
+    Raises:
+        InputError: an option is out of its range.
+    """
+
+    def __init__(self, *, gamma: float = 2.0, **options: Any) -> None:
+        super().__init__(**options)
+        check_number("gamma", gamma, example=2)
+        self.gamma = gamma
+
+    def forward(self, outputs: Tensor, group: Tensor, years: Tensor) -> Tensor:
+        losses = functional.cross_entropy(self.trained_logits(outputs), group, reduction="none")  # (B,), -log p
+        # Never quite 0, where the slope of a power below 1 is infinite and the gradient not a number.
+        missing = (-torch.expm1(-losses)).clamp(min=torch.finfo(losses.dtype).tiny)  # (B,), 1 - p
+        return self.reduce(missing**self.gamma * losses, group)

@@ -1,0 +1,46 @@
+"""OR-CNN: one binary output per age; Niu et al. 2016, "Ordinal regression with multiple output CNN"."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from agegender.errors import InputError
+from agegender.losses.ordinal import NUM_TASKS, Ordinal
+
+IMPORTANCES = ("none", "sqrt")
+
+
+class OrCnn(Ordinal):
+    """Sum over the tasks of lambda_k times the cross-entropy of "older than k", the lambda_k summing to 1.
+
+    Their softmax over two outputs per task is a sigmoid of the difference: one output is enough.
+
+    Args:
+        importance: lambda_k of the tasks. `none`: 1 / T each. `sqrt`, theirs: proportional to the root of the number
+            of training images that are k years old; no image counts as one, else nothing would train the task.
+        gender_weight: of the gender loss, beside the age loss's 1.
+
+    Attributes:
+        task_weights: (T,) lambda_k times T: 1 in the mean.
+
+    Raises:
+        InputError: no such importance.
+    """
+
+    task_weights: Tensor
+
+    def __init__(self, *, importance: str = "none", gender_weight: float = 1.0) -> None:
+        super().__init__(NUM_TASKS, gender_weight=gender_weight)
+        if importance not in IMPORTANCES:
+            raise InputError(f"loss.importance={importance}: choose one of {', '.join(IMPORTANCES)}")
+        self.importance = importance
+        self.register_buffer("task_weights", torch.ones(NUM_TASKS))
+
+    def prepare(self, age_counts: Tensor, group_of_age: Tensor) -> None:
+        super().prepare(age_counts, group_of_age)
+        if self.importance == "sqrt":
+            roots = age_counts[:NUM_TASKS].clamp(min=1).float().sqrt()
+            self.task_weights.copy_(roots / roots.mean())
+
+    def forward(self, outputs: Tensor, group: Tensor, years: Tensor) -> Tensor:
+        return functional.binary_cross_entropy_with_logits(outputs, self.older(years), weight=self.task_weights)

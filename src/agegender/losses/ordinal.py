@@ -1,0 +1,79 @@
+"""What ordinal methods share: one binary task per age, "is the face older than k years?", k = 0 to 99."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from agegender.labels import NUM_AGES, NUM_GROUPS, NUM_YEARS
+from agegender.losses.base import AgePrediction, Method
+
+NUM_TASKS = NUM_YEARS - 1  # T: the oldest class, 100 years and more, has no age above it
+_NO_MASS = 1e-6  # below this a sum of differences of float32 probabilities is rounding
+
+
+class Ordinal(Method):
+    """A method that answers T = 100 questions y > k; an older face counts as 100.
+
+    The loss is the mean of the cross-entropies of all answers. With a sum over the tasks it would begin at 69 beside
+    the gender loss's 0.69; so both begin at 0.69, and the learning rate means the same as with other losses. Adam is
+    indifferent to a common factor: `gender_weight=0.01` has the balance of a sum.
+
+    Args:
+        num_outputs: width of the age head.
+        gender_weight: of the gender loss, beside the age loss's 1.
+    """
+
+    coarse_years = False
+    thresholds: Tensor
+
+    def __init__(self, num_outputs: int = NUM_TASKS, *, gender_weight: float = 1.0) -> None:
+        super().__init__(num_outputs, gender_weight=gender_weight)
+        self.register_buffer("thresholds", torch.arange(NUM_TASKS), persistent=False)
+
+    def older(self, years: Tensor) -> Tensor:
+        """Answer the questions for true ages, int64 (B,): 1 where y > k, else 0, float32 (B, T)."""
+        return (years[:, None] > self.thresholds).float()
+
+    def logits(self, outputs: Tensor) -> Tensor:
+        """Give one logit per task, (B, T), of raw outputs (B, num_outputs)."""
+        return outputs
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """Give P(y > k), (B, T), of raw outputs (B, num_outputs)."""
+        return self.logits(outputs).sigmoid()
+
+    def forward(self, outputs: Tensor, group: Tensor, years: Tensor) -> Tensor:
+        return functional.binary_cross_entropy_with_logits(self.logits(outputs), self.older(years))
+
+    def group_probabilities(self, older: Tensor, years: Tensor) -> Tensor:
+        """Give the probabilities of the groups, (B, G), rows sum to 1.
+
+        P(y = k) = P(y > k - 1) - P(y > k) is summed over each group's ages, which leaves P(older than the age before
+        its first) - P(older than its last). Answers that contradict each other can make that negative; it counts as 0
+        then. Ages that the scheme drops belong to no group; a face that has nothing but those is given to the group
+        whose ages are the nearest to its years.
+
+        Args:
+            older: (B, T) P(y > k).
+            years: (B,) predicted ages.
+        """
+        groups = self.group_of_age[:NUM_YEARS]
+        members = groups[:, None] == torch.arange(NUM_GROUPS, device=groups.device)  # (Y, G)
+        # P(y > -1) = 1 and P(y > 100) = 0.
+        of_age = functional.pad(older, (1, 0), value=1.0) - functional.pad(older, (0, 1))  # (B, Y)
+        # Not a matrix product, which mixed precision would compute in bfloat16.
+        of_group = (of_age[:, :, None] * members).sum(dim=1).clamp(min=0)  # (B, G)
+        total = of_group.sum(dim=1, keepdim=True)
+        nearest = functional.one_hot(self._nearest_group(years), NUM_GROUPS)
+        return torch.where(total > _NO_MASS, of_group / total.clamp(min=_NO_MASS), nearest.to(of_group.dtype))
+
+    def _nearest_group(self, years: Tensor) -> Tensor:
+        """Give int64 (B,) groups of the nearest age in a group; of two equally near the younger."""
+        ages = torch.arange(NUM_AGES, device=years.device)
+        distance = (years[:, None] - ages).abs().masked_fill(self.group_of_age < 0, NUM_AGES)  # (B, A)
+        return self.group_of_age[distance.argmin(dim=1)].clamp(min=0)  # without `prepare` no age has a group
+
+    def decode(self, outputs: Tensor) -> AgePrediction:
+        older = self.probabilities(outputs)
+        years = (older > 0.5).sum(dim=1).to(older.dtype)  # the rank: how many tasks say yes
+        return AgePrediction(self.group_probabilities(older, years), years)

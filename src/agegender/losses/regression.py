@@ -1,0 +1,62 @@
+"""Regression: the age in years is the output itself; Yi et al. 2014."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from agegender.labels import NUM_AGES, NUM_GROUPS, NUM_YEARS
+from agegender.losses.base import AgePrediction, Method
+from agegender.losses.classification import check_choice
+
+NORMS = ("l1", "mse")
+
+
+class Regression(Method):
+    """One output: the age in standard deviations from the mean of the training ages.
+
+    The group is that of the predicted age, rounded to a year (a half goes to the younger), or where the scheme drops
+    this age that of the nearest age with a group. Its probability is given as 1, which says nothing of how sure the
+    prediction is: it is not calibrated.
+
+    Args:
+        norm: `l1`, the absolute error, or `mse`, the squared error, of standardized years.
+        gender_weight: of the gender loss, beside the age loss's 1.
+
+    Attributes:
+        mean_years: () mean of the training ages.
+        std_years: () their standard deviation; 1 where they are all the same.
+    """
+
+    coarse_years = False
+    mean_years: Tensor
+    std_years: Tensor
+
+    def __init__(self, *, norm: str = "l1", gender_weight: float = 1.0) -> None:
+        super().__init__(1, gender_weight=gender_weight)
+        check_choice("norm", norm, NORMS)
+        self.norm = norm
+        self.register_buffer("mean_years", torch.zeros(()))
+        self.register_buffer("std_years", torch.ones(()))
+
+    def prepare(self, age_counts: Tensor, group_of_age: Tensor) -> None:
+        super().prepare(age_counts, group_of_age)
+        counts = torch.where(group_of_age >= 0, age_counts, 0).double()  # (A,) of the ages that are trained on
+        ages, num_images = torch.arange(NUM_AGES, device=counts.device), counts.sum().clamp(min=1)
+        mean = (counts * ages).sum() / num_images
+        variance = (counts * (ages - mean) ** 2).sum() / num_images
+        self.mean_years.copy_(mean)
+        self.std_years.copy_(torch.where(variance > 0, variance.sqrt(), 1.0))
+
+    def forward(self, outputs: Tensor, group: Tensor, years: Tensor) -> Tensor:
+        target = (years.to(outputs.dtype) - self.mean_years) / self.std_years
+        loss = functional.l1_loss if self.norm == "l1" else functional.mse_loss
+        return loss(outputs.squeeze(1), target)
+
+    def decode(self, outputs: Tensor) -> AgePrediction:
+        years = (outputs.squeeze(1) * self.std_years + self.mean_years).clamp(0, NUM_YEARS - 1)
+        ages = torch.arange(NUM_AGES, device=years.device)
+        distance = (years[:, None] - ages).abs().masked_fill(self.group_of_age < 0, math.inf)  # (B, A)
+        group = self.group_of_age[distance.argmin(dim=1)]  # the first of equals: the younger
+        return AgePrediction((group[:, None] == torch.arange(NUM_GROUPS, device=years.device)).to(years.dtype), years)
