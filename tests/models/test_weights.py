@@ -1,6 +1,7 @@
 """Tests of pretrained weights: from a file, from torchvision, and everything that is neither."""
 
 import io
+import sys
 from collections.abc import Callable
 from email.message import Message
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.error import URLError
 import pytest
 import torch
 import torchvision
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agegender import build
@@ -139,6 +141,27 @@ def test_a_file_that_is_no_weights_is_refused(tmp_path: Path, content: bytes) ->
 def test_a_truncated_file_of_weights_is_refused(tmp_path: Path, imagenet_file: Path) -> None:
     (tmp_path / "half.pth").write_bytes(imagenet_file.read_bytes()[:1_000_000])
     assert "half.pth is not a file of weights" in refusal(lambda: resnet18(tmp_path / "half.pth"))
+
+
+def test_a_file_of_safetensors_gives_the_same_as_one_of_pytorch(tmp_path: Path) -> None:
+    original = levi_hassner(None).state_dict()
+    save_file(original, tmp_path / "weights.safetensors")
+    loaded = levi_hassner(tmp_path / "weights.safetensors").state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in original.items())
+
+
+@pytest.mark.parametrize("length", [0, 5, 1000])
+def test_a_truncated_file_of_safetensors_is_refused(tmp_path: Path, length: int) -> None:
+    save_file({"weight": torch.zeros(1000)}, tmp_path / "whole.safetensors")
+    path = tmp_path / "half.safetensors"
+    path.write_bytes((tmp_path / "whole.safetensors").read_bytes()[:length])
+    assert f"{path} is not a file of weights" in refusal(lambda: levi_hassner(path))
+
+
+def test_without_safetensors_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "weights.safetensors").touch()
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    assert "pip install 'agegender[timm]'" in refusal(lambda: levi_hassner(tmp_path / "weights.safetensors"))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def gmacs(build: Callable[[int], nn.Module], image_size: int) -> float:
 
 
 def layers(build: Callable[[int], nn.Module], image_size: int) -> list[dict[str, Any]]:
-    """List what one image goes through: modules without modules inside, in order of execution.
+    """List what one image goes through: modules without modules inside or with weights of their own, as executed.
 
     Args:
         build: gives the network for an image size.
@@ -43,9 +43,10 @@ def layers(build: Callable[[int], nn.Module], image_size: int) -> list[dict[str,
         before[name] = counter.get_total_flops()
 
     def end(name: str, module: nn.Module, _: Any, output: Any) -> None:
-        new = {id(weight): weight.numel() for weight in module.parameters() if id(weight) not in counted}
+        own = module.parameters(recurse=False)
+        new = {id(weight): weight.numel() for weight in own if id(weight) not in counted}
         counted.update(new)
-        macs = (counter.get_total_flops() - before[name]) // 2
+        macs = (counter.get_total_flops() - before[name]) // 2 if next(module.children(), None) is None else 0
         shape = list(output.shape[1:]) if isinstance(output, torch.Tensor) else []
         layer = {"name": name, "kind": type(module).__name__, "output": shape}
         found.append(layer | {"num_params": sum(new.values()), "macs": macs})
@@ -53,7 +54,8 @@ def layers(build: Callable[[int], nn.Module], image_size: int) -> list[dict[str,
     with torch.device("meta"):
         network = build(image_size)
     for name, module in network.named_modules():
-        if next(module.children(), None) is None:
+        has_weights = name and next(module.parameters(recurse=False), None) is not None
+        if next(module.children(), None) is None or has_weights:
             module.register_forward_pre_hook(partial(begin, name))
             module.register_forward_hook(partial(end, name))
     with FlopCounterMode(display=False) as counter:
@@ -96,7 +98,7 @@ def _refusal(build: Callable[[int], nn.Module], image_size: int) -> str | None:
         _forward(network, image_size)
     except InputError:
         raise
-    except (RuntimeError, ValueError) as error:  # what PyTorch raises where a pooling or a layer gets no pixels
+    except (RuntimeError, ValueError, AssertionError) as error:  # what PyTorch and timm raise at a size too small
         return first_line(error)
     return None
 

@@ -2,6 +2,7 @@
 
 import pickle
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
 
@@ -18,7 +19,13 @@ UNREADABLE = (
 _PREFIXES = ("module.", "_orig_mod.", "network.")  # what wrappers put before a network's own names
 
 
-def load_pretrained(network: nn.Module, weights: str | None, torchvision_name: str | None = None) -> None:
+def load_pretrained(
+    network: nn.Module,
+    weights: str | None,
+    torchvision_name: str | None = None,
+    *,
+    convert: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None,
+) -> None:
     """Load weights into a network; its outputs stay as they are if the file's have another shape.
 
     Args:
@@ -26,6 +33,7 @@ def load_pretrained(network: nn.Module, weights: str | None, torchvision_name: s
         weights: a file (a state dict, or a checkpoint that holds one), torchvision's name such as IMAGENET1K_V1 or
             DEFAULT, or None to leave the network alone.
         torchvision_name: torchvision's name of the architecture, if it has one.
+        convert: from a file's names and shapes to the network's, if they can differ.
 
     Raises:
         InputError: no such file or name, it cannot be fetched, or it belongs to another architecture.
@@ -41,21 +49,35 @@ def load_pretrained(network: nn.Module, weights: str | None, torchvision_name: s
         raise InputError(
             f"model.weights={weights} is not a file, and this network has no published weights; give a file"
         )
-    _load(network, state, weights)
+    _load(network, state if convert is None else convert(state), weights)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Read a state dict, bare or inside a checkpoint.
+    """Read a state dict, bare, inside a checkpoint, or in a file of safetensors.
 
     Raises:
         InputError: the file holds no weights that can be read safely.
     """
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         state = content.get("state_dict", content)
         return {key: value for key, value in state.items() if isinstance(value, Tensor)}
     except UNREADABLE as error:
         raise InputError(f"{path} is not a file of weights ({first_line(error)}); give a PyTorch state dict") from error
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise InputError(f"{path} needs the extra: pip install 'agegender[timm]', or give a .pth file") from error
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path} is not a file of weights ({first_line(error)}); is it complete?") from error
 
 
 def _fetch(torchvision_name: str, weights: str) -> dict[str, Tensor]:
