@@ -1,5 +1,6 @@
 """Tests of conf/: every file composes and passes the check, and options of a group can stand in for each other."""
 
+import inspect
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+from agegender import build
 from agegender import config as schema
+from agegender.losses.classification import Classification
 
 CONF = Path(__file__).parents[1] / "conf"
-GROUPS = ("data", "model", "loss", "optimizer", "trainer", "logger")
+GROUPS = ("data", "model", "loss", "optimizer", "schedule", "augment", "trainer", "logger")
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml"))
 
 
@@ -47,7 +50,7 @@ def test_every_experiment_can_be_debugged(experiment: str, debug: str) -> None:
     assert config["name"] == "debug" and config["resume"] is False
 
 
-@pytest.mark.parametrize("group", ["data", "trainer", "logger", "optimizer"])
+@pytest.mark.parametrize("group", ["data", "trainer", "logger", "augment"])
 def test_all_options_of_a_group_have_the_same_keys(group: str) -> None:
     keys = {option: plain(f"{group}={option}")[group].keys() for option in options_of(group)}
     for first, second in pairwise(keys):
@@ -61,12 +64,21 @@ def test_all_options_of_a_group_have_the_same_keys(group: str) -> None:
         ("model", "weights"),
         ("model", "compile"),
         ("loss", "gender_weight"),
-        ("loss", "normalization"),
+        ("optimizer", "lr"),
+        ("optimizer", "weight_decay"),
     ],
 )
 def test_every_option_has_the_keys_that_a_sweep_over_the_group_may_set(group: str, key: str) -> None:
     lacking = [option for option in options_of(group) if key not in plain(f"{group}={option}")[group]]
     assert lacking == []
+
+
+@pytest.mark.parametrize("loss", options_of("loss"))
+def test_every_method_that_classifies_ends_with_the_options_against_imbalance(loss: str) -> None:
+    config = plain(f"loss={loss}")
+    options = [key for key in inspect.signature(Classification).parameters if key != "num_outputs"]
+    if isinstance(build.make_method(config), Classification):
+        assert list(config["loss"])[-len(options) :] == options
 
 
 def test_a_key_of_every_model_can_be_set_with_every_model() -> None:
@@ -125,8 +137,9 @@ def test_the_experiment_of_table_2_changes_nothing_of_the_protocol_but_its_name(
 
 def test_the_losses_differ_in_the_weighting_alone() -> None:
     one, other = plain("loss=plain")["loss"], plain("loss=weighted")["loss"]
-    assert {key for key in one if one[key] != other[key]} == {"weighted"}
-    assert other["weighted"] is True and other["normalization"] == "images"
+    assert {key for key in one if one[key] != other[key]} == {"weighting"}
+    assert (one["weighting"], other["weighting"]) == ("none", "inverse")
+    assert other["normalization"] == "images" and other["logit_adjustment"] == 0
 
 
 def test_a_single_runs_directory_tells_its_name_model_loss_and_seed() -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from agegender import build
+from agegender.augment import Augment
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.labels import age_groups
 from agegender.losses.cross_entropy import CrossEntropy
@@ -179,11 +180,84 @@ def test_the_seed_also_decides_what_dropout_leaves_out(tmp_path: Path) -> None:
 
 def test_a_weight_is_trained_that_the_optimizer_of_the_configuration_was_given(tmp_path: Path) -> None:
     module, _ = trained(configuration("optimizer.lr=0.03", "trainer.max_epochs=1"), tmp_path)
-    optimizer = module.configure_optimizers()
+    optimizer = module.make_optimizer()
     assert type(optimizer) is torch.optim.Adam
-    given = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
-    assert given == {id(weight) for weight in module.network.parameters()}
-    assert [group["lr"] for group in optimizer.param_groups] == [0.03]
+    given = [id(weight) for group in optimizer.param_groups for weight in group["params"]]
+    assert sorted(given) == sorted(id(weight) for weight in module.network.parameters())
+    assert {group["lr"] for group in optimizer.param_groups} == {0.03}
+
+
+def test_a_methods_own_parameters_are_trained_with_the_network(tmp_path: Path) -> None:
+    module, _ = trained(configuration("loss=coral", "trainer.max_epochs=1"), tmp_path)
+    given = {id(weight) for group in module.make_optimizer().param_groups for weight in group["params"]}
+    own = list(module.method.parameters())
+    assert own and {id(weight) for weight in own} <= given
+    assert all(weight.abs().sum() > 0 for weight in own), "they begin at 0"
+
+
+def test_biases_and_normalizations_do_not_decay() -> None:
+    module = build.make_module(configuration("optimizer=adamw", "optimizer.weight_decay=0.1"))
+    decay = {
+        id(weight): group["weight_decay"]
+        for group in module.make_optimizer().param_groups
+        for weight in group["params"]
+    }
+    found = {name: decay[id(weight)] for name, weight in module.network.named_parameters()}
+    assert {value for name, value in found.items() if name.endswith("bias")} == {0.0}
+    assert {value for name, value in found.items() if name.endswith("weight")} == {0.1}
+
+
+def test_a_schedule_moves_the_learning_rate_at_every_step_and_ends_at_nothing(tmp_path: Path) -> None:
+    _, trainer = trained(configuration("schedule=one_cycle", "schedule.warmup=0.5"), tmp_path)
+    (scheduler,) = (entry.scheduler for entry in trainer.lr_scheduler_configs)
+    assert scheduler.last_epoch == 6  # 2 epochs of 3 batches
+    assert trainer.optimizers[0].param_groups[0]["lr"] == 0.0
+
+
+def test_training_images_are_augmented_and_evaluated_ones_are_not() -> None:
+    network = Fixed(torch.zeros(2, 8), torch.zeros(2, 2))
+    module = AgeGenderModule(network, CrossEntropy(), augment=Augment(flip=1.0))
+    batch = batch_of(2, 0)
+    module(batch["images"])
+    plain = network.seen
+    module.training_step(batch)
+    assert plain is not None and network.seen is not None
+    assert torch.equal(network.seen, plain.flip(3))
+    module.validation_step(batch)
+    assert torch.equal(network.seen, plain)
+
+
+def test_a_mixed_batch_pays_each_images_loss_by_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    age, gender = torch.randn(3, 8), torch.randn(3, 2)
+    module = AgeGenderModule(Fixed(age, gender), CrossEntropy(), augment=Augment(mixup=1.0))
+    partner = torch.tensor([2, 0, 1])
+    monkeypatch.setattr(Augment, "mix", lambda self, images: (images, partner, 0.75))
+    batch = batch_of(3, 0)
+
+    def loss(order: Tensor) -> Tensor:
+        both = ((age, batch["group"]), (gender, batch["gender"]))
+        return sum(torch.nn.functional.cross_entropy(outputs, labels[order]) for outputs, labels in both)  # pyright: ignore
+
+    expected = 0.75 * loss(torch.arange(3)) + 0.25 * loss(partner)
+    torch.testing.assert_close(module.training_step(batch), expected)
+
+
+class LeftSide(nn.Module):
+    """Its outputs are the mean of an image's left half, and of its right half."""
+
+    def forward(self, images: Tensor) -> FaceOutputs:
+        middle = images.shape[3] // 2
+        halves = torch.stack([images[..., :middle].mean((1, 2, 3)), images[..., middle:].mean((1, 2, 3))], dim=1)
+        return FaceOutputs(halves.repeat(1, 4), halves)
+
+
+def test_the_flip_at_test_time_averages_the_outputs_of_an_image_and_its_mirror_image() -> None:
+    images = torch.randint(0, 256, (3, 3, 4, 4), dtype=torch.uint8)
+    module = AgeGenderModule(LeftSide(), CrossEntropy(), test_time_flip=True)
+    train = module.train()(images).gender
+    evaluated = module.eval()(images).gender
+    torch.testing.assert_close(evaluated, (train + train.flip(1)) / 2)
+    assert not torch.equal(evaluated, train)
 
 
 def test_a_training_run_logs_the_losses_and_scores_of_both_tasks(tmp_path: Path) -> None:

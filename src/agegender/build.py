@@ -16,6 +16,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import RichProgressBar
 from torch import nn
 
+from agegender.augment import Augment
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.source import draw_faces
 from agegender.errors import InputError, describe, first_line
@@ -121,8 +122,17 @@ def make_module(config: dict[str, Any]) -> AgeGenderModule:
     measure.check_image_size(builder, image_size, _short_name(config["model"]))
     lightning.seed_everything(config["seed"], workers=True, verbose=False)
     network = _build_network(config["model"], method.num_outputs, image_size)
-    optimizer = _instantiate(config["optimizer"], _convert_="all")
-    module = AgeGenderModule(network, method, optimizer, config=config, seed=config["seed"])
+    _check_target(config["augment"], Augment)
+    module = AgeGenderModule(
+        network,
+        method,
+        _instantiate(config["optimizer"], _convert_="all"),
+        schedule=_instantiate(config["schedule"], _convert_="all"),
+        augment=_instantiate(config["augment"]),
+        test_time_flip=config["test_time_flip"],
+        config=config,
+        seed=config["seed"],
+    )
     if config["ckpt_path"] is not None:
         load_state(module, Path(config["ckpt_path"]).expanduser())
     return module
@@ -189,7 +199,8 @@ def load_module(path: Path) -> AgeGenderModule:
     config = read_checkpoint_config(path)
     method = make_method(config)
     network = network_builder(config, method.num_outputs)(config["data"]["image_size"])
-    module = AgeGenderModule(network, method, config=config)
+    flip = config.get("test_time_flip", False)  # a checkpoint may be older than the key
+    module = AgeGenderModule(network, method, test_time_flip=flip, config=config)
     load_state(module, path)
     return module.eval()
 

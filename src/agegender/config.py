@@ -77,6 +77,26 @@ class Optimizer(_Keys):
     lr: Annotated[float, Field(gt=0.0)]
 
 
+class Schedule(_Keys):
+    """Keys of options of `schedule`."""
+
+    warmup: _Share = 0.0
+    final: _Share = 1.0
+
+
+class Augment(_Keys):
+    """Keys of every option of `augment`."""
+
+    flip: _Share
+    shift: Annotated[float, Field(ge=0.0, lt=1.0)]
+    rotate: Annotated[float, Field(ge=0.0, le=180.0)]
+    scale: Annotated[float, Field(ge=0.0, lt=1.0)]
+    brightness: Annotated[float, Field(ge=0.0)]
+    contrast: _Share
+    erase: _Share
+    mixup: Annotated[float, Field(ge=0.0)]
+
+
 class Trainer(_Keys):
     """Lightning's arguments; a key added with + is passed on as it is."""
 
@@ -128,11 +148,15 @@ class Config(BaseModel):
     ckpt_path: str | None
     tags: list[str]
     monitor: Literal[MONITORS]  # pyright: ignore[reportInvalidTypeForm]
+    test_time_flip: bool = False
+    weight_averaging: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     early_stopping: _Positive | None
     data: Data
     model: Model
     loss: Loss
     optimizer: Optimizer
+    schedule: Schedule | None = None  # checkpoints may be older than these two, and are evaluated
+    augment: Augment | None = None
     trainer: Trainer
     logger: Logger
     report: Report = Report()

@@ -54,6 +54,7 @@ def evaluate(request: dict[str, Any]) -> Record:
     build.quiet_libraries()
     config = _merge(build.read_checkpoint_config(path), request)
     module = build.load_module(path)
+    module.test_time_flip = config.get("test_time_flip", False)
     datamodule = build.make_datamodule(config)
     datamodule.setup()
     folder = _output_folder(request, path, datamodule.manifest_id)
@@ -87,6 +88,8 @@ def _merge(config: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     trainer = {key: value for key, value in request["trainer"].items() if value is not None}
     trainer = {**config["trainer"], "strategy": "auto", "num_nodes": 1, "limit_test_batches": 1.0, **trainer}
     merged = {**config, "data": {**config["data"], **data}, "trainer": {**trainer, "fast_dev_run": False}}
+    if request["test_time_flip"] is not None:
+        merged["test_time_flip"] = request["test_time_flip"]
     schema.check(merged)
     return merged
 

@@ -54,7 +54,8 @@ class FaceGraph(nn.Module):
     def __init__(self, module: AgeGenderModule) -> None:
         super().__init__()
         # Without the trainer that a fitted module holds, and so that the caller's stays as it is.
-        self.module = AgeGenderModule(copy.deepcopy(module.network), copy.deepcopy(module.method)).float().cpu()
+        network, method = copy.deepcopy(module.network), copy.deepcopy(module.method)
+        self.module = AgeGenderModule(network, method, test_time_flip=module.test_time_flip).float().cpu()
         self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

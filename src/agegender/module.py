@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from agegender import metrics
+from agegender.augment import Augment
 from agegender.losses.base import Method
 from agegender.models.heads import FaceOutputs
 
@@ -36,13 +38,25 @@ class _LossTally:
         return {f"{part}/{name}": value for name, value in zip(names, self._sum / self._num, strict=True)}
 
 
+def _parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
+    """Split parameters in two: those that decay with the optimizer's weight decay, and biases and normalizations."""
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    weights = [parameter for parameter in trained if parameter.ndim > 1]
+    others = [parameter for parameter in trained if parameter.ndim <= 1]
+    groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
 class AgeGenderModule(lightning.LightningModule):
     """Trains both tasks of a network with one method for age.
 
     Args:
         network: gives `FaceOutputs` for normalized images.
         method: reads its age outputs.
-        optimizer: makes the optimizer from the parameters; None if nothing is trained.
+        optimizer: makes the optimizer from parameter groups; None if nothing is trained.
+        schedule: makes the scheduler of learning rates from the optimizer and its number of steps; None: constant.
+        augment: changes training images; None: they stay as they are.
+        test_time_flip: in evaluation, read each image and its mirror image and average the outputs.
         config: resolved, in plain containers; travels in the checkpoint.
         seed: of dropout, together with the epoch: a resumed job draws what it would have drawn.
     """
@@ -54,8 +68,11 @@ class AgeGenderModule(lightning.LightningModule):
         self,
         network: nn.Module,
         method: Method,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
+        optimizer: Callable[[Iterable[dict[str, Any]]], Optimizer] | None = None,
         *,
+        schedule: Callable[[Optimizer, int], LRScheduler] | None = None,
+        augment: Augment | None = None,
+        test_time_flip: bool = False,
         config: dict[str, Any] | None = None,
         seed: int = 0,
     ) -> None:
@@ -69,11 +86,21 @@ class AgeGenderModule(lightning.LightningModule):
         self.predictions: list[dict[str, Tensor]] = []
         # Two: a validation may come in the middle of a training epoch.
         self._train_losses, self._eval_losses = _LossTally(), _LossTally()
-        self._optimizer, self._config, self._seed = optimizer, config or {}, seed
+        self._optimizer, self._schedule, self._config, self._seed = optimizer, schedule, config or {}, seed
+        self.augment, self.test_time_flip = augment, test_time_flip
 
     def forward(self, images: Tensor) -> FaceOutputs:
         """Read uint8 (B, 3, H, W); give raw outputs in float32."""
-        outputs = self.network(self._normalize(images))
+        normalized = self._normalize(images)
+        outputs = self._read(normalized)
+        if not self.test_time_flip or self.training:
+            return outputs
+        mirrored = self._read(normalized.flip(3))
+        return FaceOutputs((outputs.age + mirrored.age) / 2, (outputs.gender + mirrored.gender) / 2)
+
+    def _read(self, images: Tensor) -> FaceOutputs:
+        """Read normalized (B, 3, H, W); give raw outputs in float32."""
+        outputs = self.network(images)
         return FaceOutputs(outputs.age.float(), outputs.gender.float())
 
     def _normalize(self, images: Tensor) -> Tensor:
@@ -89,16 +116,33 @@ class AgeGenderModule(lightning.LightningModule):
         rows = rows.sub_(self.mean.repeat(width)).div_(self.std.repeat(width))
         return rows.unflatten(2, (width, 3)).permute(0, 3, 1, 2)
 
-    def configure_optimizers(self) -> Optimizer:
+    def make_optimizer(self) -> Optimizer:
+        """Make the optimizer of network and method, without the schedule, which needs a trainer."""
         assert self._optimizer is not None, "this module was built to be used, not trained"
-        return self._optimizer(self.network.parameters())
+        return self._optimizer(_parameter_groups(self))
+
+    def configure_optimizers(self) -> Any:
+        optimizer = self.make_optimizer()
+        if self._schedule is None:
+            return optimizer
+        scheduler = self._schedule(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(hash((self._seed, self.current_epoch, self.global_rank)))  # integers hash the same everywhere
         self._train_losses.reset()
 
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
-        return self._step(batch, self._train_losses)[0]
+        if self.augment is None:
+            return self._step(batch, self(batch["images"]), self._train_losses)
+        images = self.augment.change(self._normalize(self.augment.move(batch["images"])))
+        if not self.augment.mixup:
+            return self._step(batch, self._read(images), self._train_losses)
+        images, partner, share = self.augment.mix(images)
+        others = {key: value[partner] for key, value in batch.items() if key != "images"}
+        outputs = self._read(images)
+        own, other = (self._step(labels, outputs, self._train_losses) for labels in (batch, others))
+        return share * own + (1 - share) * other
 
     def validation_step(self, batch: dict[str, Tensor]) -> None:
         self._evaluate(batch)
@@ -106,16 +150,16 @@ class AgeGenderModule(lightning.LightningModule):
     def test_step(self, batch: dict[str, Tensor]) -> None:
         self._evaluate(batch)
 
-    def _step(self, batch: dict[str, Tensor], tally: _LossTally) -> tuple[Tensor, FaceOutputs]:
-        outputs = self(batch["images"])
+    def _step(self, batch: dict[str, Tensor], outputs: FaceOutputs, tally: _LossTally) -> Tensor:
         age_loss = self.method(outputs.age, batch["group"], batch["years"])
         gender_loss = functional.cross_entropy(outputs.gender, batch["gender"])
         loss = age_loss + self.method.gender_weight * gender_loss
         tally.add((loss, age_loss, gender_loss), len(batch["group"]))
-        return loss, outputs
+        return loss
 
     def _evaluate(self, batch: dict[str, Tensor]) -> None:
-        _, outputs = self._step(batch, self._eval_losses)
+        outputs = self(batch["images"])
+        self._step(batch, outputs, self._eval_losses)
         age = self.method.decode(outputs.age)
         gender = outputs.gender.softmax(dim=1)
         # Copies: small pieces that stay where a batch came from break up the room that the next batch would take.

@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 
 from agegender import build, timing
@@ -125,7 +125,8 @@ def _fit_and_test(
 ) -> None:
     timer = timing.FitTimer()
     best, last = folder / "checkpoints" / "best.ckpt", folder / "checkpoints" / "last.ckpt"
-    callbacks = [timer, History(record.history), EpochLog(timer), *_checkpoints(config, best.parent)]
+    callbacks = [timer, History(record.history), EpochLog(timer)]
+    callbacks += [*_averaging(config), *_checkpoints(config, best.parent)]
     trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=callbacks, logger=tracker.logger)
     resumed = last.exists()
     if resumed:
@@ -150,6 +151,11 @@ def _fit_and_test(
         "checkpoint_bytes": best.stat().st_size if best.exists() else None,
     }
     record.environment = describe_environment(trainer)
+
+
+def _averaging(config: dict[str, Any]) -> list[lightning.Callback]:
+    decay = config["weight_averaging"]
+    return [] if decay is None else [EMAWeightAveraging(decay=decay)]
 
 
 def _checkpoints(config: dict[str, Any], folder: Path) -> list[lightning.Callback]:

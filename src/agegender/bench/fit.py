@@ -67,7 +67,7 @@ def bare_loop(config: dict[str, Any], settings: Settings) -> float:
     trainer = build.make_trainer(config["trainer"], folder=settings.folder, callbacks=[], logger=False)
     device = trainer.strategy.root_device
     batch, module = _first_batch(datamodule, trainer), module.to(device).train()
-    optimizer = module.configure_optimizers()
+    optimizer = module.make_optimizer()
     start = 0.0
     for step in range(settings.total_steps):
         if step == WARM_STEPS:

@@ -1,0 +1,120 @@
+"""Random changes of training images: a whole batch at once, on its device, each image by chances of its own.
+
+Flips and shifts as in cifar10-airbench (Jordan 2024), random erasing of Zhong et al. 2020, mixup of Zhang et al. 2018.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_ERASED_SIDE = (0.15, 0.45)  # shortest and longest side of an erased rectangle, as a share of the image's
+
+
+class Augment(nn.Module):
+    """Changes images in training; what is 0 is not done.
+
+    Draws from PyTorch's generator of the images' device, which the module seeds at each epoch.
+
+    Args:
+        flip: probability of the mirror image.
+        shift: largest shift along each axis, as a share of the side; the edge is repeated.
+        rotate: largest rotation, in degrees.
+        scale: largest change of size, as a share.
+        brightness: largest change, in standard deviations of a pixel.
+        contrast: largest change, as a share.
+        erase: probability that a rectangle is blanked with the mean colour.
+        mixup: alpha of the Beta distribution that mixes each image, and its loss, with another's.
+    """
+
+    def __init__(
+        self,
+        *,
+        flip: float = 0.0,
+        shift: float = 0.0,
+        rotate: float = 0.0,
+        scale: float = 0.0,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        erase: float = 0.0,
+        mixup: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.flip, self.shift, self.rotate, self.scale = flip, shift, rotate, scale
+        self.brightness, self.contrast, self.erase, self.mixup = brightness, contrast, erase, mixup
+
+    @property
+    def _warps(self) -> bool:
+        return self.rotate > 0 or self.scale > 0
+
+    def move(self, images: Tensor) -> Tensor:
+        """Flip and shift by whole pixels, unless `warp` will: uint8 (B, 3, H, W), as given."""
+        if self._warps or not (self.flip or self.shift):
+            return images
+        num_images, _, height, width = images.shape
+        rows = self._shifted(num_images, height, images.device)
+        columns = self._shifted(num_images, width, images.device)
+        mirrored = torch.rand(num_images, 1, device=images.device) < self.flip
+        columns = torch.where(mirrored, width - 1 - columns, columns)
+        index = torch.arange(num_images, device=images.device)[:, None, None]
+        moved = images.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]]  # (B, H, W, 3)
+        return moved.permute(0, 3, 1, 2)
+
+    def _shifted(self, num_images: int, side: int, device: torch.device) -> Tensor:
+        """Give the row, or column, that each one of a side is taken from: int64 (B, side)."""
+        largest = round(self.shift * side)
+        by = torch.randint(-largest, largest + 1, (num_images, 1), device=device)
+        return (torch.arange(side, device=device) + by).clamp(0, side - 1)
+
+    def change(self, images: Tensor) -> Tensor:
+        """Warp, recolour and erase: normalized (B, 3, H, W), channels last in memory."""
+        if self._warps:
+            images = self._warp(images)
+        if self.brightness or self.contrast:
+            images = images * (1 + self._between(images, self.contrast)) + self._between(images, self.brightness)
+        return self._erase(images) if self.erase else images
+
+    def _between(self, images: Tensor, largest: float) -> Tensor:
+        """Draw a number in [-largest, largest] for each image: (B, 1, 1, 1)."""
+        return (2 * torch.rand(len(images), 1, 1, 1, device=images.device) - 1) * largest
+
+    def _warp(self, images: Tensor) -> Tensor:
+        """Rotate, scale, flip and shift in one interpolation."""
+        angle = self._between(images, math.radians(self.rotate)).flatten()
+        size = 1 / (1 + self._between(images, self.scale).flatten())
+        mirror = torch.where(torch.rand_like(size) < self.flip, -1.0, 1.0)
+        matrix = torch.zeros(len(images), 2, 3, device=images.device)
+        matrix[:, 0, 0], matrix[:, 0, 1] = angle.cos() * size * mirror, -angle.sin() * size
+        matrix[:, 1, 0], matrix[:, 1, 1] = angle.sin() * size * mirror, angle.cos() * size
+        matrix[:, :, 2] = 2 * self.shift * (2 * torch.rand(len(images), 2, device=images.device) - 1)
+        grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
+        warped = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+        return warped.contiguous(memory_format=torch.channels_last)
+
+    def _erase(self, images: Tensor) -> Tensor:
+        num_images, _, height, width = images.shape
+        chosen = torch.rand(num_images, 1, device=images.device) < self.erase
+        rows, columns = self._interval(num_images, height, images), self._interval(num_images, width, images)
+        inside = (rows & chosen)[:, None, :, None] & columns[:, None, None, :]  # (B, 1, H, W)
+        return images.masked_fill(inside, 0.0)
+
+    def _interval(self, num_images: int, side: int, images: Tensor) -> Tensor:
+        """Draw an interval of a side for each image: (B, side), whether a pixel is inside."""
+        shortest, longest = _ERASED_SIDE
+        length = side * (shortest + (longest - shortest) * torch.rand(num_images, 1, device=images.device))
+        middle = side * torch.rand(num_images, 1, device=images.device)
+        return (torch.arange(side, device=images.device) - middle).abs() < length / 2
+
+    def mix(self, images: Tensor) -> tuple[Tensor, Tensor, float]:
+        """Mix each image with another of the batch.
+
+        Args:
+            images: normalized (B, 3, H, W).
+
+        Returns:
+            The mixed images; int64 (B,), each image's partner; the image's own share, in [0, 1].
+        """
+        share = float(torch.distributions.Beta(self.mixup, self.mixup).sample())
+        partner = torch.randperm(len(images), device=images.device)
+        return images * share + images[partner] * (1 - share), partner, share
