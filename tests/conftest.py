@@ -1,17 +1,32 @@
-"""What several test files need: small face pictures of noise, so that no two look alike."""
+"""What several test files need: configurations, and small face pictures of noise, so that no two look alike."""
 
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from PIL import Image
 
 torch.set_num_threads(1)  # small networks: with more, the workers of a parallel test run wait for each other
 
+CONF = Path(__file__).parents[1] / "conf"
 WriteFaces = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def composed() -> Callable[..., dict[str, Any]]:
+    """Compose conf/train.yaml with overrides, as train.py does, to plain containers."""
+
+    def compose_training(*overrides: str) -> dict[str, Any]:
+        with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+            return OmegaConf.to_container(compose("train", list(overrides)), resolve=True)  # pyright: ignore
+
+    return compose_training
 
 
 def face_name(age: int, gender: int, number: int, race: int = 0) -> str:

@@ -14,6 +14,7 @@ from agegender import build
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.errors import InputError
 from agegender.labels import age_groups
+from agegender.precision import choose_precision
 
 CONF = Path(__file__).parents[1] / "conf"
 SIZE = 35  # pixels; levi_hassner's smallest
@@ -227,7 +228,7 @@ def test_a_data_module_is_given_the_configurations_values(tmp_path: Path) -> Non
 @pytest.mark.parametrize("precision", ["32-true", "16-mixed", 16])
 @pytest.mark.parametrize("accelerator", ["cpu", "gpu", "auto"])
 def test_a_precision_that_is_asked_for_is_taken(precision: str | int, accelerator: str) -> None:
-    assert build.choose_precision(precision, accelerator) == precision
+    assert choose_precision(precision, accelerator) == precision
 
 
 @pytest.mark.parametrize(
@@ -257,7 +258,7 @@ def test_the_automatic_precision_is_bfloat16_where_the_hardware_that_is_used_com
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: cuda_bfloat16)
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: cpu_bfloat16, raising=False)
-    assert build.choose_precision("auto", accelerator) == expected
+    assert choose_precision("auto", accelerator) == expected
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def options_of(group: str) -> list[str]:
 def test_every_file_of_conf_is_an_option_of_a_known_group_or_an_entry_point() -> None:
     found = {path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml")}
     assert found == {"train.yaml", "eval.yaml"} | {f"{group}/{option}.yaml" for group, option in OPTIONS}
-    assert {group for group, _ in OPTIONS} == {*GROUPS, "experiment", "debug"}
+    assert {group for group, _ in OPTIONS} == {*GROUPS, "experiment", "without", "debug"}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids="/".join)
@@ -128,6 +128,26 @@ def test_an_experiment_sweeps_five_networks_and_two_losses_by_itself(experiment:
     assert sorted(hydra.sweeper.params.model.split(",")) == sorted(models)
     assert hydra.sweeper.params.loss.split(",") == ["plain", "weighted"]
     assert set(hydra.sweeper.params) == {"model", "loss"}
+
+
+@pytest.mark.parametrize("without", options_of("without"))
+def test_each_part_of_the_recipe_can_be_left_out_and_nothing_else_changes(without: str) -> None:
+    whole, rest = plain("experiment=fast"), plain("experiment=fast", f"without={without}")
+    schema.check(rest)
+    changed = {difference.split("=")[0].split(".")[0] for difference in schema.differences(whole, rest)}
+    assert len(changed) == (without != "nothing"), changed
+
+
+def test_the_ablation_and_the_comparison_of_methods_leave_out_no_option() -> None:
+    ablation = composed("experiment=ablation", hydra_too=True).hydra.sweeper.params
+    assert sorted(ablation.without.split(",")) == options_of("without")
+    methods = composed("experiment=methods", hydra_too=True).hydra.sweeper.params
+    assert sorted(methods.loss.split(",")) == options_of("loss")
+
+
+def test_the_balanced_experiment_is_the_best_one_with_another_decision() -> None:
+    found = schema.differences(plain("experiment=best"), plain("experiment=balanced"))
+    assert [difference.split("=")[0] for difference in found] == ["loss.adjust", "loss.logit_adjustment"]
 
 
 def test_the_experiment_of_table_2_changes_nothing_of_the_protocol_but_its_name() -> None:

@@ -24,6 +24,7 @@ from agegender.losses.base import Method
 from agegender.models import measure
 from agegender.models.weights import UNREADABLE, read_state
 from agegender.module import AgeGenderModule
+from agegender.precision import choose_precision, uses_gpu
 
 
 def quiet_libraries() -> None:
@@ -194,9 +195,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def load_module(path: Path) -> AgeGenderModule:
-    """Build network and method as a checkpoint's configuration says, and load its weights."""
+def load_module(path: Path, *, loss: dict[str, Any] | None = None) -> AgeGenderModule:
+    """Build network and method as a checkpoint's configuration says, and load its weights.
+
+    Args:
+        path: of the checkpoint.
+        loss: configuration of the method, where it is to decode in another way; None: as in the checkpoint.
+    """
     config = read_checkpoint_config(path)
+    config = config if loss is None else {**config, "loss": loss}
     method = make_method(config)
     network = network_builder(config, method.num_outputs)(config["data"]["image_size"])
     flip = config.get("test_time_flip", False)  # a checkpoint may be older than the key
@@ -216,7 +223,7 @@ def make_trainer(
     arguments = {key: value for key, value in config.items() if key != "_target_"}
     arguments["precision"] = choose_precision(arguments["precision"], arguments["accelerator"])
     if arguments.get("deterministic") == "auto":
-        arguments["deterministic"] = not _uses_gpu(arguments["accelerator"])
+        arguments["deterministic"] = not uses_gpu(arguments["accelerator"])
     # With deterministic algorithms PyTorch fills new memory with NaN, to show who reads it; nobody here does.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     if arguments.get("enable_progress_bar", True):
@@ -233,22 +240,3 @@ def make_trainer(
         )
     except (MisconfigurationException, ValueError, TypeError) as error:
         raise InputError(f"trainer: {error}") from error
-
-
-def choose_precision(precision: str | int, accelerator: str) -> str | int:
-    """Resolve `auto`: bfloat16 where the hardware computes in it, else float32."""
-    if precision != "auto":
-        return precision
-    if _uses_gpu(accelerator):
-        return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"
-    return "bf16-mixed" if _cpu_has_bfloat16() else "32-true"
-
-
-def _uses_gpu(accelerator: str) -> bool:
-    return accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
-
-
-def _cpu_has_bfloat16() -> bool:
-    """Whether the CPU multiplies in bfloat16 (AVX-512 BF16 or AMX); emulated, it is slower than float32."""
-    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(check() for check in checks if check is not None)

@@ -53,7 +53,8 @@ def evaluate(request: dict[str, Any]) -> Record:
     path = Path(request["ckpt_path"]).expanduser()
     build.quiet_libraries()
     config = _merge(build.read_checkpoint_config(path), request)
-    module = build.load_module(path)
+    config["loss"] = _adjusted(config["loss"], request["loss"]["logit_adjustment"])
+    module = build.load_module(path, loss=config["loss"])
     module.test_time_flip = config.get("test_time_flip", False)
     datamodule = build.make_datamodule(config)
     datamodule.setup()
@@ -94,11 +95,26 @@ def _merge(config: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _adjusted(loss: dict[str, Any], tau: float | None) -> dict[str, Any]:
+    """Set how much of the groups' prior is taken out of the predictions, which no training depends on."""
+    if tau is None:
+        return loss
+    if "logit_adjustment" not in loss:
+        raise InputError(f"loss.logit_adjustment={tau}: {loss['_target_']} has no logits of classes to adjust")
+    if loss["logit_adjustment"] and loss["adjust"] == "training":
+        raise InputError(
+            f"loss.logit_adjustment={tau}: this network was trained with {loss['logit_adjustment']} in its loss; "
+            "another value needs another training, or one with loss.adjust=prediction"
+        )
+    return {**loss, "logit_adjustment": float(tau), "adjust": "prediction"}
+
+
 def _output_folder(request: dict[str, Any], path: Path, manifest_id: str) -> Path:
     if request["output_dir"] is not None:
         return Path(request["output_dir"]).expanduser()
     run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-    return run / "eval" / f"{manifest_id[:12]}-{request['part']}"
+    tau = request["loss"]["logit_adjustment"]
+    return run / "eval" / f"{manifest_id[:12]}-{request['part']}{'' if tau is None else f'-adjusted-{tau:g}'}"
 
 
 def _run_choices(path: Path) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def _fit_and_test(
     timer = timing.FitTimer()
     best, last = folder / "checkpoints" / "best.ckpt", folder / "checkpoints" / "last.ckpt"
     callbacks = [timer, History(record.history), EpochLog(timer)]
-    callbacks += [*_averaging(config), *_checkpoints(config, best.parent)]
+    callbacks += [*averaging(config), *_checkpoints(config, best.parent)]
     trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=callbacks, logger=tracker.logger)
     resumed = last.exists()
     if resumed:
@@ -153,7 +153,8 @@ def _fit_and_test(
     record.environment = describe_environment(trainer)
 
 
-def _averaging(config: dict[str, Any]) -> list[lightning.Callback]:
+def averaging(config: dict[str, Any]) -> list[lightning.Callback]:
+    """Give Lightning's moving average of the weights, evaluated and saved in their place, if there is to be one."""
     decay = config["weight_averaging"]
     return [] if decay is None else [EMAWeightAveraging(decay=decay)]
 

@@ -1,6 +1,8 @@
 import json
 
+import pandas
 import pytest
+import torch
 
 from agegender.data.synthetic import write_faces
 
@@ -27,6 +29,18 @@ def test_another_data_set_is_evaluated_whole_on_request(trained, tmp_path):
     record = json.loads((tmp_path / "out" / "record.json").read_text())
     assert sum(map(sum, record["test"]["age_confusion"])) == 40
     assert record["data"]["root"] == tmp_path.name
+
+
+def test_the_prior_is_taken_out_of_a_trained_networks_predictions_on_request(trained):
+    counts = torch.tensor(trained.record("try/resnet18/weighted/0")["data"]["groups"]["train"])
+    own = pandas.read_csv(trained.folder / "runs/try/resnet18/weighted/0/predictions.csv")
+    finished = trained.evaluate(CHECKPOINT, "loss.logit_adjustment=1")
+    assert finished.code == 0, finished.output
+    (path,) = (trained.folder / "runs/try/resnet18/weighted/0/eval").glob("*-test-adjusted-1/predictions.csv")
+    columns = [column for column in own if column.startswith("p_") and column not in ("p_male", "p_female")]
+    before, after = (torch.tensor(table[columns].to_numpy()) for table in (own, pandas.read_csv(path)))
+    expected = before / (counts / counts.sum())
+    torch.testing.assert_close(after, expected / expected.sum(dim=1, keepdim=True), atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from agegender.bench.subject import Settings, configuration
 from agegender.cores import available_cores
 from agegender.export import INPUT, OUTPUTS, export, onnx_session
 from agegender.module import AgeGenderModule
+from agegender.precision import choose_precision
 
 _CALLS = {1: 20, 64: 2}  # timed in a repeat, by batch size
 
@@ -27,7 +28,7 @@ def inference(settings: Settings, model: str, *, compiled: bool) -> list[Row]:
     module = build.make_module(config).eval()
     path = export(module, settings.folder / f"{model}.onnx", image_size=settings.image_size).path
     session = onnx_session(path, num_threads=len(available_cores()))
-    precision = build.choose_precision("auto", "auto")
+    precision = choose_precision("auto", "auto")
     ways: dict[str, Predict] = {
         "PyTorch, float32": partial(_predict, module, bfloat16=False),
         "ONNX Runtime, float32": lambda images: session.run(list(OUTPUTS), {INPUT: images}),

@@ -131,14 +131,14 @@ def _name(record: Record) -> str:
 
 def command(record: Record) -> str:
     """Give a command that repeats a job, from what was chosen."""
-    defaults = {"experiment": "None", "debug": "None", "data": "utkface", "optimizer": "adam", "trainer": "auto"}
-    defaults["logger"] = "wandb"
+    defaults = {"data": "utkface", "optimizer": "adam", "schedule": "constant", "augment": "none", "trainer": "auto"}
+    defaults |= {"logger": "wandb", "debug": "None"}
     chosen = {key: value for key, value in record.choices.items() if str(value) != defaults.get(key) and key != "seed"}
     data = record.config.get("data", {})
     asked = {"data.root": data.get("root"), "data.image_size": data.get("image_size")}
     asked["trainer.max_epochs"] = record.config.get("trainer", {}).get("max_epochs")
     given = {**chosen, **{key: value for key, value in asked.items() if value is not None and key not in chosen}}
-    parts = [f"{key}={value}" for key, value in given.items() if key not in ("experiment", "debug")]
+    parts = [f"{key}={value}" for key, value in given.items() if key != "debug"]
     return " ".join(["python train.py", *parts, f"seed={record.seed}", f"name={record.name}"])
 
 

@@ -1,0 +1,23 @@
+"""Which number format the hardware at hand computes in."""
+
+import torch
+
+
+def choose_precision(precision: str | int, accelerator: str) -> str | int:
+    """Resolve `auto`: bfloat16 where the hardware computes in it, else float32."""
+    if precision != "auto":
+        return precision
+    if uses_gpu(accelerator):
+        return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"
+    return "bf16-mixed" if _cpu_has_bfloat16() else "32-true"
+
+
+def uses_gpu(accelerator: str) -> bool:
+    """Whether a trainer with this accelerator would use a GPU."""
+    return accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether the CPU multiplies in bfloat16 (AVX-512 BF16 or AMX); emulated, it is slower than float32."""
+    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(check() for check in checks if check is not None)

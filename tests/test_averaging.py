@@ -1,0 +1,102 @@
+"""Tests of the exponential moving average of the weights, and of resuming a training that keeps one."""
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import torch
+from torch import Tensor
+
+from agegender import build, training
+from agegender.data.datamodule import UTKFaceDataModule
+from agegender.module import AgeGenderModule
+from agegender.record import Record
+
+OVERRIDES = ("trainer=cpu", "logger=none", "schedule=one_cycle", "augment=standard", "data.batch_size=8")
+
+
+class Weights(lightning.Callback):
+    """Keeps a weight after every step."""
+
+    def __init__(self) -> None:
+        self.seen: list[Tensor] = []
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.seen.append(pl_module.network.heads.gender.weight.detach().clone())
+
+
+def fitted(config: dict[str, Any], faces: Path, *others: lightning.Callback) -> AgeGenderModule:
+    build.quiet_libraries()
+    module = build.make_module(config)
+    datamodule = UTKFaceDataModule(faces, image_size=64, batch_size=8, cache=False, num_workers=0)
+    datamodule.setup()
+    module.method.prepare(datamodule.train_age_counts(), torch.from_numpy(datamodule.groups.group_of_age))
+    trainer = lightning.Trainer(
+        **{"accelerator": "cpu", "max_epochs": 1, "logger": False, "enable_progress_bar": False},
+        **{"enable_checkpointing": False, "enable_model_summary": False, "use_distributed_sampler": False},
+        callbacks=[*training.averaging(config), *others],
+    )
+    trainer.fit(module, datamodule=datamodule)
+    return module
+
+
+@pytest.fixture
+def compact(composed: Any) -> Any:
+    def compose(*overrides: str) -> dict[str, Any]:
+        return composed("model=compact_small", "data.image_size=64", *OVERRIDES, *overrides)
+
+    return compose
+
+
+def test_the_weights_after_training_are_the_moving_average_of_those_after_each_step(
+    compact: Any, face_folder: Path
+) -> None:
+    weights = Weights()
+    module = fitted(compact("weight_averaging=0.7"), face_folder, weights)
+    assert len(weights.seen) > 4
+    average = weights.seen[0]
+    for weight in weights.seen[1:]:
+        average = 0.7 * average + 0.3 * weight
+    torch.testing.assert_close(module.network.heads.gender.weight.detach(), average)  # pyright: ignore
+
+
+def test_without_averaging_the_weights_are_those_of_the_last_step(compact: Any, face_folder: Path) -> None:
+    weights = Weights()
+    module = fitted(compact(), face_folder, weights)
+    assert torch.equal(module.network.heads.gender.weight.detach(), weights.seen[-1])  # pyright: ignore
+
+
+def test_a_resumed_training_goes_on_with_schedule_average_and_augmentation_bit_for_bit(
+    compact: Any, face_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = []
+    for name in ("whole", "parts"):
+        config = compact("weight_averaging=0.9", "trainer.max_epochs=3", f"data.root={face_folder}", f"name={name}")
+        config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
+        config["trainer"]["enable_progress_bar"] = False
+        if name == "parts":
+            with monkeypatch.context() as context:
+                context.setattr(training, "averaging", lambda config: [*AVERAGING(config), Stop()])
+                with pytest.raises(InterruptedError):
+                    run(config, tmp_path / name)
+        run(config, tmp_path / name)
+        states.append(torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"])
+    whole, parts = states
+    assert [key for key in whole if not torch.equal(whole[key], parts[key])] == []
+
+
+AVERAGING = training.averaging
+
+
+class Stop(lightning.Callback):
+    """Ends the process's training in the middle of the second epoch."""
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        if trainer.current_epoch == 1 and batch_idx == 2:
+            raise InterruptedError
+
+
+def run(config: dict[str, Any], folder: Path) -> None:
+    record = Record(status="running", name=config["name"], choices={}, config=config, seed=config["seed"])
+    training.train(config, folder, record, lambda _: None)

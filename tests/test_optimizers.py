@@ -1,0 +1,31 @@
+"""Tests of the optimizers that PyTorch does not have."""
+
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from agegender.errors import InputError
+from agegender.optimizers import muon
+
+
+def test_muon_moves_a_convolution_by_an_orthogonal_matrix_and_a_bias_by_adamw() -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(4, 8, 3)
+    layer = layer.to(memory_format=torch.channels_last)
+    before = layer.weight.detach().clone(), layer.bias.detach().clone()  # pyright: ignore
+    groups = [{"params": [layer.weight]}, {"params": [layer.bias], "weight_decay": 0.0}]
+    optimizer = muon(groups, lr=0.1, weight_decay=0.0, fallback_lr_scale=0.1)
+    (layer(torch.randn(2, 4, 6, 6)) ** 2).sum().backward()
+    optimizer.step()
+    change = (before[0] - layer.weight.detach()).flatten(1)  # (8, 36)
+    sizes = torch.linalg.svdvals(change)
+    assert sizes.max() / sizes.min() < 2  # Newton-Schulz: all near one value, whatever those of the gradient are
+    torch.testing.assert_close((before[1] - layer.bias.detach()).abs(), torch.full((8,), 0.01), rtol=1e-3, atol=0)
+
+
+def test_muon_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm.optim.muon", None)
+    with pytest.raises(InputError, match=r"^optimizer=muon needs the extra: pip install 'agegender\[timm\]'$"):
+        muon([])
