@@ -44,6 +44,18 @@ def test_the_audit_counts_near_duplicates_copies_included() -> None:
     assert audit(TABLE, CLOSED, "").near == {"sets": 4, "files": 9, "conflicting_sets": 2}
 
 
+def test_the_disagreement_is_that_of_the_labels_of_each_pair_of_identical_files() -> None:
+    # Three pairs among the three copies that agree; 5 and 6 years, one group, one gender.
+    assert audit(TABLE, CLOSED, "").disagreement == {"pairs": 4, "group": 0.0, "gender": 0.0, "years": 0.25}
+    contents = ["a", "a", "b", "b", *map(str, range(20))]
+    table = make_table(ages=[2, 3, 40, 50, *[25] * 20], genders=[0, 1, 0, 0, *[0] * 20], contents=contents)
+    assert audit(table, CLOSED, "").disagreement == {"pairs": 2, "group": 1.0, "gender": 0.5, "years": 5.5}
+
+
+def test_without_identical_files_there_is_no_disagreement_to_count() -> None:
+    assert audit(make_table([25] * 40), CLOSED, "").disagreement == {"pairs": 0}
+
+
 def test_ages_outside_the_groups_and_unknown_races_are_counted_apart() -> None:
     table = make_table([3, *[25] * 10])
     table.races[:4] = -1

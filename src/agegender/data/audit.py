@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ class Audit:
         groups, genders, races: usable files by name.
         skipped: reason by file name.
         exact, near: `sets`, `files` in them, and how many `conflicting_sets` disagree on age or gender.
+        disagreement: between the labels of two byte-identical files: the number of such `pairs`, the shares of them
+            with another age `group` and another `gender`, and the mean difference of their ages in `years`.
         leak: of a random split without leak control: how many of its `test` images have a copy or near duplicate in
             training or validation, `test_with_copy_elsewhere`.
         split: sizes of the parts, with and without leak control.
@@ -38,6 +41,7 @@ class Audit:
     skipped: dict[str, str]
     exact: dict[str, int]
     near: dict[str, int]
+    disagreement: dict[str, float]
     leak: dict[str, int]
     split: dict[str, dict[str, int]]
 
@@ -72,6 +76,7 @@ def audit(table: FaceTable, groups: AgeGroups, root: str, *, seed: int = 0) -> A
         skipped=table.skipped_by_name,
         exact=_sets(table, list(exact_duplicates(table).groups)),
         near=_sets(table, _near_sets(table)),
+        disagreement=_disagreement(table, groups),
         leak=_leak(table, random),
         split={
             name: {"train": len(split.train), "val": len(split.val), "test": len(split.test), **split.dropped}
@@ -98,6 +103,21 @@ def _sets(table: FaceTable, sets: list[np.ndarray]) -> dict[str, int]:
         "sets": len(sets),
         "files": sum(len(rows) for rows in sets),
         "conflicting_sets": sum(len(seen) > 1 for seen in labelled),
+    }
+
+
+def _disagreement(table: FaceTable, groups: AgeGroups) -> dict[str, float]:
+    """Compare the labels of every pair of identical files: they are what one picture was given twice."""
+    pairs = [pair for rows in exact_duplicates(table).groups for pair in combinations(rows.tolist(), 2)]
+    if not pairs:
+        return {"pairs": 0}
+    first, second = np.array(pairs).T
+    group = groups.of(table.ages)
+    return {
+        "pairs": len(pairs),
+        "group": float((group[first] != group[second]).mean()),
+        "gender": float((table.genders[first] != table.genders[second]).mean()),
+        "years": float(np.abs(table.ages[first] - table.ages[second]).mean()),
     }
 
 

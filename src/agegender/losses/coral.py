@@ -2,12 +2,10 @@
 neural networks with application to age estimation".
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from agegender.errors import InputError
+from agegender.losses.options import check_choice, check_number
 from agegender.losses.ordinal import NUM_TASKS, Ordinal
 
 BIAS_INITS = ("descending", "prior")
@@ -42,10 +40,8 @@ class Coral(Ordinal):
 
     def __init__(self, *, bias_init: str = "prior", bias_rate: float = 10.0, gender_weight: float = 1.0) -> None:
         super().__init__(1, gender_weight=gender_weight)
-        if bias_init not in BIAS_INITS:
-            raise InputError(f"loss.bias_init={bias_init}: choose one of {', '.join(BIAS_INITS)}")
-        if not 0 < bias_rate < math.inf:
-            raise InputError(f"loss.bias_rate={bias_rate}: choose a number above 0, such as 10")
+        check_choice("bias_init", bias_init, BIAS_INITS)
+        check_number("bias_rate", bias_rate, positive=True, example=10)
         self.bias_init, self.bias_rate = bias_init, bias_rate
         self.register_buffer("first_bias", torch.arange(NUM_TASKS, 0, -1) / NUM_TASKS)
         self.bias_shift = nn.Parameter(torch.zeros(NUM_TASKS))

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agegender.losses.classification import check_number
 from agegender.losses.group_classes import GroupClasses
+from agegender.losses.options import check_number
 
 
 class Focal(GroupClasses):

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from agegender.losses.classification import check_number
 from agegender.losses.label_distribution import LabelDistribution
+from agegender.losses.options import check_number
 
 
 class GroupDistribution(LabelDistribution):

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from agegender.labels import NUM_YEARS
 from agegender.losses.age_classes import AgeClasses
-from agegender.losses.classification import check_number
+from agegender.losses.options import check_number
 
 
 def gaussian_labels(sigma: float) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from agegender.losses.age_classes import AgeClasses
-from agegender.losses.classification import check_number
+from agegender.losses.options import check_number
 
 
 class MeanVariance(AgeClasses):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agegender.errors import InputError
+from agegender.losses.options import check_choice
 from agegender.losses.ordinal import NUM_TASKS, Ordinal
 
 IMPORTANCES = ("none", "sqrt")
@@ -31,8 +31,7 @@ class OrCnn(Ordinal):
 
     def __init__(self, *, importance: str = "none", gender_weight: float = 1.0) -> None:
         super().__init__(NUM_TASKS, gender_weight=gender_weight)
-        if importance not in IMPORTANCES:
-            raise InputError(f"loss.importance={importance}: choose one of {', '.join(IMPORTANCES)}")
+        check_choice("importance", importance, IMPORTANCES)
         self.importance = importance
         self.register_buffer("task_weights", torch.ones(NUM_TASKS))
 

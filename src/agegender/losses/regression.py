@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from agegender.labels import NUM_AGES, NUM_GROUPS, NUM_YEARS
 from agegender.losses.base import AgePrediction, Method
-from agegender.losses.classification import check_choice
+from agegender.losses.options import check_choice
 
 NORMS = ("l1", "mse")
 

@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from agegender.labels import NUM_GROUPS
-from agegender.losses.classification import check_choice, check_number
 from agegender.losses.group_classes import GroupClasses
+from agegender.losses.options import check_choice, check_number
 
 METRICS = ("absolute", "squared")
 

@@ -25,6 +25,14 @@ def print_audit(found: dict[str, Any], console: Console | None = None) -> None:
             "age or gender",
             highlight=False,
         )
+    noise = found["disagreement"]
+    if noise["pairs"]:
+        console.print(
+            f"Label noise: of {noise['pairs']:,} pairs of identical files {100 * noise['group']:.1f} % have "
+            f"another age group and {100 * noise['gender']:.1f} % another gender; their ages differ by "
+            f"{noise['years']:.1f} years",
+            highlight=False,
+        )
     leak = found["leak"]
     share = 100 * leak["test_with_copy_elsewhere"] / max(leak["test"], 1)
     console.print(
