@@ -1,4 +1,4 @@
-"""Tests of the exponential moving average of the weights, and of resuming a training that keeps one."""
+"""Tests of schedule, augmentation and averaging together, of resuming with them, and of the recipes of conf/experiment."""
 
 from pathlib import Path
 from typing import Any
@@ -100,3 +100,16 @@ class Stop(lightning.Callback):
 def run(config: dict[str, Any], folder: Path) -> None:
     record = Record(status="running", name=config["name"], choices={}, config=config, seed=config["seed"])
     training.train(config, folder, record, lambda _: None)
+
+
+@pytest.mark.parametrize("experiment", ["fast", "best", "balanced"])
+def test_a_recipe_trains_and_tests_both_tasks(
+    composed: Any, experiment: str, face_folder: Path, tmp_path: Path
+) -> None:
+    config = composed(f"experiment={experiment}", "logger=none", "trainer=cpu", f"data.root={face_folder}")
+    config["data"] |= {"cache_dir": str(tmp_path / "cache"), "image_size": 32, "batch_size": 16}
+    config["trainer"] |= {"enable_progress_bar": False, "max_epochs": 1}
+    config["runs_dir"] = str(tmp_path / "runs")
+    run(config, tmp_path / "job")
+    written = (tmp_path / "job" / "predictions.csv").read_text().splitlines()
+    assert len(written) == 1 + 19  # a fifth of 96 faces
