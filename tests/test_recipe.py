@@ -1,4 +1,4 @@
-"""Tests of schedule, augmentation and averaging together, of resuming with them, and of the recipes of conf/experiment."""
+"""Tests of schedule, augmentation and averaging together, of resuming, and of the recipes of conf/experiment."""
 
 from pathlib import Path
 from typing import Any
