@@ -125,4 +125,4 @@ def test_many_ties_are_counted_rather_than_listed(tmp_path: Path) -> None:
     write_run(tmp_path, wrong(200), model="vgg11")
     for number in range(5):
         write_run(tmp_path, wrong(21), model=f"model{number}")
-    assert "; significantly better than the others but 5 of them)" in said(tmp_path)
+    assert "; significantly better than 1 of the 6 others)" in said(tmp_path)

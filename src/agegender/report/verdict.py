@@ -54,14 +54,14 @@ def _lead(task: str, analysis: Analysis) -> str:
         lead = "significantly better than " + (others[0] if len(others) == 1 else f"all {len(others)} others")
     elif len(equals) == len(others):
         lead = "not significantly better than " + (others[0] if len(others) == 1 else "any of the others")
+    elif len(equals) > _LISTED:
+        lead = f"significantly better than {len(others) - len(equals)} of the {len(others)} others"
     else:
         lead = f"significantly better than the others but {_listed(equals)}"
     return f"{_accuracy(analysis, best, task)}; {lead}"
 
 
 def _listed(labels: list[str]) -> str:
-    if len(labels) > _LISTED:
-        return f"{len(labels)} of them"
     return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
 
 
