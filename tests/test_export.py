@@ -28,6 +28,7 @@ CONF = Path(__file__).parents[1] / "conf"
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 LOSSES = sorted(path.stem for path in (CONF / "loss").glob("*.yaml"))
 SIZE = 35  # pixels; levi_hassner's smallest
+_LOOKS = 40  # with fewer, half-known statistics blow rounding up in deep networks
 
 
 def composed(*overrides: str) -> dict[str, Any]:
@@ -64,7 +65,8 @@ def opinionated(module: AgeGenderModule, size: int) -> AgeGenderModule:
     """Scale the heads until the outputs of the images differ: a network at its start calls every group as likely."""
     images, heads = faces(4, size), cast(Any, module.network.heads)
     with torch.no_grad():
-        module.train()(images)  # batch normalization learns of them
+        for _ in range(_LOOKS):
+            module.train()(images)  # batch normalization learns of them
         outputs = module.eval()(images)
         for head, raw in ((heads.age, outputs.age), (heads.gender, outputs.gender)):
             scale = 2 / raw.std(dim=0).mean()  # logits that differ by 2 are a clear opinion
@@ -96,7 +98,9 @@ def assert_agrees(path: Path, module: AgeGenderModule, size: int) -> None:
     images = faces(4, size)
     expected = reading(module, images)
     found = onnx_session(path, num_threads=1).run(list(OUTPUTS), {INPUT: images.numpy()})
-    assert expected[0].argmax(dim=1).unique().numel() > 1, "the network does not tell the images apart: a void test"
+    assert (expected[0][1:] - expected[0][0]).abs().max() > 0.05, (
+        "the network does not tell the images apart: a void test"
+    )
     for ours, theirs in zip(expected, found, strict=True):
         torch.testing.assert_close(torch.from_numpy(theirs), ours, rtol=1e-4, atol=1e-4)  # float32 both
 
