@@ -1,5 +1,6 @@
 """The interface of all methods: `num_outputs`, `forward` (the loss), `decode` (to groups and years)."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
@@ -65,6 +66,12 @@ class Method(nn.Module, ABC):
                 counts = (group_of_age == group).long()
             ages = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
             self.group_years[group] = ages.median()
+
+    def nearest_group(self, years: Tensor) -> Tensor:
+        """Give years (B,) the group of the nearest age that has one, int64 (B,); of two equally near the younger's."""
+        ages = torch.arange(NUM_AGES, device=years.device)
+        distance = (years[:, None] - ages).abs().masked_fill(self.group_of_age < 0, math.inf)  # (B, A)
+        return self.group_of_age[distance.argmin(dim=1)]  # the first of equals; -1 without `prepare`
 
     @abstractmethod
     def forward(self, outputs: Tensor, group: Tensor, years: Tensor) -> Tensor:

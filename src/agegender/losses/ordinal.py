@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agegender.labels import NUM_AGES, NUM_GROUPS, NUM_YEARS
+from agegender.labels import NUM_GROUPS, NUM_YEARS
 from agegender.losses.base import AgePrediction, Method
 
 NUM_TASKS = NUM_YEARS - 1  # T: the oldest class, 100 years and more, has no age above it
@@ -64,14 +64,8 @@ class Ordinal(Method):
         # Not a matrix product, which mixed precision would compute in bfloat16.
         of_group = (of_age[:, :, None] * members).sum(dim=1).clamp(min=0)  # (B, G)
         total = of_group.sum(dim=1, keepdim=True)
-        nearest = functional.one_hot(self._nearest_group(years), NUM_GROUPS)
+        nearest = functional.one_hot(self.nearest_group(years).clamp(min=0), NUM_GROUPS)
         return torch.where(total > _NO_MASS, of_group / total.clamp(min=_NO_MASS), nearest.to(of_group.dtype))
-
-    def _nearest_group(self, years: Tensor) -> Tensor:
-        """Give int64 (B,) groups of the nearest age in a group; of two equally near the younger."""
-        ages = torch.arange(NUM_AGES, device=years.device)
-        distance = (years[:, None] - ages).abs().masked_fill(self.group_of_age < 0, NUM_AGES)  # (B, A)
-        return self.group_of_age[distance.argmin(dim=1)].clamp(min=0)  # without `prepare` no age has a group
 
     def decode(self, outputs: Tensor) -> AgePrediction:
         older = self.probabilities(outputs)

@@ -1,7 +1,5 @@
 """Regression: the age in years is the output itself; Yi et al. 2014."""
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -56,7 +54,5 @@ class Regression(Method):
 
     def decode(self, outputs: Tensor) -> AgePrediction:
         years = (outputs.squeeze(1) * self.std_years + self.mean_years).clamp(0, NUM_YEARS - 1)
-        ages = torch.arange(NUM_AGES, device=years.device)
-        distance = (years[:, None] - ages).abs().masked_fill(self.group_of_age < 0, math.inf)  # (B, A)
-        group = self.group_of_age[distance.argmin(dim=1)]  # the first of equals: the younger
+        group = self.nearest_group(years)
         return AgePrediction((group[:, None] == torch.arange(NUM_GROUPS, device=years.device)).to(years.dtype), years)
