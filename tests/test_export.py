@@ -98,9 +98,10 @@ def assert_agrees(path: Path, module: AgeGenderModule, size: int) -> None:
     images = faces(4, size)
     expected = reading(module, images)
     found = onnx_session(path, num_threads=1).run(list(OUTPUTS), {INPUT: images.numpy()})
-    assert (expected[0][1:] - expected[0][0]).abs().max() > 0.05, (
-        "the network does not tell the images apart: a void test"
-    )
+    apart = expected[0].argmax(dim=1).unique().numel() > 1
+    if not module.method.coarse_years:  # a wide group may hold all that an untrained age head says
+        apart = apart or (expected[0][1:] - expected[0][0]).abs().max() > 0.05
+    assert apart, "the network does not tell the images apart: a void test"
     for ours, theirs in zip(expected, found, strict=True):
         torch.testing.assert_close(torch.from_numpy(theirs), ours, rtol=1e-4, atol=1e-4)  # float32 both
 
