@@ -8,6 +8,7 @@ import torch
 from scipy.special import softmax
 from torch import Tensor
 
+from agegender.errors import InputError
 from agegender.labels import NUM_GROUPS, SCHEMES, age_groups
 from agegender.losses.age_classes import AgeClasses
 from agegender.losses.dex import Dex
@@ -76,6 +77,29 @@ def test_groups_and_years_are_those_of_the_softmax(kind: type[AgeClasses], schem
     sums = np.stack([probabilities[:, groups == group].sum(axis=1) for group in range(NUM_GROUPS)], axis=1)
     np.testing.assert_allclose(prediction.group, sums / sums.sum(axis=1, keepdims=True), rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(prediction.years, probabilities @ np.arange(101), rtol=1e-5)
+    median = prepared(kind, scheme, years="median").decode(outputs).years
+    below = np.concatenate(
+        [np.zeros((len(outputs), 1)), probabilities.cumsum(axis=1)], axis=1
+    )  # age x begins at x - 0.5
+    expected = [np.interp(0.5, row, np.arange(102) - 0.5) for row in below]
+    np.testing.assert_allclose(median, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "median"),
+    [({30: 1.0}, 30.0), ({0: 1.0}, 0.0), ({20: 0.25, 21: 0.25, 60: 0.5}, 21.5), ({5: 0.4, 80: 0.6}, 79.5 + 1 / 6)],
+)
+def test_the_median_age_is_where_half_of_the_probability_lies_below(
+    probabilities: dict[int, float], median: float
+) -> None:
+    assert prepared(Dex, years="median").decode(logits_of(probabilities)).years.item() == pytest.approx(
+        median, abs=1e-4
+    )
+
+
+def test_years_are_told_when_unknown() -> None:
+    with pytest.raises(InputError, match=r"loss\.years=mode: choose one of expectation, median"):
+        Dex(years="mode")
 
 
 @pytest.mark.parametrize("kind", METHODS)

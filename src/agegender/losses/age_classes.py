@@ -9,24 +9,32 @@ from torch import Tensor
 from agegender.labels import NUM_GROUPS, NUM_YEARS
 from agegender.losses.base import AgePrediction
 from agegender.losses.classification import Classification
+from agegender.losses.options import check_choice
 
 
 class AgeClasses(Classification):
     """A method whose outputs are logits of the Y ages 0 to 100; an older face counts as 100.
 
-    Groups are decoded with the groups' prior taken out as far as `logit_adjustment` says; years are the expectation
-    with the prior left in, which is what errors in years are measured against. Both are sums of products, not matrix
-    products: those would be rounded to bfloat16 where a run's precision says so, to a quarter of a year.
+    Groups are decoded with the groups' prior taken out as far as `logit_adjustment` says; years with the prior left
+    in, which is what errors in years are measured against. All are sums of products, not matrix products: those would
+    be rounded to bfloat16 where a run's precision says so, to a quarter of a year.
 
     Args:
+        years: `expectation` of the ages' distribution, as published, or its `median`, which has the smallest absolute
+            error where the distribution is right.
         options: see `Classification`.
+
+    Raises:
+        InputError: a value is not one of these, or out of range.
     """
 
     coarse_years = False
     ages: Tensor
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, years: str = "expectation", **options: Any) -> None:
         super().__init__(NUM_YEARS, **options)
+        check_choice("years", years, ("expectation", "median"))
+        self.years = years
         self.register_buffer("ages", torch.arange(NUM_YEARS, dtype=torch.float32), persistent=False)
 
     def class_groups(self) -> Tensor:
@@ -40,6 +48,13 @@ class AgeClasses(Classification):
         """Give the expected age in years, (B,), of the ages' probabilities (B, Y)."""
         return (probabilities * self.ages).sum(dim=1)
 
+    def median(self, probabilities: Tensor) -> Tensor:
+        """Give the median age in years, (B,), of the ages' probabilities (B, Y), each spread evenly over its year."""
+        younger = self.ages[None, :] < self.ages[:, None]  # (Y, Y)
+        below = (probabilities[:, None, :] * younger).sum(dim=2)  # (B, Y)
+        share = (0.5 - below) / probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny)
+        return share.clamp(0, 1).sum(dim=1) - 0.5
+
     def group_probabilities(self, logits: Tensor) -> Tensor:
         """Sum the ages' probabilities over their groups, (B, Y) to (B, G); ages that the scheme drops are left out."""
         groups = self.class_groups()
@@ -49,4 +64,5 @@ class AgeClasses(Classification):
 
     def decode(self, outputs: Tensor) -> AgePrediction:
         group = self.group_probabilities(self.balanced_logits(outputs))
-        return AgePrediction(group, self.expectation(self.trained_logits(outputs).softmax(dim=1)))
+        probabilities = self.trained_logits(outputs).softmax(dim=1)
+        return AgePrediction(group, (self.median if self.years == "median" else self.expectation)(probabilities))
