@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 bench test check format lint types clean
+.PHONY: help setup demo table2 bench test test-slurm check format lint types clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ bench: $(READY)  ## what a run spends, beside a reference: make bench DATA=UTKFa
 
 test: $(READY)  ## all tests; those of the real images where AGEGENDER_UTKFACE names them
 	$(BIN)/python -m pytest
+
+test-slurm: $(READY)  ## sweeps on a real Slurm, started for it: needs root; installs Debian's packages where they are missing
+	$(BIN)/python -m pytest -m slurm --numprocesses=0 tests/slurm
 
 check: format lint types  ## formatter, linter, import layers, types
 

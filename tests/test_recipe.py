@@ -1,5 +1,6 @@
 """Tests of schedule, augmentation and averaging together, of resuming, and of the recipes of conf/experiment."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from agegender import build, training
+from agegender import build, checkpoints, training
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.module import AgeGenderModule
 from agegender.record import Record
+from agegender.signals import signal_of
 
 OVERRIDES = ("trainer=cpu", "logger=none", "schedule=one_cycle", "augment=standard", "data.batch_size=8")
 
@@ -35,7 +37,7 @@ def fitted(config: dict[str, Any], faces: Path, *others: lightning.Callback) -> 
     trainer = lightning.Trainer(
         **{"accelerator": "cpu", "max_epochs": 1, "logger": False, "enable_progress_bar": False},
         **{"enable_checkpointing": False, "enable_model_summary": False, "use_distributed_sampler": False},
-        callbacks=[*training.averaging(config), *others],
+        callbacks=[*checkpoints.averaging(config), *others],
     )
     trainer.fit(module, datamodule=datamodule)
     return module
@@ -67,39 +69,60 @@ def test_without_averaging_the_weights_are_those_of_the_last_step(compact: Any, 
     assert torch.equal(module.network.heads.gender.weight.detach(), weights.seen[-1])  # pyright: ignore
 
 
+@pytest.mark.parametrize(("when", "steps_kept"), [("killed", 8), ("step", 11), ("validation", 16), ("minutes", 11)])
 def test_a_resumed_training_goes_on_with_schedule_average_and_augmentation_bit_for_bit(
-    compact: Any, face_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    when: str, steps_kept: int, compact: Any, face_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    states = []
+    states, losses = [], []
     for name in ("whole", "parts"):
         config = compact("weight_averaging=0.9", "trainer.max_epochs=3", f"data.root={face_folder}", f"name={name}")
         config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
         config["trainer"]["enable_progress_bar"] = False
         if name == "parts":
+            config["checkpoint_minutes"] = 1e-9 if when == "minutes" else None
             with monkeypatch.context() as context:
-                context.setattr(training, "averaging", lambda config: [*AVERAGING(config), Stop()])
-                with pytest.raises(InterruptedError):
+                context.setattr(checkpoints, "averaging", lambda config: [*AVERAGING(config), Stop(when)])
+                with pytest.raises((InterruptedError, SystemExit)) as raised:
                     run(config, tmp_path / name)
-        run(config, tmp_path / name)
-        states.append(torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"])
+            assert when in ("killed", "minutes") or signal_of(raised.value) == signal.SIGTERM
+            assert read(tmp_path / name)["global_step"] == steps_kept
+        losses.append([epoch["train_loss"] for epoch in run(config, tmp_path / name).history])
+        states.append(read(tmp_path / name)["state_dict"])
     whole, parts = states
     assert [key for key in whole if not torch.equal(whole[key], parts[key])] == []
+    assert losses[0] == losses[1]
 
 
-AVERAGING = training.averaging
+def read(folder: Path) -> dict[str, Any]:
+    return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+AVERAGING = checkpoints.averaging
 
 
 class Stop(lightning.Callback):
-    """Ends the process's training in the middle of the second epoch."""
+    """Ends the process's training in the second epoch, at once or by a signal."""
+
+    def __init__(self, when: str) -> None:
+        self.when = when
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        if trainer.current_epoch == 1 and batch_idx == 2:
+        if trainer.current_epoch != 1:
+            return
+        if (self.when == "killed" and batch_idx == 2) or (self.when == "minutes" and batch_idx == 3):
             raise InterruptedError
+        if self.when == "step" and batch_idx == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        if self.when == "validation" and trainer.current_epoch == 1:
+            signal.raise_signal(signal.SIGTERM)
 
 
-def run(config: dict[str, Any], folder: Path) -> None:
+def run(config: dict[str, Any], folder: Path) -> Record:
     record = Record(status="running", name=config["name"], choices={}, config=config, seed=config["seed"])
     training.train(config, folder, record, lambda _: None)
+    return record
 
 
 @pytest.mark.parametrize("experiment", ["fast", "best", "balanced"])

@@ -151,6 +151,7 @@ class Config(BaseModel):
     test_time_flip: bool = False
     weight_averaging: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     early_stopping: _Positive | None
+    checkpoint_minutes: Annotated[float, Field(gt=0.0)] | None = 15
     data: Data
     model: Model
     loss: Loss
@@ -197,7 +198,7 @@ def _is_key(config: Any, location: tuple[int | str, ...], part: int | str) -> bo
 
 # What may differ between two runs of the same job: where it lies, how it is shown, how its data is loaded.
 _NOT_IDENTITY = (
-    "name", "runs_dir", "resume", "on_error", "tags", "logger", "report",
+    "name", "runs_dir", "resume", "on_error", "tags", "logger", "report", "checkpoint_minutes",
     "data.num_workers", "data.cache", "data.cache_dir", "data.eval_batch_size", "data.resident",
     "data.max_skipped", "data.source.root", "data.source.cache_dir", "trainer.enable_progress_bar",
     "trainer.log_every_n_steps", "trainer.profiler", "trainer.devices", "trainer.strategy",

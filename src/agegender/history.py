@@ -46,15 +46,17 @@ class History(lightning.Callback):
             key: _finite(values[name]) if name in values and (self._validated or key == "train_loss") else None
             for key, name in _METRICS.items()
         }
-        seconds = self._seconds_before + time.perf_counter() - self._began
-        self._epochs.append({"epoch": trainer.current_epoch + 1, **known, "seconds": round(seconds, 3)})
+        self._epochs.append({"epoch": trainer.current_epoch + 1, **known, "seconds": round(self._seconds(), 3)})
 
     def state_dict(self) -> dict[str, Any]:
-        return {"epochs": [dict(epoch) for epoch in self._epochs]}
+        return {"epochs": [dict(epoch) for epoch in self._epochs], "seconds": self._seconds()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._epochs[:] = state_dict["epochs"]
-        self._seconds_before = self._epochs[-1]["seconds"] if self._epochs else 0.0
+        self._seconds_before = state_dict["seconds"]
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.perf_counter() - self._began
 
 
 def _finite(value: Any) -> float | None:

@@ -29,9 +29,15 @@ class _LossTally:
     def reset(self) -> None:
         self._sum, self._num = torch.zeros(()), 0
 
-    def add(self, losses: tuple[Tensor, ...], num_images: int) -> None:
+    def add(self, losses: tuple[Tensor, ...], num_images: float) -> None:
         self._sum = self._sum.to(losses[0].device) + torch.stack(losses).detach() * num_images
         self._num += num_images
+
+    def state(self) -> dict[str, Any]:
+        return {"sum": self._sum.clone(), "num": self._num}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._sum, self._num = state["sum"], state["num"]
 
     def means(self, part: str) -> dict[str, Tensor]:
         names = ("loss", "age_loss", "gender_loss")
@@ -58,7 +64,7 @@ class AgeGenderModule(lightning.LightningModule):
         augment: changes training images; None: they stay as they are.
         test_time_flip: in evaluation, read each image and its mirror image and average the outputs.
         config: resolved, in plain containers; travels in the checkpoint.
-        seed: of dropout, together with the epoch: a resumed job draws what it would have drawn.
+        seed: of dropout and augmentation, together with the step: a resumed job draws what it would have drawn.
     """
 
     mean: Tensor
@@ -129,8 +135,11 @@ class AgeGenderModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(hash((self._seed, self.current_epoch, self.global_rank)))  # integers hash the same everywhere
         self._train_losses.reset()
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        # Integers hash the same everywhere.
+        torch.manual_seed(hash((self._seed, self.current_epoch, batch_idx, self.global_rank)))
 
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
         if self.augment is None:
@@ -141,8 +150,8 @@ class AgeGenderModule(lightning.LightningModule):
         images, partner, share = self.augment.mix(images)
         others = {key: value[partner] for key, value in batch.items() if key != "images"}
         outputs = self._read(images)
-        own, other = (self._step(labels, outputs, self._train_losses) for labels in (batch, others))
-        return share * own + (1 - share) * other
+        own = self._step(batch, outputs, self._train_losses, share)
+        return own + self._step(others, outputs, self._train_losses, 1 - share)
 
     def validation_step(self, batch: dict[str, Tensor]) -> None:
         self._evaluate(batch)
@@ -150,12 +159,13 @@ class AgeGenderModule(lightning.LightningModule):
     def test_step(self, batch: dict[str, Tensor]) -> None:
         self._evaluate(batch)
 
-    def _step(self, batch: dict[str, Tensor], outputs: FaceOutputs, tally: _LossTally) -> Tensor:
+    def _step(self, batch: dict[str, Tensor], outputs: FaceOutputs, tally: _LossTally, share: float = 1.0) -> Tensor:
+        """Give the share of the batch's loss that its labels have."""
         age_loss = self.method(outputs.age, batch["group"], batch["years"])
         gender_loss = functional.cross_entropy(outputs.gender, batch["gender"])
         loss = age_loss + self.method.gender_weight * gender_loss
-        tally.add((loss, age_loss, gender_loss), len(batch["group"]))
-        return loss
+        tally.add((loss, age_loss, gender_loss), share * len(batch["group"]))
+        return share * loss
 
     def _evaluate(self, batch: dict[str, Tensor]) -> None:
         outputs = self(batch["images"])
@@ -209,3 +219,9 @@ class AgeGenderModule(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["agegender_config"] = self._config
         checkpoint["agegender_val"] = self.val_scores
+        checkpoint["agegender_train_losses"] = self._train_losses.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        state = checkpoint.get("agegender_train_losses")
+        if state is not None:  # of an epoch that goes on; the next one begins with a reset
+            self._train_losses.restore(state)

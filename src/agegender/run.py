@@ -27,13 +27,10 @@ from agegender.errors import InputError, describe, first_line
 from agegender.provenance import git_state
 from agegender.record import Record
 from agegender.session import Outcome, is_main_process, session
+from agegender.signals import signal_of, stop_signals
 
 log = logging.getLogger(__name__)
 traceback_log = logging.getLogger("agegender.traceback")  # the job's own log only
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, raised where the process stands, so that it ends as cleanly as on Ctrl-C."""
 
 
 def run_job(config: DictConfig) -> str:
@@ -43,7 +40,7 @@ def run_job(config: DictConfig) -> str:
         The status. Outside a sweep, anything but success ends the process: exit code 1 for a failed job, 2 for a
         mistake of the user's, 130 or 143 when interrupted.
     """
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    stop_signals.install()
     hydra_config = HydraConfig.get()
     multirun = hydra_config.mode == RunMode.MULTIRUN
     folder = _shortest(Path(hydra_config.runtime.output_dir))
@@ -65,10 +62,6 @@ def _shortest(folder: Path) -> Path:
     return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
-def _on_sigterm(number: int, frame: Any) -> None:
-    raise Terminated
-
-
 def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
     job: Job | None = None
     started = time.monotonic()
@@ -78,11 +71,10 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
         with _alone(folder):
             return Outcome(folder, job.run())
     except (KeyboardInterrupt, SystemExit) as stop:
-        # Lightning turns KeyboardInterrupt into SystemExit; the original is its context.
-        number = signal.SIGTERM if isinstance(stop.__context__ or stop, Terminated) else signal.SIGINT
+        number = signal_of(stop)
         session.interrupted, session.stop = number, "interrupted"
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves it ignored
-        log.warning("%s: interrupted by %s; the same command goes on from its last epoch", folder, number.name)
+        log.warning("%s: interrupted by %s; the same command goes on from its last checkpoint", folder, number.name)
         return Outcome(folder, "interrupted")
     except Exception as error:
         reason = describe(error)
@@ -123,7 +115,7 @@ def _refuse_ddp_sweep(config: dict[str, Any], *, multirun: bool) -> None:
     if multirun and not launched and str(config["trainer"]["strategy"]).startswith("ddp"):
         raise InputError(
             "trainer=ddp starts this program once per device, and each copy would run the whole sweep; "
-            "use trainer=gpu with one device per job, or start each job of the sweep by itself"
+            "use trainer=gpu with one device per job, or hydra/launcher=slurm, or start each job by itself"
         )
 
 

@@ -1,4 +1,4 @@
-"""The jobs of this process: how each ended, why no further one may start, and the exit code."""
+"""The jobs of this process, or that it has started: how each ended, why no further one may start, and the exit code."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job of this process ended: `complete`, `skipped`, `failed`, `refused`, `interrupted` or `not started`."""
+    """How a job ended: `complete`, `skipped`, `failed`, `refused`, `interrupted`, `not started`; or `submitted`."""
 
     folder: Path
     status: str
@@ -33,7 +33,7 @@ class Session:
         if self.interrupted is not None:
             return 128 + self.interrupted
         statuses = {outcome.status for outcome in self.outcomes}
-        if statuses <= {"complete", "skipped"}:
+        if statuses <= {"complete", "skipped", "submitted"}:
             return 0
         return 2 if statuses <= {"refused", "not started"} else 1
 

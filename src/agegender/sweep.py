@@ -46,6 +46,9 @@ class Sweep(Callback):
 
         folder = Path(config.hydra.sweep.dir)
         outcomes = session.outcomes
+        if outcomes and all(outcome.status == "submitted" for outcome in outcomes):
+            print(f"{_summary(outcomes)} `agegender report {folder}` shows what is complete.")
+            return
         try:
             made = report(folder, threshold_age=config.report.threshold_age)
         except Exception as error:  # Hydra would make a warning of it, and the exit code 0
@@ -101,7 +104,7 @@ def _without_hydra(config: DictConfig) -> DictConfig:
 
 def _summary(outcomes: list[Outcome]) -> str:
     counts = Counter(outcome.status for outcome in outcomes)
-    order = ("complete", "skipped", "failed", "refused", "interrupted", "not started")
+    order = ("complete", "skipped", "failed", "refused", "interrupted", "not started", "submitted")
     names = {"complete": "trained", "skipped": "complete before, skipped"}
     told = [f"{counts[status]} {names.get(status, status)}" for status in order if counts[status]]
     return f"{len(outcomes)} jobs: {', '.join(told)}."

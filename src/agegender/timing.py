@@ -25,13 +25,16 @@ class FitTimer(lightning.Callback):
         self.train_seconds = 0.0
         self.num_images = 0
         self._fit_mark = 0.0
-        self._epoch_mark = 0.0
+        self._train_mark: float | None = None  # while batches of an epoch are trained
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._fit_mark = time.perf_counter()
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._epoch_mark = time.perf_counter()
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if self._train_mark is None:
+            self._train_mark = time.perf_counter()
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -40,7 +43,8 @@ class FitTimer(lightning.Callback):
         if trainer.is_last_batch:  # validation follows inside the same epoch
             if pl_module.device.type == "cuda":
                 torch.cuda.synchronize()
-            self.train_seconds += time.perf_counter() - self._epoch_mark
+            self._count_train()
+            self._train_mark = None
 
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._count_fit()
@@ -50,12 +54,19 @@ class FitTimer(lightning.Callback):
         self.fit_seconds += now - self._fit_mark
         self._fit_mark = now
 
+    def _count_train(self) -> None:
+        now = time.perf_counter()
+        if self._train_mark is not None:
+            self.train_seconds += now - self._train_mark
+            self._train_mark = now
+
     @property
     def images_per_second(self) -> float:
         return self.num_images / self.train_seconds if self.train_seconds > 0 else 0.0
 
     def state_dict(self) -> dict[str, Any]:
         self._count_fit()
+        self._count_train()  # a checkpoint within an epoch
         return {"fit_seconds": self.fit_seconds, "train_seconds": self.train_seconds, "num_images": self.num_images}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -9,10 +9,9 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
 
-from agegender import build, timing
+from agegender import build, checkpoints, timing
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.split import save_manifest
 from agegender.history import History
@@ -28,10 +27,10 @@ log = logging.getLogger(__name__)
 
 
 class EpochLog(lightning.Callback):
-    """One line per epoch in the log: what a cluster's log file, without a progress bar, shows."""
+    """One line per epoch in the log: what a cluster's log file, without a progress bar, shows; and in the record."""
 
-    def __init__(self, timer: timing.FitTimer) -> None:
-        self._timer = timer
+    def __init__(self, timer: timing.FitTimer, write: Callable[[], None]) -> None:
+        self._timer, self._write = timer, write
 
     @rank_zero_only
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -49,6 +48,7 @@ class EpochLog(lightning.Callback):
         text = ", ".join(f"{key} {value}" for key, value in shown.items())
         speed = self._timer.images_per_second
         log.info("epoch %d/%s: %s, %.0f images/s", trainer.current_epoch + 1, trainer.max_epochs, text, speed)
+        self._write()
 
 
 def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[[Record], None]) -> None:
@@ -83,7 +83,7 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
     write(record)
     tracker.describe_model(*cost)
     try:
-        _fit_and_test(config, folder, module, datamodule, tracker, record)
+        _fit_and_test(config, folder, module, datamodule, tracker, record, write)
         if not main:
             return  # every process of a distributed job has tested all images: one of them tells
         labels = save_predictions(folder / "predictions.csv", module, datamodule)
@@ -122,15 +122,16 @@ def _fit_and_test(
     datamodule: UTKFaceDataModule,
     tracker: JobTracker,
     record: Record,
+    write: Callable[[Record], None],
 ) -> None:
     timer = timing.FitTimer()
     best, last = folder / "checkpoints" / "best.ckpt", folder / "checkpoints" / "last.ckpt"
-    callbacks = [timer, History(record.history), EpochLog(timer)]
-    callbacks += [*averaging(config), *_checkpoints(config, best.parent)]
+    callbacks = [timer, History(record.history), EpochLog(timer, lambda: write(record))]
+    callbacks += checkpoints.make_callbacks(config, best.parent)
     trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=callbacks, logger=tracker.logger)
     resumed = last.exists()
     if resumed:
-        log.info("%s: begun before; going on from its last epoch", folder)
+        log.info("%s: begun before; going on from its last checkpoint", folder)
         build.read_checkpoint(last)
     trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None, weights_only=True)
     if trainer.interrupted:
@@ -151,45 +152,6 @@ def _fit_and_test(
         "checkpoint_bytes": best.stat().st_size if best.exists() else None,
     }
     record.environment = describe_environment(trainer)
-
-
-def averaging(config: dict[str, Any]) -> list[lightning.Callback]:
-    """Give Lightning's moving average of the weights, evaluated and saved in their place, if there is to be one."""
-    decay = config["weight_averaging"]
-    return [] if decay is None else [EMAWeightAveraging(decay=decay)]
-
-
-def _checkpoints(config: dict[str, Any], folder: Path) -> list[lightning.Callback]:
-    if config["trainer"]["fast_dev_run"]:
-        return []
-    callbacks: list[lightning.Callback] = [
-        ModelCheckpoint(
-            folder,
-            filename="best",
-            monitor=config["monitor"],
-            mode=_mode(config["monitor"]),
-            save_weights_only=True,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-            auto_insert_metric_name=False,
-        ),
-        ModelCheckpoint(
-            folder,
-            filename="last",
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-            auto_insert_metric_name=False,
-        ),
-    ]
-    if config["early_stopping"] is not None:
-        callbacks.append(
-            EarlyStopping(config["monitor"], patience=config["early_stopping"], mode=_mode(config["monitor"]))
-        )
-    return callbacks
-
-
-def _mode(monitor: str) -> str:
-    return "min" if monitor.endswith(("loss", "mae_years")) else "max"
 
 
 def _drop_optimizer_state(path: Path) -> None:

@@ -2,6 +2,7 @@ import csv
 import hashlib
 import resource
 import signal
+import time
 
 import pytest
 import torch
@@ -103,11 +104,34 @@ def test_a_killed_job_resumes_from_its_last_epoch_and_ends_with_the_weights_of_a
     assert shell.record("cut/resnet18/plain/0")["status"] == "running"
     resumed = shell.train("name=cut", *settings)
     assert resumed.code == 0
-    assert "going on from its last epoch" in resumed.output and "epoch 1/4" not in resumed.output
+    assert "going on from its last checkpoint" in resumed.output and "epoch 1/4" not in resumed.output
     assert shell.record("cut/resnet18/plain/0")["time"]["resumed"] is True
     assert_same_weights(weights(shell, "whole/resnet18/plain/0"), weights(shell, "cut/resnet18/plain/0"))
     whole, cut = shell.record("whole/resnet18/plain/0"), shell.record("cut/resnet18/plain/0")
     assert (whole["test"], whole["val"], whole["best_epoch"]) == (cut["test"], cut["val"], cut["best_epoch"])
+
+
+@pytest.mark.parametrize(("number", "wait"), [(signal.SIGTERM, 0.5), (signal.SIGUSR1, 0.0)])
+def test_a_job_stopped_by_a_signal_goes_on_as_if_it_had_not_been(shell, number, wait):
+    settings = ("trainer.max_epochs=2", "data.batch_size=2", "augment=strong", "schedule=one_cycle")
+    assert shell.train("name=whole", *settings).code == 0
+    stopped = shell.start(*shell.train_command("name=cut", *settings))
+    shell.wait_for("cut/resnet18/plain/0", "epoch 1/2", stopped)
+    time.sleep(wait)  # for the checkpoint, and some steps of the second epoch
+    stopped.send_signal(number)
+    output, _ = stopped.communicate(timeout=60)
+    assert stopped.returncode == 128 + number, output
+    content = torch.load(shell.folder / "runs/cut/resnet18/plain/0/checkpoints/last.ckpt", weights_only=True)
+    assert 41 <= content["global_step"] < 82
+    resumed = shell.train("name=cut", *settings)
+    assert resumed.code == 0, resumed.output
+    assert "epoch 1/2" not in resumed.output and "epoch 2/2" in resumed.output
+    assert_same_weights(weights(shell, "whole/resnet18/plain/0"), weights(shell, "cut/resnet18/plain/0"))
+    whole, cut = shell.record("whole/resnet18/plain/0"), shell.record("cut/resnet18/plain/0")
+    assert (whole["test"], whole["val"], whole["best_epoch"]) == (cut["test"], cut["val"], cut["best_epoch"])
+    losses = [[epoch["train_loss"] for epoch in record["history"]] for record in (whole, cut)]
+    assert losses[0] == losses[1]
+    assert cut["time"]["train_seconds"] > 0
 
 
 def test_resume_false_trains_anew(shell):

@@ -1,7 +1,7 @@
 """Batches ahead of the step that uses them: gathered on the device, or beside it and sent across while it computes."""
 
 from collections import deque
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -35,7 +35,8 @@ class BatchLoader:
 
     For data that is in memory, or mapped: one thread gathers the next batches while the current one is used. A batch
     goes to a GPU from page-locked memory on a stream of its own, so that the copy overlaps with the step; where the
-    data is on the GPU already, the batch is gathered there.
+    data is on the GPU already, the batch is gathered there. Its state, which Lightning keeps in checkpoints, is the
+    number of batches that an epoch has given so far: one that is gone on with begins there.
 
     Args:
         dataset: what to load.
@@ -59,6 +60,13 @@ class BatchLoader:
         self._device = device if device is not None else torch.device("cpu")
         self.batch_sampler = None  # as a DataLoader has it: Lightning asks
         self._stream: torch.cuda.Stream | None = None
+        self._num_given = self._num_skipped = 0
+
+    def state_dict(self) -> dict[str, int]:
+        return {"num_given": self._num_given}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self._num_skipped = state_dict["num_given"] % len(self)  # a whole epoch: the next one begins
 
     def __len__(self) -> int:
         assert isinstance(self.sampler, Sized)
@@ -67,7 +75,12 @@ class BatchLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         order = torch.tensor(list(self.sampler), dtype=torch.int64).to(self.dataset.device)
-        indices = order.split(self.batch_size)[: len(self)]
+        self._num_given, self._num_skipped = self._num_skipped, 0
+        for batch in self._batches(order.split(self.batch_size)[self._num_given : len(self)]):
+            self._num_given += 1
+            yield batch
+
+    def _batches(self, indices: Sequence[Tensor]) -> Iterator[Batch]:
         if self.dataset.device.type != "cpu":
             yield from map(self.dataset.gather, indices)
             return

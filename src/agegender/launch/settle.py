@@ -1,0 +1,107 @@
+"""What becomes of a job whose process has ended: done, failed, or begun again where it was killed.
+
+A job that was killed goes on from its last checkpoint, as often as it gets further; `python -m agegender.launch.settle`
+decides that at the end of a cluster's batch job, where nobody else may be left to do it.
+"""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from agegender import record
+
+_OWN_CODES = (0, 1, 2)  # complete, failed, refused: the job itself has said so
+_ATTEMPTS = ".attempts.json"
+
+log = logging.getLogger(__name__)
+
+
+def goes_on(folder: Path, code: int, max_retries: int) -> bool:
+    """Say whether a job is to be started again; where it is not, and could not tell itself, its record is mended.
+
+    Args:
+        folder: the job's directory.
+        code: exit code of its process; 128 more than a signal's number where it ended by one.
+        max_retries: in a row, without a new checkpoint in between.
+    """
+    attempts = folder / _ATTEMPTS
+    if code in _OWN_CODES or code == 128 + signal.SIGTERM:  # who terminates a job decides what becomes of it
+        attempts.unlink(missing_ok=True)
+        return False
+    last = folder / "checkpoints" / "last.ckpt"
+    checkpoint = last.stat().st_mtime_ns if last.exists() else 0
+    before = _read(attempts)
+    num_tried = before["num_tried"] + 1 if before.get("checkpoint") == checkpoint else 1
+    if num_tried <= max_retries:
+        record.write_atomically(attempts, json.dumps({"num_tried": num_tried, "checkpoint": checkpoint}))
+        return True
+    attempts.unlink(missing_ok=True)
+    fail(folder, f"ended by {_name(code)} {num_tried} times without getting further{_advice(code)}")
+    return False
+
+
+def _read(path: Path) -> dict[str, int]:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _name(code: int) -> str:
+    try:
+        return signal.Signals(code - 128).name
+    except ValueError:
+        return f"exit code {code}"
+
+
+def _advice(code: int) -> str:
+    if code == 128 + signal.SIGKILL:
+        return "; out of memory? (mem_gb asks for more, data.batch_size needs less)"
+    if code == 128 + signal.SIGUSR1:
+        return "; the time limit is too short for a checkpoint (timeout_min is longer, checkpoint_minutes shorter)"
+    return ""
+
+
+def fail(folder: Path, reason: str) -> None:
+    """Record that a job failed which could not do it itself; what it was beyond that stays as it is."""
+    entry = record.read(folder)
+    if entry is not None and entry.status == "running":
+        entry.status, entry.error = "failed", reason
+        record.write(folder, entry)
+
+
+def last_error(path: Path) -> str | None:
+    """Give the mistake of the user's that a job's output ends with; None if it does not tell any."""
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return told[-1] if told else None
+
+
+def _requeue() -> None:
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ["SLURM_JOB_ID"]
+    print(f"{job} is put back into the queue and goes on from its last checkpoint", flush=True)
+    subprocess.run(["scontrol", "requeue", job], check=True, timeout=120)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """End a batch job: put it back into the queue, or leave its exit code as it is."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("plan", type=Path, help="JSON: the directories of the array's jobs")
+    parser.add_argument("index", type=int, help="of the job in the array")
+    parser.add_argument("code", type=int, help="exit code of its process")
+    parser.add_argument("--max-retries", type=int, required=True)
+    options = parser.parse_args(arguments)
+    folder = Path(json.loads(options.plan.read_text())[options.index])
+    if goes_on(folder, options.code, options.max_retries):
+        _requeue()
+    return options.code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
