@@ -336,7 +336,7 @@ def test_what_a_killed_job_left_is_removed_before_the_room_is_measured(
 ) -> None:
     use(MemorySource(FILES), tmp_path)
     pixels = only(tmp_path, "*.npy")
-    left = pixels.rename(tmp_path / f".{pixels.name}.tmp")
+    left = pixels.rename(tmp_path / f".{pixels.name}.12ab34cd.tmp")
     usage = pixels_module.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(
         pixels_module.shutil, "disk_usage", lambda _: usage._replace(free=0 if left.exists() else 10**9)
@@ -358,7 +358,7 @@ def test_a_disk_that_fills_up_is_told_and_leaves_no_file(tmp_path: Path, monkeyp
     with pytest.raises(InputError, match=r"cannot be written: No space left on device.*data\.cache=false") as caught:
         use(MemorySource(FILES), tmp_path)
     told(caught.value)
-    assert not [path for path in tmp_path.iterdir() if not path.name.endswith(".lock")]
+    assert not [path for path in tmp_path.iterdir() if not path.name.endswith(".lease")]
 
 
 @pytest.mark.parametrize("inside", ["", "deeper/still"])
@@ -466,4 +466,4 @@ def test_a_limit_on_file_sizes_is_told_instead_of_a_crash(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     assert f"the cache in {tmp_path} cannot be written" in line and "File too large" in line
-    assert not [path for path in tmp_path.iterdir() if not path.name.endswith(".lock")]
+    assert not [path for path in tmp_path.iterdir() if not path.name.endswith(".lease")]

@@ -8,11 +8,10 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-import filelock
 import numpy as np
 import PIL
 
@@ -20,6 +19,7 @@ from agegender.data.faces import FaceTable, Source
 from agegender.data.parallel import in_parallel
 from agegender.data.pixels import OnDemand, Pixels, new_pixels, open_pixels
 from agegender.data.scan import read_table, scan, write_table
+from agegender.locks import HeldElsewhere, locked
 
 VERSION = 2  # of the files written here: raise it when their content changes, so that old ones are left alone
 
@@ -121,14 +121,10 @@ def _key(parts: list[object]) -> str:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        log.info("another job is filling the cache at %s; waiting for it", path.parent)
-        lock.acquire()
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, timeout=0))
+        except HeldElsewhere:
+            log.info("another job is filling the cache at %s; waiting for it", path.parent)
+            stack.enter_context(locked(path))
         yield
-    finally:
-        lock.release()

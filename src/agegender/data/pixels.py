@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -89,7 +90,11 @@ class PixelFile:
         """Give the complete file its name, once the disk has it."""
         self._raise_error_of_sync()
         os.fsync(self._file.fileno())
-        os.replace(self.path, path)
+        try:
+            os.replace(self.path, path)
+        except FileNotFoundError:  # this process stood still so long that another took its lock, and its file away
+            if not path.exists():
+                raise
 
     def _raise_error_of_sync(self) -> None:
         """Wait for the last sync: the system tells an error of the disk only once."""
@@ -107,15 +112,16 @@ def new_pixels(path: Path, num_images: int, image_size: int) -> Iterator[PixelFi
     """Give a temporary file to fill; it is gone afterwards unless it was kept.
 
     Args:
-        path: the file whose lock is held: what a killed job left of its temporary file is overwritten.
+        path: the file whose lock is held: what a killed job left of a temporary file is removed.
         num_images: rows.
         image_size: pixels of a side.
 
     Raises:
         InputError: there is no room for it, or it cannot be written.
     """
-    folder, temporary = path.parent, path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
+    folder, temporary = path.parent, path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    for left in folder.glob(f".{path.name}.*.tmp"):
+        left.unlink(missing_ok=True)
     shape = (num_images, image_size, image_size, 3)
     num_bytes, free = math.prod(shape), shutil.disk_usage(folder).free
     if num_bytes > free:

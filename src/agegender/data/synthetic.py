@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from agegender.data.synthetic_face import draw_face
+from agegender.locks import locked
 
 __all__ = ["AGE_COUNTS", "VERSION", "draw_face", "synthetic_folder", "write_faces"]
 
@@ -81,7 +81,7 @@ def synthetic_folder(num_faces: int, seed: int, cache_dir: Path) -> Path:
     if folder.is_dir():
         return folder
     cache_dir.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache_dir / f"{folder.name}.lock"):
+    with locked(folder):
         if not folder.is_dir():
             unfinished = cache_dir / f".{folder.name}-{uuid.uuid4().hex}"
             unfinished.mkdir()

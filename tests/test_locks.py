@@ -1,0 +1,69 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agegender import locks
+from agegender.locks import HeldElsewhere, locked
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from agegender.locks import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path):
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "file")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_one_process_holds_a_lock_at_a_time(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+    with pytest.raises(HeldElsewhere), locked(tmp_path / "file", timeout=0):
+        pass
+    holder.terminate()
+
+
+def test_the_lock_of_a_killed_process_is_free(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+    holder.kill()
+    holder.wait()
+    with locked(tmp_path / "file", timeout=10):
+        pass
+
+
+def test_the_lock_of_a_dead_node_expires(
+    holder: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / ".file.lease"
+    told = ["host=elsewhere" if line.startswith("host=") else line for line in marker.read_text().split("\n")]
+    holder.kill()
+    holder.wait()
+    monkeypatch.setattr(locks, "LEASE_SECONDS", 1.0)
+    marker.write_text("\n".join(told).replace("duration=30.0", "duration=1.0"))
+    began = time.monotonic()
+    with locked(tmp_path / "file", timeout=20):
+        assert time.monotonic() - began > 0.9
+
+
+def test_a_marker_without_a_holder_is_removed_when_it_is_old(tmp_path: Path) -> None:
+    marker = tmp_path / ".file.lease"
+    marker.touch()
+    os.utime(marker, (time.time() - 100, time.time() - 100))
+    with locked(tmp_path / "file", timeout=5):
+        pass
+
+
+def test_a_lock_leaves_no_file_behind(tmp_path: Path) -> None:
+    with locked(tmp_path / "file"):
+        assert (tmp_path / ".file.lease").exists()
+    assert not list(tmp_path.iterdir())
