@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from agegender import build
 from agegender import config as schema
 from agegender.losses.classification import Classification
+from agegender.search.space import parse_space
 
 CONF = Path(__file__).parents[1] / "conf"
 GROUPS = ("data", "model", "loss", "optimizer", "schedule", "augment", "trainer", "logger")
@@ -33,8 +34,9 @@ def options_of(group: str) -> list[str]:
 
 def test_every_file_of_conf_is_an_option_of_a_known_group_or_an_entry_point() -> None:
     found = {path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml")}
-    assert found == {"train.yaml", "eval.yaml"} | {f"{group}/{option}.yaml" for group, option in OPTIONS}
-    assert {group for group, _ in OPTIONS} == {*GROUPS, "experiment", "without", "debug"}
+    own = {"hydra/launcher/local.yaml", "hydra/launcher/slurm.yaml", "hydra/sweeper/optuna.yaml"}
+    assert found == {"train.yaml", "eval.yaml"} | own | {f"{group}/{option}.yaml" for group, option in OPTIONS}
+    assert {group for group, _ in OPTIONS} == {*GROUPS, "experiment", "hparams_search", "without", "debug"}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids="/".join)
@@ -48,6 +50,17 @@ def test_every_experiment_can_be_debugged(experiment: str, debug: str) -> None:
     config = plain(f"experiment={experiment}", f"debug={debug}")
     schema.check(config)
     assert config["name"] == "debug" and config["resume"] is False
+
+
+@pytest.mark.parametrize("search", options_of("hparams_search"))
+def test_every_search_changes_nothing_but_the_name_and_searches_what_makes_another_experiment(search: str) -> None:
+    assert schema.differences(plain(), plain(f"hparams_search={search}")) == []
+    hydra = composed(f"hparams_search={search}", hydra_too=True).hydra
+    assert hydra.mode.name == "MULTIRUN" and hydra.sweeper._target_.endswith("OptunaSweeper")
+    space = parse_space(hydra.sweeper.params, [])
+    assert set(hydra.sweeper.params) == set(space.distributions) and not space.fixed
+    for edge in space.edges():
+        schema.check(plain(edge))
 
 
 @pytest.mark.parametrize("group", ["data", "trainer", "logger", "augment"])

@@ -323,3 +323,15 @@ def test_a_run_without_a_server_is_written_offline(
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == len(messages)
     assert all(one.startswith(other) for one, other in zip(warnings, messages, strict=True))
+
+
+def test_a_pruned_job_ends_well_with_its_status_and_no_test_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run()
+    use_start(monkeypatch, lambda *_, **__: run)
+    record = a_record()
+    tracker = JobTracker(SETTINGS, record, tmp_path)
+    record.status, record.best_epoch = "pruned", 1
+    tracker.finish(record, None, ("young", "old"))
+    assert run.done == [("summary", {"best_epoch": 1, "status": "pruned"}), ("finish", 0)]

@@ -129,6 +129,12 @@ class Logger(_Keys):
     mode: Literal["online", "offline", "disabled"] | None
 
 
+class Search(_Keys):
+    """What a search tells the job of a trial."""
+
+    trial: Annotated[int, Field(ge=0)] | None = None
+
+
 class Report(_Keys):
     """What the report is told."""
 
@@ -161,6 +167,7 @@ class Config(BaseModel):
     trainer: Trainer
     logger: Logger
     report: Report = Report()
+    search: Search = Search()
 
 
 def check(config: dict[str, Any]) -> None:
@@ -198,7 +205,7 @@ def _is_key(config: Any, location: tuple[int | str, ...], part: int | str) -> bo
 
 # What may differ between two runs of the same job: where it lies, how it is shown, how its data is loaded.
 _NOT_IDENTITY = (
-    "name", "runs_dir", "resume", "on_error", "tags", "logger", "report", "checkpoint_minutes",
+    "name", "runs_dir", "resume", "on_error", "tags", "logger", "report", "search", "checkpoint_minutes",
     "data.num_workers", "data.cache", "data.cache_dir", "data.eval_batch_size", "data.resident",
     "data.max_skipped", "data.source.root", "data.source.cache_dir", "trainer.enable_progress_bar",
     "trainer.log_every_n_steps", "trainer.profiler", "trainer.devices", "trainer.strategy",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from agegender.errors import InputError
 
 SCHEMA = 1
 FILE_NAME = "record.json"
+FINISHED = ("complete", "pruned")  # statuses of runs that are not tried again
 
 
 @dataclass
@@ -17,7 +19,8 @@ class Record:
     """What is known of one run.
 
     Attributes:
-        status: `running` (begun, perhaps killed since), `complete` or `failed`.
+        status: `running` (begun, perhaps killed since), `complete`, `failed`, or `pruned`: a trial that its search
+            ended early, as it did worse than others; it has validation scores, but was never tested.
         error: the reason of a failure, one line; None otherwise.
         choices: option chosen in each config group, and every swept key.
         config: the resolved configuration, plain containers.
@@ -105,7 +108,7 @@ def write_atomically(path: Path, content: str | bytes, *, errors: str = "backsla
         errors: how characters of a text without UTF-8 are written, as for `str.encode`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         temporary.write_bytes(content.encode(errors=errors) if isinstance(content, str) else content)
         os.replace(temporary, path)

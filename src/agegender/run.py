@@ -10,12 +10,11 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import filelock
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -24,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from agegender import config as schema
 from agegender import record
 from agegender.errors import InputError, describe, first_line
+from agegender.locks import LEASE_SECONDS, HeldElsewhere, locked
 from agegender.provenance import git_state
 from agegender.record import Record
 from agegender.session import Outcome, is_main_process, session
@@ -124,17 +124,16 @@ def _alone(folder: Path) -> Iterator[None]:
     if not is_main_process():
         yield
         return
-    lock = filelock.FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise InputError(
-            f"{folder} is being trained by another process; wait for it, or choose another name="
-        ) from error
-    try:
+    # A job that a cluster starts again may follow one on a dead node, whose lock has to expire.
+    restarted = os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / "job", timeout=2 * LEASE_SECONDS if restarted else 0))
+        except HeldElsewhere as error:
+            raise InputError(
+                f"{folder} is being trained by another process; wait for it, or choose another name="
+            ) from error
         yield
-    finally:
-        lock.release()
 
 
 class Job:
@@ -154,27 +153,26 @@ class Job:
         return self.folder / "checkpoints" / "last.ckpt"
 
     def run(self) -> str:
-        """Skip, resume or train; give `skipped` or `complete`.
+        """Skip, resume or train; give `skipped`, `complete` or `pruned`.
 
         Raises:
             InputError: the directory holds a run of another configuration, or any other mistake of the user's.
         """
         previous = record.read(self.folder) if self.config["resume"] else None
-        if previous is not None and (previous.status == "complete" or self._last.exists()):
+        if previous is not None and (previous.status in record.FINISHED or self._last.exists()):
             different = schema.differences(previous.config, self.config)
             if different:
                 raise InputError(
                     f"{self.folder} holds a run of another configuration ({'; '.join(different[:3])}"
                     f"{' and more' if len(different) > 3 else ''}); choose another name=, or resume=false to replace it"
                 )
-            if previous.status == "complete":
-                log.info("%s: complete, skipped", self.folder)
+            if previous.status in record.FINISHED:
+                log.info("%s: %s, skipped", self.folder, previous.status)
                 return "skipped"
         self._record = self._begin(previous)
         from agegender.training import train  # imports torch
 
-        train(self.config, self.folder, self._record, self._write)
-        return "complete"
+        return train(self.config, self.folder, self._record, self._write)
 
     def _begin(self, previous: Record | None) -> Record:
         if is_main_process() and not (self.config["resume"] and self._last.exists()):

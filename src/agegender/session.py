@@ -7,7 +7,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: `complete`, `skipped`, `failed`, `refused`, `interrupted`, `not started`; or `submitted`."""
+    """How a job ended.
+
+    `complete`, `pruned`, `skipped`, `failed`, `refused`, `interrupted`, `not started`; or `submitted`.
+    """
 
     folder: Path
     status: str
@@ -21,19 +24,21 @@ class Session:
         outcomes: how each ended.
         stop: why no further job may start; None while they may.
         interrupted: number of the signal that ended the jobs; None if none did.
+        closing: lines that a multirun ends its output with.
     """
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
         self.stop: str | None = None
         self.interrupted: int | None = None
+        self.closing: list[str] = []
 
     def exit_code(self) -> int:
         """0 all done; 1 a job failed; 2 nothing but mistakes of the user's; 130 or 143 interrupted."""
         if self.interrupted is not None:
             return 128 + self.interrupted
         statuses = {outcome.status for outcome in self.outcomes}
-        if statuses <= {"complete", "skipped", "submitted"}:
+        if statuses <= {"complete", "pruned", "skipped", "submitted"}:
             return 0
         return 2 if statuses <= {"refused", "not started"} else 1
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -30,7 +31,11 @@ class Sweep(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the sweep's directory, and give every swept key a place in the jobs' paths."""
         _check_start(config, Path(config.hydra.sweep.dir))
-        swept = _swept_keys(config)
+        try:
+            swept = _swept_keys(config)
+        except HydraException as error:  # the command line's own grammar has been checked before
+            print(f"error: hydra.sweeper.params: {first_line(error)}", file=sys.stderr)
+            sys.exit(2)
         if swept:
             choices = config.hydra.runtime.choices
             parts = [f"{key}=${{{'hydra.runtime.choices.' if key in choices else ''}{key}}}" for key in swept]
@@ -48,6 +53,7 @@ class Sweep(Callback):
         outcomes = session.outcomes
         if outcomes and all(outcome.status == "submitted" for outcome in outcomes):
             print(f"{_summary(outcomes)} `agegender report {folder}` shows what is complete.")
+            _close()
             return
         try:
             made = report(folder, threshold_age=config.report.threshold_age)
@@ -56,6 +62,7 @@ class Sweep(Callback):
             told = reason or first_line(error, kind=True)
             log.error("error: no report: %s; the jobs' records are whole", told, exc_info=reason is None)
             print(_summary(outcomes))
+            _close()
             sys.exit(session.exit_code() or 1)
         print_table(made.table)
         print(_summary(outcomes))
@@ -67,8 +74,14 @@ class Sweep(Callback):
             from agegender.comparison import send_comparison  # imports wandb, which takes half a second
 
             send_comparison(folder, *made.table.plain(), report=made.folder, figures=made.figures)
+        _close()
         if session.exit_code():
             sys.exit(session.exit_code())
+
+
+def _close() -> None:
+    for line in session.closing:
+        print(line)
 
 
 def _swept_keys(config: DictConfig) -> list[str]:
@@ -104,7 +117,7 @@ def _without_hydra(config: DictConfig) -> DictConfig:
 
 def _summary(outcomes: list[Outcome]) -> str:
     counts = Counter(outcome.status for outcome in outcomes)
-    order = ("complete", "skipped", "failed", "refused", "interrupted", "not started", "submitted")
+    order = ("complete", "pruned", "skipped", "failed", "refused", "interrupted", "not started", "submitted")
     names = {"complete": "trained", "skipped": "complete before, skipped"}
     told = [f"{counts[status]} {names.get(status, status)}" for status in order if counts[status]]
-    return f"{len(outcomes)} jobs: {', '.join(told)}."
+    return f"{len(outcomes)} jobs: {', '.join(told)}." if told else "There was no job to do."

@@ -62,18 +62,18 @@ class JobTracker:
             {"model/params/total": num_params, "model/params/trainable": num_trainable, "model/gmacs": gmacs}
         )
 
-    def finish(self, record: Record, labels: Mapping[str, Sequence[int]], group_names: Sequence[str]) -> None:
-        """Put a complete job's results into the summary, and both confusion matrices.
+    def finish(self, record: Record, labels: Mapping[str, Sequence[int]] | None, group_names: Sequence[str]) -> None:
+        """Put a job's results into the summary, and both confusion matrices.
 
         Args:
-            record: complete.
-            labels: `group`, `group_predicted`, `gender`, `gender_predicted` of each test image.
+            record: complete, or pruned.
+            labels: `group`, `group_predicted`, `gender`, `gender_predicted` of each test image; None without a test.
             group_names: of the age groups.
         """
         values = {f"test/{key}": value for key, value in record.test.items() if isinstance(value, float)}
         values |= {f"time/{key}": value for key, value in record.time.items()}
         self._summarize(values | {"best_epoch": record.best_epoch, "status": record.status})
-        if self._run is not None:
+        if self._run is not None and labels is not None:
             self._run.then(lambda run: run.log(_confusion_charts(labels, group_names)))
         self.close(0)
 

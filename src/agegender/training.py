@@ -19,6 +19,7 @@ from agegender.models import measure
 from agegender.module import AgeGenderModule
 from agegender.predictions import save_predictions
 from agegender.provenance import cpu_name
+from agegender.pruning import make_pruning
 from agegender.record import Record
 from agegender.session import is_main_process
 from agegender.tracking import JobTracker
@@ -51,7 +52,7 @@ class EpochLog(lightning.Callback):
         self._write()
 
 
-def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[[Record], None]) -> None:
+def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[[Record], None]) -> str:
     """Train and test a job and complete its record.
 
     Args:
@@ -59,6 +60,9 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
         folder: the job's directory; what it holds of an earlier attempt is gone on with.
         record: begun; its results are filled in.
         write: saves the record.
+
+    Returns:
+        `complete`; or `pruned`, without a test, where the search that it belongs to ended it.
 
     Raises:
         InputError: the data, the network or the hardware is not what the configuration needs.
@@ -83,16 +87,25 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
     write(record)
     tracker.describe_model(*cost)
     try:
-        _fit_and_test(config, folder, module, datamodule, tracker, record, write)
-        if not main:
-            return  # every process of a distributed job has tested all images: one of them tells
-        labels = save_predictions(folder / "predictions.csv", module, datamodule)
-        record.status = "complete"
+        pruned = _fit_and_test(config, folder, module, datamodule, tracker, record, write)
+        if not main:  # every process of a distributed job has tested all images: one of them tells
+            return "pruned" if pruned else "complete"
+        labels = None if pruned else save_predictions(folder / "predictions.csv", module, datamodule)
+        record.status = "pruned" if pruned else "complete"
         write(record)
         _drop_optimizer_state(folder / "checkpoints" / "last.ckpt")
         tracker.finish(record, labels, datamodule.groups.names)
     finally:
         tracker.close(1)  # nothing where it is closed already
+    _tell(folder, record)
+    return record.status
+
+
+def _tell(folder: Path, record: Record) -> None:
+    if record.status == "pruned":
+        done, planned = len(record.history), record.config["trainer"]["max_epochs"]
+        log.info("%s: pruned after epoch %d of %d: other trials of the search did better", folder, done, planned)
+        return
     scores = record.test
     log.info(
         "%s: complete in %.0f s; test age %.2f %%, gender %.2f %%, MAE %.2f years",
@@ -123,11 +136,14 @@ def _fit_and_test(
     tracker: JobTracker,
     record: Record,
     write: Callable[[Record], None],
-) -> None:
+) -> bool:
+    """Fill in the record; say whether the job was pruned, and so not tested."""
     timer = timing.FitTimer()
     best, last = folder / "checkpoints" / "best.ckpt", folder / "checkpoints" / "last.ckpt"
     callbacks = [timer, History(record.history), EpochLog(timer, lambda: write(record))]
     callbacks += checkpoints.make_callbacks(config, best.parent)
+    pruning = make_pruning(config)
+    callbacks += [pruning] if pruning is not None else []
     trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=callbacks, logger=tracker.logger)
     resumed = last.exists()
     if resumed:
@@ -139,10 +155,12 @@ def _fit_and_test(
     if best.exists():
         chosen = build.read_checkpoint(best)
         record.best_epoch, record.val = chosen["epoch"] + 1, chosen["agegender_val"]
-    trainer.test(
-        module, datamodule=datamodule, ckpt_path=best if best.exists() else None, verbose=False, weights_only=True
-    )
-    record.test = module.test_scores
+    pruned = pruning is not None and pruning.pruned
+    if not pruned:
+        trainer.test(
+            module, datamodule=datamodule, ckpt_path=best if best.exists() else None, verbose=False, weights_only=True
+        )
+        record.test = module.test_scores
     record.time = {
         "fit_seconds": timer.fit_seconds,
         "train_seconds": timer.train_seconds,
@@ -152,6 +170,7 @@ def _fit_and_test(
         "checkpoint_bytes": best.stat().st_size if best.exists() else None,
     }
     record.environment = describe_environment(trainer)
+    return pruned
 
 
 def _drop_optimizer_state(path: Path) -> None:

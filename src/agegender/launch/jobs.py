@@ -73,7 +73,7 @@ def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: in
     job = PlannedJob(overrides, own, folder, _command(config, overrides, folder), own.trainer.max_epochs)
     resolved = resolve(_without_hydra(own))
     known = job.read_record() if resolved["resume"] else None
-    if known is not None and known.status == "complete" and not schema.differences(known.config, resolved):
+    if known is not None and known.status in record.FINISHED and not schema.differences(known.config, resolved):
         job.end("skipped")
     return job
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agegender import record
 from agegender.errors import InputError
 from agegender.launch.jobs import PlannedJob, again
 from agegender.launch.screen import Screen
@@ -174,8 +175,8 @@ def judge(job: PlannedJob, code: int) -> None:
         code: its exit code, 128 more than a signal's number where it ended by one.
     """
     entry = job.read_record()
-    if code == 0 and entry is not None and entry.status == "complete":
-        job.end("complete")
+    if code == 0 and entry is not None and entry.status in record.FINISHED:
+        job.end(entry.status)
     elif code == 2:
         job.end("refused", last_error(job.folder / OUTPUT) or f"see {job.folder / OUTPUT}")
     elif code == 128 + signal.SIGTERM:

@@ -11,7 +11,14 @@ from rich.table import Table
 from agegender.errors import InputError
 from agegender.launch.jobs import PlannedJob
 
-_STYLES = {"running": "cyan", "complete": "green", "skipped": "green", "failed": "red", "refused": "red"}
+_STYLES = {
+    "running": "cyan",
+    "complete": "green",
+    "pruned": "green",
+    "skipped": "green",
+    "failed": "red",
+    "refused": "red",
+}
 _MOST_ROWS = 40  # the rest is summed up
 
 log = logging.getLogger(__name__)

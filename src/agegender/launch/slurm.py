@@ -163,8 +163,8 @@ class SlurmRun:
     def _judge(self, job: PlannedJob, number: str) -> None:
         """Say how a job that is gone from the queue has ended."""
         entry, output = job.read_record(), self._output(number)
-        if entry is not None and entry.status == "complete":
-            job.end("complete")
+        if entry is not None and entry.status in record.FINISHED:
+            job.end(entry.status)
         elif entry is not None and entry.status == "failed":
             job.end("failed", entry.error)
         elif (refusal := last_error(output)) is not None:

@@ -148,6 +148,8 @@ def status_of(record: Record) -> str:
     """Say how far a job came."""
     if record.status == "failed":
         return f"failed: {record.error}"
+    if record.status == "pruned":
+        return f"pruned after epoch {len(record.history)} of {record.config['trainer']['max_epochs']}"
     return "complete" if record.status == "complete" else "begun, not finished"
 
 
