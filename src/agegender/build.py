@@ -33,6 +33,7 @@ def quiet_libraries() -> None:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
+        ".*The .srun. command is available on your system but is not used.*",  # a login node
         ".*does not have many workers.*",  # batches are gathered from memory: no worker is faster
         ".*exists and is not empty.*",  # a resumed job's own checkpoints
         ".*The number of training batches .* is smaller than the logging interval.*",

@@ -1,4 +1,4 @@
-"""The `agegender` command: audit, report, predict, export, bench. Heavy imports wait until they are needed."""
+"""The `agegender` command: audit, report, sync, predict, export, bench. Heavy imports wait until they are needed."""
 
 import argparse
 import csv
@@ -57,6 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--wandb", action="store_true", help="send it to the sweep's comparison run in W&B")
     report.set_defaults(run=_report)
+    sync = commands.add_parser("sync", help="send the offline W&B runs of a sweep")
+    sync.add_argument("folder", type=Path, metavar="runs/NAME")
+    sync.add_argument("--dry-run", action="store_true", help="only tell what would be sent")
+    sync.set_defaults(run=_sync)
     predict = commands.add_parser("predict", help="age and gender of face crops, as CSV")
     predict.add_argument("checkpoint", type=Path, metavar="CKPT")
     predict.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, or folders of them")
@@ -129,6 +133,12 @@ def _report(options: argparse.Namespace) -> int:
             return 1
         print(f"W&B: {where}")
     return 0
+
+
+def _sync(options: argparse.Namespace) -> int:
+    from agegender.sync import sync
+
+    return sync(options.folder, dry_run=options.dry_run)
 
 
 def _predict(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 import torch
+from conftest import ROOT
 
 from agegender.data.synthetic import write_faces
 
@@ -180,6 +181,32 @@ def test_two_processes_of_one_job_train_together_and_write_one_record(shell):
     assert sum(map(sum, record["test"]["age_confusion"])) == record["data"]["counts"]["test"]
     lines = (shell.folder / "runs/default/resnet18/plain/0/predictions.csv").read_text().splitlines()
     assert len(lines) == 1 + record["data"]["counts"]["test"]
+
+
+def test_two_processes_train_as_one_does_with_the_same_images_a_step(shell):
+    conf = f"hydra.searchpath=[file://{ROOT / 'tests' / 'e2e' / 'conf'}]"
+    settings = (conf, "model=unnormalized", "trainer.precision=32-true", "optimizer=sgd", "optimizer.lr=0.003")
+    settings += ("trainer.max_epochs=7",)  # of three steps, the last one with fewer images
+    assert shell.train("name=one", "data.batch_size=32", *settings).code == 0
+    two = (*settings, "data.batch_size=16", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+    finished = [
+        shell.train("name=plain", *two),
+        shell.run(*with_torchrun(shell.train_command("name=torchrun", *two))),
+    ]
+    expected, one = weights(shell, "one/unnormalized/plain/0"), shell.record("one/unnormalized/plain/0")
+    for name, ended in zip(("plain", "torchrun"), finished, strict=True):
+        assert ended.code == 0, ended.output
+        got, record = weights(shell, f"{name}/unnormalized/plain/0"), shell.record(f"{name}/unnormalized/plain/0")
+        for key, value in expected.items():
+            torch.testing.assert_close(got[key], value, rtol=1e-4, atol=1e-6)
+        assert record["test"]["age_confusion"] == one["test"]["age_confusion"]
+        assert record["test"]["age_mae_years"] == pytest.approx(one["test"]["age_mae_years"], rel=1e-5)
+        assert record["environment"]["num_devices"] == 2
+
+
+def with_torchrun(command):
+    """Start the program twice, as torchrun does."""
+    return (command[0], "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29781", *command[1:])
 
 
 def test_debug_fdr_runs_one_batch_of_everything(shell):

@@ -1,4 +1,4 @@
-"""A network that takes its time, so that a test can meet its job in the middle of an epoch, and that can be made to fail."""
+"""A network that takes its time, so that a test meets its job in the middle of an epoch; it can be made to fail."""
 
 import time
 from pathlib import Path
@@ -13,7 +13,14 @@ class Slow(nn.Module):
     """Reads the mean colour; in training it waits, and raises where a file lies in its way."""
 
     def __init__(
-        self, num_outputs: int, image_size: int, *, trap: str, pause: float, dropout: float = 0.0, weights: str | None = None
+        self,
+        num_outputs: int,
+        image_size: int,
+        *,
+        trap: str,
+        pause: float,
+        dropout: float = 0.0,
+        weights: str | None = None,
     ) -> None:
         super().__init__()
         self.trap, self.pause = Path(trap), pause

@@ -1,0 +1,48 @@
+import pytest
+
+from agegender.errors import InputError
+from agegender.launch import local
+from agegender.launch.local import make_slots, visible_gpus
+
+
+def test_each_gpu_has_one_job_unless_asked() -> None:
+    slots = make_slots(None, 1, ["0", "3"], range(8))
+    assert [slot.gpu for slot in slots] == ["0", "3"]
+    assert [slot.environment()["CUDA_VISIBLE_DEVICES"] for slot in slots] == ["0", "3"]
+    assert [slot.gpu for slot in make_slots(None, 2, ["0", "3"], range(8))] == ["0", "3", "0", "3"]
+    with pytest.raises(InputError, match=r"n_jobs=3: this machine has 2 GPUs with jobs_per_gpu=1; choose at most 2"):
+        make_slots(3, 1, ["0", "3"], range(8))
+
+
+@pytest.mark.parametrize(("n_jobs", "num_cores"), [(1, 8), (2, 8), (3, 8), (8, 8)])
+def test_jobs_on_the_cpu_share_no_core(n_jobs: int, num_cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    slots = make_slots(n_jobs, 1, [], range(num_cores))
+    used = [core for slot in slots for core in slot.cores]
+    assert len(used) == len(set(used)) and len(slots) == n_jobs
+    assert {len(slot.cores) for slot in slots} == {num_cores // n_jobs}
+    assert slots[0].environment() == {"OMP_NUM_THREADS": str(num_cores // n_jobs), "CUDA_VISIBLE_DEVICES": ""}
+
+
+def test_without_a_gpu_one_job_runs_at_a_time_unless_asked() -> None:
+    assert len(make_slots(None, 1, [], range(4))) == 1
+
+
+@pytest.mark.parametrize(("n_jobs", "jobs_per_gpu"), [(0, 1), (-1, 1), (1, 0)])
+def test_a_number_of_jobs_below_one_is_told(n_jobs: int, jobs_per_gpu: int) -> None:
+    with pytest.raises(InputError, match="must be 1 or more"):
+        make_slots(n_jobs, jobs_per_gpu, [], range(4))
+
+
+def test_gpus_are_those_that_the_environment_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-abc")
+    assert visible_gpus("auto") == ["2", "GPU-abc"]
+    assert visible_gpus("cpu") == []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert visible_gpus("gpu") == []
+
+
+def test_without_nvidia_smi_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", "")
+    assert local.visible_gpus("auto") == []

@@ -1,0 +1,95 @@
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from agegender import record
+from agegender.launch import settle
+from agegender.launch.settle import goes_on, last_error
+from agegender.record import Record
+
+KILLED = 128 + signal.SIGKILL
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    folder = tmp_path / "job"
+    record.write(folder, Record(status="running", name="x", choices={}, config={}, seed=0))
+    return folder
+
+
+def checkpoint(job: Path, time: int) -> None:
+    path = job / "checkpoints" / "last.ckpt"
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    os.utime(path, (time, time))
+
+
+def status(job: Path) -> tuple[str, str | None]:
+    entry = record.read(job)
+    assert entry is not None
+    return entry.status, entry.error
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 128 + signal.SIGTERM])
+def test_what_a_job_or_a_person_has_decided_stays(job: Path, code: int) -> None:
+    assert not goes_on(job, code, max_retries=3)
+    assert status(job) == ("running", None)
+
+
+def test_a_killed_job_goes_on_as_long_as_it_gets_further(job: Path) -> None:
+    for time in range(1, 8):
+        checkpoint(job, time)
+        assert goes_on(job, KILLED, max_retries=1)
+    assert not goes_on(job, KILLED, max_retries=1)
+    told, reason = status(job)
+    assert told == "failed" and reason is not None
+    assert reason.startswith("ended by SIGKILL 2 times without getting further; out of memory?")
+
+
+def test_a_time_limit_that_is_too_short_for_a_checkpoint_ends_after_some_attempts(job: Path) -> None:
+    assert [goes_on(job, 128 + signal.SIGUSR1, max_retries=2) for _ in range(3)] == [True, True, False]
+    assert "time limit is too short" in str(status(job)[1])
+
+
+def test_without_retries_the_first_death_is_the_last(job: Path) -> None:
+    assert not goes_on(job, KILLED, max_retries=0)
+    assert status(job)[0] == "failed"
+
+
+def test_a_complete_record_is_left_alone(job: Path) -> None:
+    entry = record.read(job)
+    assert entry is not None
+    entry.status = "complete"
+    record.write(job, entry)
+    assert not goes_on(job, KILLED, max_retries=0)
+    assert status(job) == ("complete", None)
+
+
+def test_a_batch_job_that_was_killed_is_requeued_under_its_number_in_the_array(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[list[str]] = []
+    monkeypatch.setattr(settle.subprocess, "run", lambda command, **_: called.append(command))
+    monkeypatch.setenv("SLURM_JOB_ID", "19")
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "17")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "1")
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps(["elsewhere", str(job)]))
+    arguments = ["--max-retries", "1", str(plan), "1"]
+    assert settle.main([*arguments, "0"]) == 0 and not called
+    assert settle.main([*arguments, str(KILLED)]) == KILLED
+    assert called == [["scontrol", "requeue", "17_1"]]
+    monkeypatch.delenv("SLURM_ARRAY_JOB_ID")
+    checkpoint(job, 5)
+    settle.main([*arguments, str(KILLED)])
+    assert called[-1] == ["scontrol", "requeue", "19"]
+
+
+def test_the_last_mistake_in_an_output_is_told(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    assert last_error(output) is None
+    output.write_text("epoch 1\nerror: one\nmore\nerror: two\nend\n")
+    assert last_error(output) == "two"
