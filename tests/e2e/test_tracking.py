@@ -61,3 +61,12 @@ def test_the_csv_logger_writes_every_epoch(shell):
     lines = (shell.folder / "runs/default/resnet18/plain/0/metrics.csv").read_text().splitlines()
     assert "val/age_accuracy" in lines[0] and "train/loss" in lines[0]
     assert len(lines) >= 3
+
+
+def test_sync_finds_the_offline_run_of_a_job(trained):
+    finished = trained.agegender("sync", "runs/try", "--dry-run")
+    assert finished.code == 0, finished.output
+    assert (
+        "Would sync 1 run" in finished.output
+        and trained.record("try/resnet18/weighted/0")["wandb_id"] in finished.output
+    )
