@@ -1,6 +1,8 @@
 """What a user can mend: errors that are told in one line, without a traceback, with exit code 2."""
 
 import errno
+import sys
+from typing import NoReturn
 
 # Errors of the operating system that the user can mend, not the code: no room, no permission, no such place.
 _MENDS = {
@@ -24,6 +26,12 @@ class InputError(ValueError):
 
 class DatasetNotFoundError(InputError):
     """The path of the data set holds no images."""
+
+
+def refuse(reason: str) -> NoReturn:
+    """End with one line and exit code 2, where Hydra would show an exception's traceback."""
+    print(f"error: {reason}", file=sys.stderr)
+    sys.exit(2)
 
 
 def first_line(error: BaseException, *, limit: int = 200, kind: bool = False) -> str:

@@ -95,13 +95,14 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:
-    """Resolve a configuration to plain containers and check it.
+    """Resolve a configuration, without what is Hydra's own in it, to plain containers and check it.
 
     Raises:
         InputError: a value is missing, of the wrong type or out of range.
     """
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     try:
-        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise InputError(f"the configuration does not resolve: {error}") from error
     assert isinstance(plain, dict)

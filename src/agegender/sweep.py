@@ -13,7 +13,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from agegender import run
-from agegender.errors import InputError, describe, first_line
+from agegender.errors import InputError, describe, first_line, refuse
 from agegender.session import Outcome, session
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,7 @@ class Sweep(Callback):
         try:
             swept = _swept_keys(config)
         except HydraException as error:  # the command line's own grammar has been checked before
-            print(f"error: hydra.sweeper.params: {first_line(error)}", file=sys.stderr)
-            sys.exit(2)
+            refuse(f"hydra.sweeper.params: {first_line(error)}")
         if swept:
             choices = config.hydra.runtime.choices
             parts = [f"{key}=${{{'hydra.runtime.choices.' if key in choices else ''}{key}}}" for key in swept]
@@ -96,7 +95,7 @@ def _swept_keys(config: DictConfig) -> list[str]:
 def _check_start(config: DictConfig, folder: Path) -> None:
     """End with one line where a run could not even begin: Hydra would show a traceback."""
     try:
-        run.resolve(_without_hydra(config))
+        run.resolve(config)
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe-{os.getpid()}"
         probe.touch()
@@ -104,15 +103,7 @@ def _check_start(config: DictConfig, folder: Path) -> None:
     except (InputError, OSError) as error:
         reason = describe(error) or str(error)
         mend = "" if isinstance(error, InputError) else " (name= and runs_dir= choose it)"
-        print(f"error: {reason}{mend}", file=sys.stderr)
-        sys.exit(2)
-
-
-def _without_hydra(config: DictConfig) -> DictConfig:
-    copy = config.copy()
-    with open_dict(copy):
-        copy.pop("hydra", None)
-    return copy
+        refuse(f"{reason}{mend}")
 
 
 def _summary(outcomes: list[Outcome]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.utils import get_args_parser
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
 from agegender import config as schema
 from agegender import record
@@ -71,17 +71,11 @@ def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: in
         own.hydra.job.id, own.hydra.job.num = str(number), number
     folder = Path(own.hydra.sweep.dir) / own.hydra.sweep.subdir
     job = PlannedJob(overrides, own, folder, _command(config, overrides, folder), own.trainer.max_epochs)
-    resolved = resolve(_without_hydra(own))
+    resolved = resolve(own)
     known = job.read_record() if resolved["resume"] else None
     if known is not None and known.status in record.FINISHED and not schema.differences(known.config, resolved):
         job.end("skipped")
     return job
-
-
-def _without_hydra(config: DictConfig) -> DictConfig:
-    plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    assert isinstance(plain, DictConfig)
-    return plain
 
 
 def _command(config: DictConfig, overrides: list[str], folder: Path) -> list[str]:

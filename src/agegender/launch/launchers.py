@@ -1,15 +1,14 @@
 """What Hydra's launchers do: run a sweep's jobs as processes elsewhere, and say how each ended."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
 from agegender.cores import available_cores
-from agegender.errors import InputError, describe
+from agegender.errors import InputError, describe, refuse
 from agegender.launch.jobs import PlannedJob, plan
 from agegender.launch.local import LocalRun, make_slots, visible_gpus
 from agegender.launch.slurm import SlurmRun
@@ -25,7 +24,7 @@ def launch_local(
         gpus = visible_gpus(str(config.trainer.accelerator))
         slots = make_slots(options["n_jobs"], options["jobs_per_gpu"], gpus, available_cores())
     except InputError as error:
-        _refuse(error)
+        refuse(describe(error) or str(error))
     LocalRun(jobs, slots, max_retries=options["max_retries"], stop_on_error=config.on_error == "stop").run()
     return _report(jobs)
 
@@ -39,7 +38,7 @@ def launch_slurm(
     try:
         run.submit()
     except (InputError, OSError) as error:
-        _refuse(error)
+        refuse(describe(error) or str(error))
     if options["detach"]:
         run.leave()
     else:
@@ -51,13 +50,7 @@ def _plan(config: DictConfig, context: Any, overrides: Sequence[Sequence[str]], 
     try:
         return plan(config, context, overrides, first)
     except (InputError, OSError) as error:
-        _refuse(error)
-
-
-def _refuse(error: Exception) -> NoReturn:
-    """End with one line: Hydra would show a traceback."""
-    print(f"error: {describe(error) or error}", file=sys.stderr)
-    sys.exit(2)
+        refuse(describe(error) or str(error))
 
 
 def _report(jobs: list[PlannedJob]) -> list[JobReturn]:

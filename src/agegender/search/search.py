@@ -1,17 +1,16 @@
 """What Hydra's sweeper does: a study asks for trials, the launcher runs them, the study is told, and so on."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from agegender.errors import InputError, describe, first_line
+from agegender.errors import InputError, describe, first_line, refuse
 from agegender.locks import HeldElsewhere, locked
 from agegender.run import resolve
 from agegender.search.best import write_best
@@ -43,7 +42,7 @@ def search(
     try:
         options = read_options(given)
         space = parse_space(options.params or {}, arguments, context.config_loader)
-        resolved = resolve(_without_hydra(config))
+        resolved = resolve(config)
         path = study_path(resolved)
         with locked(path.parent, timeout=0):
             composer = Composer(config, context, space)
@@ -51,21 +50,9 @@ def search(
             trials = Trials(path, options, space, resolved)
             return Search(options, config, launcher, trials, composer).run()
     except HeldElsewhere:
-        _refuse("this search is going on in another process; wait for it, or choose another name=")
+        refuse("this search is going on in another process; wait for it, or choose another name=")
     except (InputError, OSError) as error:
-        _refuse(describe(error) or str(error))
-
-
-def _refuse(reason: str) -> NoReturn:
-    """End with one line: Hydra would show a traceback."""
-    print(f"error: {reason}", file=sys.stderr)
-    sys.exit(2)
-
-
-def _without_hydra(config: DictConfig) -> DictConfig:
-    plain = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    assert isinstance(plain, DictConfig)
-    return plain
+        refuse(describe(error) or str(error))
 
 
 class Composer:
@@ -93,7 +80,7 @@ class Composer:
                 own = self.loader.load_sweep_config(self.config, self.all_of(overrides))
             except HydraException as error:
                 raise InputError(f"{' '.join(overrides)}: {first_line(error)}") from error
-            resolve(_without_hydra(own))
+            resolve(own)
             self._composed[key] = own
         return self._composed[key]
 
