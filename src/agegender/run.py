@@ -26,7 +26,7 @@ from agegender.errors import InputError, describe, first_line
 from agegender.locks import LEASE_SECONDS, HeldElsewhere, locked
 from agegender.provenance import git_state
 from agegender.record import Record
-from agegender.session import Outcome, is_main_process, session
+from agegender.session import Outcome, is_main_process, is_restarted, session
 from agegender.signals import signal_of, stop_signals
 
 log = logging.getLogger(__name__)
@@ -126,10 +126,9 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
         return
     # A job that a cluster starts again may follow one on a dead node, whose lock has to expire.
-    restarted = os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(folder / "job", timeout=2 * LEASE_SECONDS if restarted else 0))
+            stack.enter_context(locked(folder / "job", timeout=2 * LEASE_SECONDS if is_restarted() else 0))
         except HeldElsewhere as error:
             raise InputError(
                 f"{folder} is being trained by another process; wait for it, or choose another name="

@@ -30,10 +30,13 @@ class FitTimer(lightning.Callback):
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._fit_mark = time.perf_counter()
 
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._train_mark = time.perf_counter()
+
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self._train_mark is None:
+        if self._train_mark is None:  # an epoch that is gone on with has no start
             self._train_mark = time.perf_counter()
 
     def on_train_batch_end(

@@ -6,7 +6,6 @@ decides that at the end of a cluster's batch job, where nobody else may be left 
 
 import argparse
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -17,8 +16,6 @@ from agegender import record
 
 _OWN_CODES = (0, 1, 2)  # complete, failed, refused: the job itself has said so
 _ATTEMPTS = ".attempts.json"
-
-log = logging.getLogger(__name__)
 
 
 def goes_on(folder: Path, code: int, max_retries: int) -> bool:

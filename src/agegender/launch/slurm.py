@@ -19,6 +19,7 @@ from agegender.errors import InputError
 from agegender.launch.jobs import PlannedJob, again
 from agegender.launch.screen import Screen
 from agegender.launch.settle import fail, last_error
+from agegender.session import is_restarted
 
 _MISSES = 2  # looks at the queue that a job must be missing in, before it counts as gone
 _JOBS_FILE = "jobs.json"  # Slurm's number of each directory's job
@@ -33,8 +34,7 @@ log = logging.getLogger(__name__)
 
 def execute(command: list[str]) -> None:
     """Become a job's process: with the signals' own meanings, not submitit's."""
-    restarted = os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
-    command = again(command) if restarted else command
+    command = again(command) if is_restarted() else command
     os.execv(command[0], command)
 
 
