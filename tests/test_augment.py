@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from agegender.augment import Augment
+from agegender.augment import Augment, shifted
 
 
 @pytest.fixture
@@ -122,3 +122,33 @@ def test_the_same_seed_draws_the_same_changes(images: Tensor) -> None:
         torch.manual_seed(7)
         drawn.append(augment.change(normalized(augment.move(images))))
     assert torch.equal(*drawn)
+
+
+@pytest.mark.parametrize(
+    ("progress", "side"), [(0.0, 32), (0.14, 32), (0.16, 48), (0.29, 48), (0.32, 64), (0.59, 80), (0.6, 96), (1.0, 96)]
+)
+def test_images_grow_in_steps_of_16_pixels_to_their_own_size(progress: float, side: int) -> None:
+    augment = Augment(start_size=32, full_size_from=0.6)
+    augment.progress = progress
+    pixels = torch.randn(2, 3, 96, 96).contiguous(memory_format=torch.channels_last)
+    changed = augment.change(pixels)
+    assert augment.side(96) == side and changed.shape == (2, 3, side, side)
+    assert (changed is pixels) == (side == 96)
+
+
+def test_a_shrunken_image_is_the_same_picture_with_and_without_a_warp(images: Tensor) -> None:
+    smooth = torch.nn.functional.interpolate(normalized(images), size=(64, 64), mode="bicubic")
+    expected = torch.nn.functional.interpolate(smooth, size=(32, 32), mode="area")
+    for options in ({}, {"scale": 1e-6}):
+        shrunken = Augment(start_size=32, **options).change(smooth)
+        assert shrunken.is_contiguous(memory_format=torch.channels_last)
+        assert (shrunken - expected).abs().mean() < 0.2 * expected.std()
+
+
+def test_images_are_shifted_along_both_diagonals_and_the_edge_is_repeated() -> None:
+    image = torch.arange(25.0).view(1, 1, 5, 5)
+    views = [view[0, 0] for view in shifted(image, 0.2)]  # by 1 of 5 pixels
+    rows, columns = torch.tensor([[0, 0, 1, 2, 3], [1, 2, 3, 4, 4]]), torch.tensor([[0, 0, 1, 2, 3], [1, 2, 3, 4, 4]])
+    expected = [image[0, 0][row][:, column] for row in rows for column in columns]
+    assert all(torch.equal(view, other) for view, other in zip(views, expected, strict=True))
+    assert not torch.equal(shifted(image, 0.01)[0], image), "by a pixel at least"

@@ -10,7 +10,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from agegender import build
+from agegender import build, trainers
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.errors import InputError
 from agegender.labels import age_groups
@@ -218,6 +218,20 @@ def test_an_image_that_is_too_small_is_refused_before_anything_is_built() -> Non
     assert "data.image_size=34 is too small" in told and told.endswith("35")
 
 
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (("model=small_cnn", "data.image_size=128", "augment.start_size=64"), "model=SmallCNN built for 128 pixels"),
+        (("augment.start_size=64", "data.image_size=48"), "augment.start_size=64 is larger than data.image_size=48"),
+        (("model=compact", "data.image_size=48", "model.shared=4"), "model.shared=4"),
+        (("model=compact", "data.image_size=48", "model.branches=0"), "model.branches=0"),
+        (("model=compact", "data.image_size=48", "model.blocks=[1]"), "give as many blocks as channels"),
+    ],
+)
+def test_sizes_and_stages_that_a_network_cannot_have_are_refused(overrides: tuple[str, ...], told: str) -> None:
+    assert told in refusal(lambda: build.make_module(composed(*overrides)))
+
+
 def test_a_data_module_is_given_the_configurations_values(tmp_path: Path) -> None:
     (tmp_path / "faces").mkdir()
     module = build.make_datamodule(composed(f"data.root={tmp_path / 'faces'}", "data.batch_size=7", "seed=3"))
@@ -267,13 +281,13 @@ def test_the_automatic_precision_is_bfloat16_where_the_hardware_that_is_used_com
 def test_what_lightning_refuses_is_told_as_the_users_mistake(tmp_path: Path, override: str) -> None:
     settings = composed("trainer=cpu", override)["trainer"]
     with pytest.raises(InputError, match=r"^trainer: "):
-        build.make_trainer(settings, folder=tmp_path, callbacks=[], logger=False)
+        trainers.make_trainer(settings, folder=tmp_path, callbacks=[], logger=False)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_told_as_the_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^trainer: "):
-        build.make_trainer(composed("trainer=gpu")["trainer"], folder=tmp_path, callbacks=[], logger=False)
+        trainers.make_trainer(composed("trainer=gpu")["trainer"], folder=tmp_path, callbacks=[], logger=False)
 
 
 @pytest.mark.parametrize(("option", "expected"), [("cpu", True), ("gpu", False)])
@@ -283,5 +297,5 @@ def test_the_automatic_determinism_holds_on_the_cpu_and_gives_way_to_speed_on_a_
     given: dict[str, Any] = {}
     monkeypatch.setattr("lightning.Trainer", lambda **arguments: given.update(arguments))
     settings = composed(f"trainer={option}", "trainer.deterministic=auto")["trainer"]
-    build.make_trainer(settings, folder=tmp_path, callbacks=[], logger=False)
+    trainers.make_trainer(settings, folder=tmp_path, callbacks=[], logger=False)
     assert given["deterministic"] is expected

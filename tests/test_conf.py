@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from agegender import build
+from agegender import build, identity
 from agegender import config as schema
 from agegender.losses.classification import Classification
 from agegender.search.space import parse_space
@@ -54,7 +54,7 @@ def test_every_experiment_can_be_debugged(experiment: str, debug: str) -> None:
 
 @pytest.mark.parametrize("search", options_of("hparams_search"))
 def test_every_search_changes_nothing_but_the_name_and_searches_what_makes_another_experiment(search: str) -> None:
-    assert schema.differences(plain(), plain(f"hparams_search={search}")) == []
+    assert identity.differences(plain(), plain(f"hparams_search={search}")) == []
     hydra = composed(f"hparams_search={search}", hydra_too=True).hydra
     assert hydra.mode.name == "MULTIRUN" and hydra.sweeper._target_.endswith("OptunaSweeper")
     space = parse_space(hydra.sweeper.params, [])
@@ -147,7 +147,7 @@ def test_an_experiment_sweeps_five_networks_and_two_losses_by_itself(experiment:
 def test_each_part_of_the_recipe_can_be_left_out_and_nothing_else_changes(without: str) -> None:
     whole, rest = plain("experiment=fast"), plain("experiment=fast", f"without={without}")
     schema.check(rest)
-    changed = {difference.split("=")[0].split(".")[0] for difference in schema.differences(whole, rest)}
+    changed = {difference.split("=")[0].split(".")[0] for difference in identity.differences(whole, rest)}
     assert len(changed) == (without != "nothing"), changed
 
 
@@ -159,12 +159,12 @@ def test_the_ablation_and_the_comparison_of_methods_leave_out_no_option() -> Non
 
 
 def test_the_balanced_experiment_is_the_best_one_with_another_decision() -> None:
-    found = schema.differences(plain("experiment=best"), plain("experiment=balanced"))
+    found = identity.differences(plain("experiment=best"), plain("experiment=balanced"))
     assert [difference.split("=")[0] for difference in found] == ["loss.adjust", "loss.logit_adjustment"]
 
 
 def test_the_experiment_of_table_2_changes_nothing_of_the_protocol_but_its_name() -> None:
-    assert schema.differences(plain(), plain("experiment=table2")) == []
+    assert identity.differences(plain(), plain("experiment=table2")) == []
     assert plain("experiment=table2")["name"] == "table2"
 
 

@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from agegender import config as schema
+from agegender import identity
 from agegender.errors import InputError
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -160,13 +161,19 @@ def test_a_key_that_is_missing_is_named(defaults: dict[str, Any], key: str) -> N
     assert refusal(config) == f"{key} is missing: give it a value"
 
 
+@pytest.mark.parametrize(("key", "value"), [("early_stopping", 3), ("search", {"trial": 0})])
+def test_what_needs_a_validation_part_is_refused_without_one(defaults: dict[str, Any], key: str, value: Any) -> None:
+    config = changed(changed(defaults, "data.train_part", "trainval"), key, value)
+    assert "data.train_part=trainval leaves no validation part" in refusal(config)
+
+
 def test_all_mistakes_are_told_at_once(defaults: dict[str, Any]) -> None:
     told = refusal(changed(changed(defaults, "seed", -1), "data.batch_size", 0))
     assert "seed=-1: " in told and "data.batch_size=0: " in told
 
 
 def test_a_configuration_does_not_differ_from_itself(defaults: dict[str, Any]) -> None:
-    assert schema.differences(defaults, copy.deepcopy(defaults)) == []
+    assert identity.differences(defaults, copy.deepcopy(defaults)) == []
 
 
 @pytest.mark.parametrize(
@@ -196,8 +203,8 @@ def test_a_configuration_does_not_differ_from_itself(defaults: dict[str, Any]) -
 )
 def test_a_change_of_the_experiment_is_told_with_both_values(defaults: dict[str, Any], key: str, value: Any) -> None:
     before = OmegaConf.select(OmegaConf.create(defaults), key)
-    assert schema.differences(defaults, changed(defaults, key, value)) == [f"{key}={before}, now {value}"]
-    assert schema.is_identity(key)
+    assert identity.differences(defaults, changed(defaults, key, value)) == [f"{key}={before}, now {value}"]
+    assert identity.is_identity(key)
 
 
 @pytest.mark.parametrize(
@@ -220,26 +227,26 @@ def test_a_change_of_the_experiment_is_told_with_both_values(defaults: dict[str,
     ],
 )
 def test_how_and_where_a_job_runs_makes_no_other_experiment(defaults: dict[str, Any], key: str, value: Any) -> None:
-    assert schema.differences(defaults, changed(defaults, key, value)) == []
-    assert not schema.is_identity(key)
+    assert identity.differences(defaults, changed(defaults, key, value)) == []
+    assert not identity.is_identity(key)
 
 
 @pytest.mark.parametrize("key", ["names", "data.cached", "tagsx", "data.num_workers_per_core"])
 def test_a_key_that_only_begins_like_an_exempt_one_counts(key: str) -> None:
-    assert schema.is_identity(key)
+    assert identity.is_identity(key)
 
 
 @pytest.mark.parametrize("key", ["data.root", "data.split_file"])
 def test_the_same_file_named_from_another_directory_is_no_difference(defaults: dict[str, Any], key: str) -> None:
     here, there = changed(defaults, key, "UTKFace.tar"), changed(defaults, key, "/a/UTKFace.tar")
-    assert schema.differences(here, there) == schema.differences(there, here) == []
+    assert identity.differences(here, there) == identity.differences(there, here) == []
 
 
 def test_a_directory_with_and_without_a_slash_at_its_end_is_the_same(defaults: dict[str, Any]) -> None:
-    assert schema.differences(changed(defaults, "data.root", "a/b/"), changed(defaults, "data.root", "b")) == []
+    assert identity.differences(changed(defaults, "data.root", "a/b/"), changed(defaults, "data.root", "b")) == []
 
 
 def test_a_key_that_only_one_configuration_has_is_a_difference(defaults: dict[str, Any]) -> None:
     more = changed(defaults, "model.num_towers", 3)
-    assert schema.differences(defaults, more) == ["model.num_towers=None, now 3"]
-    assert schema.differences(more, defaults) == ["model.num_towers=3, now None"]
+    assert identity.differences(defaults, more) == ["model.num_towers=None, now 3"]
+    assert identity.differences(more, defaults) == ["model.num_towers=3, now None"]

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from agegender import build
+from agegender import trainers
 from agegender.history import History
 
 LOSSES = (4.0, 3.0, 2.5, 2.0)
@@ -53,7 +53,7 @@ class Killed(lightning.Callback):
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    build.quiet_libraries()
+    trainers.quiet_libraries()
     yield
 
 

@@ -15,12 +15,12 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from agegender import build
+from agegender import build, trainers
 from agegender.augment import Augment
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.labels import age_groups
 from agegender.losses.cross_entropy import CrossEntropy
-from agegender.models.heads import FaceOutputs
+from agegender.models.heads import FaceOutputs, average
 from agegender.module import AgeGenderModule
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -79,10 +79,10 @@ def loader_of(batches: list[dict[str, Tensor]]) -> DataLoader[dict[str, Tensor]]
 
 def trained(config: dict[str, Any], folder: Path) -> tuple[AgeGenderModule, lightning.Trainer]:
     """The module after a few steps on the same batches."""
-    build.quiet_libraries()
+    trainers.quiet_libraries()
     module = build.make_module(config)
     module.method.prepare(torch.ones(121, dtype=torch.int64), torch.from_numpy(age_groups("closed").group_of_age))
-    trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=[], logger=False)
+    trainer = trainers.make_trainer(config["trainer"], folder=folder, callbacks=[], logger=False)
     batches = [batch_of(4, seed) for seed in range(3)]
     trainer.fit(module, loader_of(batches), loader_of(batches[:1]))
     return module, trainer
@@ -260,6 +260,43 @@ def test_the_flip_at_test_time_averages_the_outputs_of_an_image_and_its_mirror_i
     assert not torch.equal(evaluated, train)
 
 
+def test_shifts_at_test_time_are_averaged_with_the_image_and_left_out_of_validations() -> None:
+    images = torch.randint(0, 256, (3, 3, 10, 10), dtype=torch.uint8)
+    plain = AgeGenderModule(LeftSide(), CrossEntropy(), test_time_flip=True).eval()
+    module = AgeGenderModule(LeftSide(), CrossEntropy(), test_time_flip=True, test_time_shift=0.2).eval()
+    padded = torch.nn.functional.pad(images.float(), (2, 2, 2, 2), mode="replicate").to(torch.uint8)
+    views = [images, *(padded[..., y : y + 10, x : x + 10] for y in (0, 4) for x in (0, 4))]
+    torch.testing.assert_close(module(images).age, torch.stack([plain(view).age for view in views]).mean(dim=0))
+    assert torch.equal(module(images, shift=False).age, plain(images).age)
+    assert torch.equal(module.train()(images).age, plain.train()(images).age)
+
+
+class Two(nn.Module):
+    """An ensemble of two whose outputs are what they were set to."""
+
+    def __init__(self, *members: FaceOutputs) -> None:
+        super().__init__()
+        self.members = members
+
+    def forward(self, images: Tensor) -> FaceOutputs:
+        return average(self.members)._replace(members=self.members if self.training else ())
+
+
+def test_each_member_of_an_ensemble_has_its_own_loss_in_training_and_their_mean_predicts() -> None:
+    members = [FaceOutputs(torch.randn(3, 8), torch.randn(3, 2)) for _ in range(2)]
+    batch = batch_of(3, 0)
+
+    def loss(outputs: FaceOutputs) -> Tensor:
+        both = ((outputs.age, batch["group"]), (outputs.gender, batch["gender"]))
+        return sum(torch.nn.functional.cross_entropy(*pair) for pair in both)  # pyright: ignore
+
+    module = AgeGenderModule(Two(*members), CrossEntropy())
+    torch.testing.assert_close(module.training_step(batch), (loss(members[0]) + loss(members[1])) / 2)
+    outputs = module.eval()(batch["images"])
+    torch.testing.assert_close(outputs.age, (members[0].age + members[1].age) / 2)
+    assert outputs.members == ()
+
+
 def test_a_training_run_logs_the_losses_and_scores_of_both_tasks(tmp_path: Path) -> None:
     _, trainer = trained(configuration("trainer.max_epochs=1"), tmp_path)
     losses = {f"{part}/{name}" for part in ("train", "val") for name in ("loss", "age_loss", "gender_loss")}
@@ -270,9 +307,9 @@ def test_a_training_run_logs_the_losses_and_scores_of_both_tasks(tmp_path: Path)
 
 
 def test_testing_keeps_one_prediction_per_image_in_order(tmp_path: Path) -> None:
-    build.quiet_libraries()
+    trainers.quiet_libraries()
     module = build.make_module(configuration())
-    trainer = build.make_trainer(configuration()["trainer"], folder=tmp_path, callbacks=[], logger=False)
+    trainer = trainers.make_trainer(configuration()["trainer"], folder=tmp_path, callbacks=[], logger=False)
     batches = [batch_of(3, 0), {**batch_of(2, 1), "row": torch.tensor([8, 9])}]
     trainer.test(module, loader_of(batches), verbose=False)
     rows = torch.cat([batch["row"] for batch in module.predictions]).tolist()
@@ -286,7 +323,7 @@ def test_what_is_kept_of_a_batch_lets_go_of_its_memory(tmp_path: Path) -> None:
     # Small labels that stay between large freed images leave holes that the next images do not fit into: a job's memory
     # grew by all tested images so.
     module = build.make_module(configuration())
-    trainer = build.make_trainer(configuration()["trainer"], folder=tmp_path, callbacks=[], logger=False)
+    trainer = trainers.make_trainer(configuration()["trainer"], folder=tmp_path, callbacks=[], logger=False)
     batches = [batch_of(3, 0), batch_of(2, 1)]
     trainer.test(module, loader_of(batches), verbose=False)
     given = {tensor.untyped_storage().data_ptr() for batch in batches for tensor in batch.values()}
@@ -334,12 +371,12 @@ NUM_IMAGES = [4, 4, 3, 5, 2]  # of the batches of an epoch
 
 def logged_losses(folder: Path, *overrides: str) -> tuple[Kept, list[float]]:
     """What is logged of two epochs of five unequal batches, and the loss of each step."""
-    build.quiet_libraries()
+    trainers.quiet_libraries()
     config = configuration("optimizer.lr=0.5", *overrides)
     network = Fixed(torch.linspace(-1, 1, 40).view(5, 8), torch.linspace(-1, 1, 10).view(5, 2))
     module = AgeGenderModule(network, CrossEntropy(), partial(torch.optim.SGD, lr=0.5))
     logger, steps = Kept(), StepLosses()
-    trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=[steps], logger=logger)
+    trainer = trainers.make_trainer(config["trainer"], folder=folder, callbacks=[steps], logger=logger)
     batches = [batch_of(number, seed) for seed, number in enumerate(NUM_IMAGES)]
     trainer.fit(module, loader_of(batches), loader_of(batches[:2]))
     return logger, steps.losses
@@ -382,14 +419,14 @@ def test_gradients_of_several_batches_do_not_make_the_logged_loss_smaller(tmp_pa
 
 
 def test_scores_and_losses_do_not_depend_on_the_batch_size_of_the_evaluation(face_folder: Path, tmp_path: Path) -> None:
-    build.quiet_libraries()
+    trainers.quiet_libraries()
     module = build.make_module(configuration("seed=1"))
     found = []
     for eval_batch_size in (3, 7, 100):  # the 19 images in 7 batches, in 3, and in one
         data = UTKFaceDataModule(
             face_folder, image_size=SIZE, batch_size=4, eval_batch_size=eval_batch_size, cache_dir=tmp_path
         )
-        trainer = build.make_trainer(configuration()["trainer"], folder=tmp_path, callbacks=[], logger=False)
+        trainer = trainers.make_trainer(configuration()["trainer"], folder=tmp_path, callbacks=[], logger=False)
         trainer.validate(module, datamodule=data, verbose=False)
         validated = {key: float(value) for key, value in trainer.callback_metrics.items()}
         trainer.test(module, datamodule=data, verbose=False)
@@ -407,11 +444,11 @@ def test_scores_and_losses_do_not_depend_on_the_batch_size_of_the_evaluation(fac
 
 
 def test_the_validation_loss_is_the_mean_over_the_images_and_not_over_the_batches(tmp_path: Path) -> None:
-    build.quiet_libraries()
+    trainers.quiet_libraries()
     # log(1 + 7 e^-4) where the group is the first, log(e^4 + 7) where it is another; log 2 for the gender
     module = AgeGenderModule(Fixed(torch.tensor([[4.0] + [0.0] * 7] * 4), torch.zeros(4, 2)), CrossEntropy())
     batches = [{**batch_of(number, 0), "group": torch.full((number,), group)} for number, group in ((4, 0), (1, 5))]
-    trainer = build.make_trainer(configuration()["trainer"], folder=tmp_path, callbacks=[], logger=False)
+    trainer = trainers.make_trainer(configuration()["trainer"], folder=tmp_path, callbacks=[], logger=False)
     trainer.validate(module, loader_of(batches), verbose=False)
     age = (4 * np.log(1 + 7 * np.exp(-4)) + np.log(np.exp(4) + 7)) / 5
     found = {key: float(trainer.callback_metrics[f"val/{key}"]) for key in ("loss", "age_loss", "gender_loss")}

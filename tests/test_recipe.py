@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from agegender import build, checkpoints, training
+from agegender import build, checkpoints, trainers, training
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.module import AgeGenderModule
 from agegender.record import Record
@@ -25,11 +25,11 @@ class Weights(lightning.Callback):
         self.seen: list[Tensor] = []
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self.seen.append(pl_module.network.heads.gender.weight.detach().clone())
+        self.seen.append(pl_module.network.heads[0].heads.gender.weight.detach().clone())
 
 
 def fitted(config: dict[str, Any], faces: Path, *others: lightning.Callback) -> AgeGenderModule:
-    build.quiet_libraries()
+    trainers.quiet_libraries()
     module = build.make_module(config)
     datamodule = UTKFaceDataModule(faces, image_size=64, batch_size=8, cache=False, num_workers=0)
     datamodule.setup()
@@ -60,13 +60,13 @@ def test_the_weights_after_training_are_the_moving_average_of_those_after_each_s
     average = weights.seen[0]
     for weight in weights.seen[1:]:
         average = 0.7 * average + 0.3 * weight
-    torch.testing.assert_close(module.network.heads.gender.weight.detach(), average)  # pyright: ignore
+    torch.testing.assert_close(module.network.heads[0].heads.gender.weight.detach(), average)  # pyright: ignore
 
 
 def test_without_averaging_the_weights_are_those_of_the_last_step(compact: Any, face_folder: Path) -> None:
     weights = Weights()
     module = fitted(compact(), face_folder, weights)
-    assert torch.equal(module.network.heads.gender.weight.detach(), weights.seen[-1])  # pyright: ignore
+    assert torch.equal(module.network.heads[0].heads.gender.weight.detach(), weights.seen[-1])  # pyright: ignore
 
 
 @pytest.mark.parametrize(("when", "steps_kept"), [("killed", 8), ("step", 11), ("validation", 16), ("minutes", 11)])
@@ -75,8 +75,10 @@ def test_a_resumed_training_goes_on_with_schedule_average_and_augmentation_bit_f
 ) -> None:
     states, losses = [], []
     for name in ("whole", "parts"):
-        config = compact("weight_averaging=0.9", "trainer.max_epochs=3", f"data.root={face_folder}", f"name={name}")
+        growing = ("augment.start_size=32", "augment.full_size_from=1")
+        config = compact("weight_averaging=0.9", "trainer.max_epochs=3", f"data.root={face_folder}", *growing)
         config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
+        config["name"] = name
         config["trainer"]["enable_progress_bar"] = False
         if name == "parts":
             config["checkpoint_minutes"] = 1e-9 if when == "minutes" else None
@@ -123,6 +125,18 @@ def run(config: dict[str, Any], folder: Path) -> Record:
     record = Record(status="running", name=config["name"], choices={}, config=config, seed=config["seed"])
     training.train(config, folder, record, lambda _: None)
     return record
+
+
+def test_without_a_validation_part_the_last_epoch_is_tested(compact: Any, face_folder: Path, tmp_path: Path) -> None:
+    config = compact("trainer.max_epochs=2", f"data.root={face_folder}", "data.train_part=trainval")
+    config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
+    config["trainer"]["enable_progress_bar"] = False
+    record = run(config, tmp_path / "job")
+    best, last = (torch.load(tmp_path / f"job/checkpoints/{name}.ckpt", weights_only=True) for name in ("best", "last"))
+    assert all(torch.equal(weight, last["state_dict"][key]) for key, weight in best["state_dict"].items())
+    assert (record.best_epoch, record.val, len(record.history)) == (2, {}, 2)
+    assert [epoch["val_loss"] for epoch in record.history] == [None, None]
+    assert record.data["train_part"] == "trainval" and record.test["age_accuracy"] > 0
 
 
 @pytest.mark.parametrize("experiment", ["fast", "best", "balanced"])

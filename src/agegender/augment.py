@@ -9,7 +9,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+_SIZE_STEP = 16  # pixels; a compact network halves the side four times
 _ERASED_SIDE = (0.15, 0.45)  # shortest and longest side of an erased rectangle, as a share of the image's
+
+
+def shifted(images: Tensor, share: float) -> list[Tensor]:
+    """Shift images along both diagonals by whole pixels, a share of the side; the edge is repeated.
+
+    Args:
+        images: (B, C, H, W).
+        share: of the side.
+
+    Returns:
+        Four of the same shape.
+    """
+    height, width = images.shape[2:]
+    by = max(1, round(share * width))
+    padded = functional.pad(images, (by, by, by, by), mode="replicate")
+    return [padded[:, :, top : top + height, left : left + width] for top in (0, 2 * by) for left in (0, 2 * by)]
 
 
 class Augment(nn.Module):
@@ -26,6 +43,12 @@ class Augment(nn.Module):
         contrast: largest change, as a share.
         erase: probability that a rectangle is blanked with the mean colour.
         mixup: alpha of the Beta distribution that mixes each image, and its loss, with another's.
+        start_size: pixels of a side in the first epochs, from where it grows in steps of 16 (progressive learning, Tan
+            & Le 2021); None: all of the images' own.
+        full_size_from: share of the epochs from which on images have their own size.
+
+    Attributes:
+        progress: share of the epochs that are done.
     """
 
     def __init__(
@@ -39,8 +62,11 @@ class Augment(nn.Module):
         contrast: float = 0.0,
         erase: float = 0.0,
         mixup: float = 0.0,
+        start_size: int | None = None,
+        full_size_from: float = 0.5,
     ) -> None:
         super().__init__()
+        self.start_size, self.full_size_from, self.progress = start_size, full_size_from, 0.0
         self.flip, self.shift, self.rotate, self.scale = flip, shift, rotate, scale
         self.brightness, self.contrast, self.erase, self.mixup = brightness, contrast, erase, mixup
 
@@ -68,19 +94,29 @@ class Augment(nn.Module):
         return (torch.arange(side, device=device) + by).clamp(0, side - 1)
 
     def change(self, images: Tensor) -> Tensor:
-        """Warp, recolour and erase: normalized (B, 3, H, W), channels last in memory."""
+        """Warp, shrink, recolour and erase: normalized (B, 3, H, W), channels last in memory."""
+        side = self.side(images.shape[3])
         if self._warps:
-            images = self._warp(images)
+            images = self._warp(images, side)
+        elif side < images.shape[3]:
+            images = functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
         if self.brightness or self.contrast:
             images = images * (1 + self._between(images, self.contrast)) + self._between(images, self.brightness)
         return self._erase(images) if self.erase else images
+
+    def side(self, full: int) -> int:
+        """Give the pixels of a side now, of images that have so many."""
+        if self.start_size is None or self.progress >= self.full_size_from:
+            return full
+        grown = (full - self.start_size) * self.progress / self.full_size_from
+        return self.start_size + int(grown) // _SIZE_STEP * _SIZE_STEP
 
     def _between(self, images: Tensor, largest: float) -> Tensor:
         """Draw a number in [-largest, largest] for each image: (B, 1, 1, 1)."""
         return (2 * torch.rand(len(images), 1, 1, 1, device=images.device) - 1) * largest
 
-    def _warp(self, images: Tensor) -> Tensor:
-        """Rotate, scale, flip and shift in one interpolation."""
+    def _warp(self, images: Tensor, side: int) -> Tensor:
+        """Rotate, scale, flip, shift and bring to a side in one interpolation."""
         angle = self._between(images, math.radians(self.rotate)).flatten()
         size = 1 / (1 + self._between(images, self.scale).flatten())
         mirror = torch.where(torch.rand_like(size) < self.flip, -1.0, 1.0)
@@ -88,7 +124,7 @@ class Augment(nn.Module):
         matrix[:, 0, 0], matrix[:, 0, 1] = angle.cos() * size * mirror, -angle.sin() * size
         matrix[:, 1, 0], matrix[:, 1, 1] = angle.sin() * size * mirror, angle.cos() * size
         matrix[:, :, 2] = 2 * self.shift * (2 * torch.rand(len(images), 2, device=images.device) - 1)
-        grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
+        grid = functional.affine_grid(matrix, [*images.shape[:2], side, side], align_corners=False)
         warped = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
         return warped.contiguous(memory_format=torch.channels_last)
 

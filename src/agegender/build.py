@@ -1,8 +1,6 @@
 """From configuration to objects, and from a checkpoint back to a module."""
 
-import logging
 import pydoc
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,9 +10,6 @@ import lightning
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import RichProgressBar
 from torch import nn
 
 from agegender.augment import Augment
@@ -25,25 +20,6 @@ from agegender.losses.base import Method
 from agegender.models import measure
 from agegender.models.weights import UNREADABLE, read_state
 from agegender.module import AgeGenderModule
-from agegender.precision import choose_precision, uses_gpu
-
-
-def quiet_libraries() -> None:
-    """Silence what libraries say in every job and nobody needs; errors and other warnings stay."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (
-        ".*The .srun. command is available on your system but is not used.*",  # a login node
-        ".*does not have many workers.*",  # batches are gathered from memory: no worker is faster
-        ".*exists and is not empty.*",  # a resumed job's own checkpoints
-        ".*The number of training batches .* is smaller than the logging interval.*",
-        ".*GPU available but not used.*",
-        ".*It is recommended to use .self.log.*sync_dist=True.*",  # every process evaluates all images
-        ".*Checkpoint directory .* exists.*",
-        ".*Using .DistributedSampler. with the dataloaders.*",
-        ".*isinstance.treespec, LeafSpec.. is deprecated.*",  # Lightning on newer PyTorch
-    ):
-        warnings.filterwarnings("ignore", message=message)
 
 
 def _instantiate(config: Any, **arguments: Any) -> Any:
@@ -125,20 +101,31 @@ def make_module(config: dict[str, Any]) -> AgeGenderModule:
     measure.check_image_size(builder, image_size, _short_name(config["model"]))
     lightning.seed_everything(config["seed"], workers=True, verbose=False)
     network = _build_network(config["model"], method.num_outputs, image_size)
-    _check_target(config["augment"], Augment)
+    augment = _make_augment(config, builder)
     module = AgeGenderModule(
         network,
         method,
         _instantiate(config["optimizer"], _convert_="all"),
         schedule=_instantiate(config["schedule"], _convert_="all"),
-        augment=_instantiate(config["augment"]),
+        augment=augment,
         test_time_flip=config["test_time_flip"],
+        test_time_shift=config["test_time_shift"],
         config=config,
         seed=config["seed"],
     )
     if config["ckpt_path"] is not None:
         load_state(module, Path(config["ckpt_path"]).expanduser())
     return module
+
+
+def _make_augment(config: dict[str, Any], builder: Callable[[int], nn.Module]) -> Augment:
+    _check_target(config["augment"], Augment)
+    augment, full = _instantiate(config["augment"]), config["data"]["image_size"]
+    if augment.start_size is not None:
+        if augment.start_size > full:
+            raise InputError(f"augment.start_size={augment.start_size} is larger than data.image_size={full}")
+        measure.check_start_size(builder, full, augment.start_size, _short_name(config["model"]))
+    return augment
 
 
 def _short_name(model: dict[str, Any]) -> str:
@@ -208,39 +195,11 @@ def load_module(path: Path, *, loss: dict[str, Any] | None = None) -> AgeGenderM
     config = config if loss is None else {**config, "loss": loss}
     method = make_method(config)
     network = network_builder(config, method.num_outputs)(config["data"]["image_size"])
-    flip = config.get("test_time_flip", False)  # a checkpoint may be older than the key
-    module = AgeGenderModule(network, method, test_time_flip=flip, config=config)
+    module = AgeGenderModule(network, method, config=config, **test_time(config))
     load_state(module, path)
     return module.eval()
 
 
-def make_trainer(
-    config: dict[str, Any], *, folder: Path, callbacks: list[lightning.Callback], logger: Any
-) -> lightning.Trainer:
-    """Make Lightning's trainer.
-
-    Raises:
-        InputError: Lightning refuses an argument, or the hardware that is asked for is not there.
-    """
-    arguments = {key: value for key, value in config.items() if key != "_target_"}
-    arguments["precision"] = choose_precision(arguments["precision"], arguments["accelerator"])
-    if arguments.get("deterministic") == "auto":
-        arguments["deterministic"] = not uses_gpu(arguments["accelerator"])
-    # With deterministic algorithms PyTorch fills new memory with NaN, to show who reads it; nobody here does.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
-    if arguments.get("enable_progress_bar", True):
-        callbacks = [*callbacks, RichProgressBar()]
-    try:
-        return lightning.Trainer(
-            **arguments,
-            callbacks=callbacks,
-            logger=logger,
-            default_root_dir=folder,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-            # The job's own checkpoint serves a requeue; Lightning's would be found by any later run in the directory.
-            plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
-        )
-    except (MisconfigurationException, ValueError, TypeError) as error:
-        raise InputError(f"trainer: {error}") from error
+def test_time(config: dict[str, Any]) -> dict[str, Any]:
+    """Give what a module is told of test time; a checkpoint's configuration may be older than these keys."""
+    return {key: config.get(key, default) for key, default in (("test_time_flip", False), ("test_time_shift", 0.0))}

@@ -23,7 +23,10 @@ def make_callbacks(config: dict[str, Any], folder: Path) -> list[lightning.Callb
     if config["trainer"]["fast_dev_run"]:
         return callbacks
     callbacks.append(Interruptible(folder / "last.ckpt", config["checkpoint_minutes"]))
-    callbacks.append(_checkpoint(folder, "best", monitor=config["monitor"], mode=_mode(config["monitor"])))
+    chosen = {"monitor": config["monitor"], "mode": _mode(config["monitor"])}
+    if config["data"]["train_part"] == "trainval":
+        chosen = {"mode": "max"}  # nothing to choose by: the last epoch; the mode tells this callback from the next
+    callbacks.append(_checkpoint(folder, "best", **chosen))
     callbacks.append(_checkpoint(folder, "last"))
     if config["early_stopping"] is not None:
         callbacks.append(

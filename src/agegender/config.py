@@ -43,6 +43,7 @@ class Data(_Keys):
 
     root: str | None
     image_size: Annotated[int, Field(ge=1, le=4096)]
+    train_part: Literal["train", "trainval"] = "train"
     batch_size: _Positive
     eval_batch_size: _Positive | None
     resident: bool | None
@@ -95,6 +96,8 @@ class Augment(_Keys):
     contrast: _Share
     erase: _Share
     mixup: Annotated[float, Field(ge=0.0)]
+    start_size: _Positive | None = None
+    full_size_from: _Share = 0.5
 
 
 class Trainer(_Keys):
@@ -155,6 +158,7 @@ class Config(BaseModel):
     tags: list[str]
     monitor: Literal[MONITORS]  # pyright: ignore[reportInvalidTypeForm]
     test_time_flip: bool = False
+    test_time_shift: Annotated[float, Field(ge=0.0, lt=0.5)] = 0.0
     weight_averaging: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     early_stopping: _Positive | None
     checkpoint_minutes: Annotated[float, Field(gt=0.0)] | None = 15
@@ -190,6 +194,16 @@ def check(config: dict[str, Any]) -> None:
             key = ".".join(str(part) for part in mistake["loc"] if _is_key(config, mistake["loc"], part))
             told.setdefault(f"{key}={mistake['input']}", []).append(mistake["msg"])
         raise InputError("; ".join(f"{key}: {' or '.join(dict.fromkeys(why))}" for key, why in told.items())) from error
+    _check_train_part(config)
+
+
+def _check_train_part(config: dict[str, Any]) -> None:
+    if config["data"].get("train_part") != "trainval":
+        return
+    searched = (config.get("search") or {}).get("trial") is not None
+    if searched or config["early_stopping"] is not None:
+        what = "a search" if searched else f"early_stopping={config['early_stopping']}"
+        raise InputError(f"data.train_part=trainval leaves no validation part, which {what} needs; use train")
 
 
 def _is_key(config: Any, location: tuple[int | str, ...], part: int | str) -> bool:
@@ -201,43 +215,3 @@ def _is_key(config: Any, location: tuple[int | str, ...], part: int | str) -> bo
             return True
         config = config[key]
     return False
-
-
-# What may differ between two runs of the same job: where it lies, how it is shown, how its data is loaded.
-_NOT_IDENTITY = (
-    "name", "runs_dir", "resume", "on_error", "tags", "logger", "report", "search", "checkpoint_minutes",
-    "data.num_workers", "data.cache", "data.cache_dir", "data.eval_batch_size", "data.resident",
-    "data.max_skipped", "data.source.root", "data.source.cache_dir", "trainer.enable_progress_bar",
-    "trainer.log_every_n_steps", "trainer.profiler", "trainer.devices", "trainer.strategy",
-)  # fmt: skip
-
-
-def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """List what makes two configurations different experiments, as "key=old, now new"."""
-    before, after = _identity(old), _identity(new)
-    keys = sorted(before.keys() | after.keys())
-    return [f"{key}={before.get(key)}, now {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
-
-
-def is_identity(key: str) -> bool:
-    """Whether another value of this key makes another experiment."""
-    return not any(f"{key}.".startswith(f"{out}.") for out in _NOT_IDENTITY)
-
-
-def _identity(config: dict[str, Any]) -> dict[str, Any]:
-    flat = _flatten(config)
-    kept = {key: value for key, value in flat.items() if is_identity(key)}
-    for key in ("data.root", "data.split_file"):  # the same file, named from another directory
-        if isinstance(kept.get(key), str):
-            kept[key] = kept[key].rstrip("/").rpartition("/")[2]
-    return kept
-
-
-def _flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

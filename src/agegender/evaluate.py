@@ -13,7 +13,7 @@ from agegender.record import Record, read, write
 
 log = logging.getLogger(__name__)
 
-_PARTS = ("train", "val", "test", "all")
+_PARTS = ("train", "val", "trainval", "test", "all")
 
 
 def run_evaluation(config: DictConfig) -> None:
@@ -42,7 +42,7 @@ def evaluate(request: dict[str, Any]) -> Record:
     Raises:
         InputError: no such checkpoint, part or data.
     """
-    from agegender import build, training  # these import torch: not needed for --help
+    from agegender import build, trainers, training  # these import torch: not needed for --help
     from agegender.models import measure
     from agegender.predictions import save_predictions
 
@@ -51,16 +51,17 @@ def evaluate(request: dict[str, Any]) -> Record:
     if request["part"] not in _PARTS:
         raise InputError(f"part={request['part']}: choose one of {', '.join(_PARTS)}")
     path = Path(request["ckpt_path"]).expanduser()
-    build.quiet_libraries()
+    trainers.quiet_libraries()
     config = _merge(build.read_checkpoint_config(path), request)
     config["loss"] = _adjusted(config["loss"], request["loss"]["logit_adjustment"])
     module = build.load_module(path, loss=config["loss"])
-    module.test_time_flip = config.get("test_time_flip", False)
+    for key, value in build.test_time(config).items():
+        setattr(module, key, value)
     datamodule = build.make_datamodule(config)
     datamodule.setup()
     folder = _output_folder(request, path, datamodule.manifest_id)
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=[], logger=False)
+    trainer = trainers.make_trainer(config["trainer"], folder=folder, callbacks=[], logger=False)
     loader = datamodule.evaluation_loader(request["part"], trainer.strategy.root_device)
     trainer.test(module, dataloaders=loader, verbose=False)
     choices = _run_choices(path) | {"part": request["part"], "ckpt_path": str(path)}
@@ -89,8 +90,7 @@ def _merge(config: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     trainer = {key: value for key, value in request["trainer"].items() if value is not None}
     trainer = {**config["trainer"], "strategy": "auto", "num_nodes": 1, "limit_test_batches": 1.0, **trainer}
     merged = {**config, "data": {**config["data"], **data}, "trainer": {**trainer, "fast_dev_run": False}}
-    if request["test_time_flip"] is not None:
-        merged["test_time_flip"] = request["test_time_flip"]
+    merged |= {key: request[key] for key in ("test_time_flip", "test_time_shift") if request[key] is not None}
     schema.check(merged)
     return merged
 

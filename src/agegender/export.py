@@ -55,7 +55,8 @@ class FaceGraph(nn.Module):
         super().__init__()
         # Without the trainer that a fitted module holds, and so that the caller's stays as it is.
         network, method = copy.deepcopy(module.network), copy.deepcopy(module.method)
-        self.module = AgeGenderModule(network, method, test_time_flip=module.test_time_flip).float().cpu()
+        at_test = {"test_time_flip": module.test_time_flip, "test_time_shift": module.test_time_shift}
+        self.module = AgeGenderModule(network, method, **at_test).float().cpu()
         self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

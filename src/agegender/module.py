@@ -11,9 +11,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from agegender import metrics
-from agegender.augment import Augment
+from agegender.augment import Augment, shifted
 from agegender.losses.base import Method
-from agegender.models.heads import FaceOutputs
+from agegender.models.heads import FaceOutputs, average
 
 # Mean and standard deviation of ImageNet's pixels, RGB, in [0, 1]: what pretrained weights expect; the same for all.
 _MEAN = (0.485, 0.456, 0.406)
@@ -63,6 +63,8 @@ class AgeGenderModule(lightning.LightningModule):
         schedule: makes the scheduler of learning rates from the optimizer and its number of steps; None: constant.
         augment: changes training images; None: they stay as they are.
         test_time_flip: in evaluation, read each image and its mirror image and average the outputs.
+        test_time_shift: a share of the side; beside each image, read it shifted so far along both diagonals. Not in the
+            validations of a training, which would take five times as long.
         config: resolved, in plain containers; travels in the checkpoint.
         seed: of dropout and augmentation, together with the step: a resumed job draws what it would have drawn.
     """
@@ -79,6 +81,7 @@ class AgeGenderModule(lightning.LightningModule):
         schedule: Callable[[Optimizer, int], LRScheduler] | None = None,
         augment: Augment | None = None,
         test_time_flip: bool = False,
+        test_time_shift: float = 0.0,
         config: dict[str, Any] | None = None,
         seed: int = 0,
     ) -> None:
@@ -93,21 +96,27 @@ class AgeGenderModule(lightning.LightningModule):
         # Two: a validation may come in the middle of a training epoch.
         self._train_losses, self._eval_losses = _LossTally(), _LossTally()
         self._optimizer, self._schedule, self._config, self._seed = optimizer, schedule, config or {}, seed
-        self.augment, self.test_time_flip = augment, test_time_flip
+        self.augment, self.test_time_flip, self.test_time_shift = augment, test_time_flip, test_time_shift
 
-    def forward(self, images: Tensor) -> FaceOutputs:
-        """Read uint8 (B, 3, H, W); give raw outputs in float32."""
-        normalized = self._normalize(images)
-        outputs = self._read(normalized)
-        if not self.test_time_flip or self.training:
-            return outputs
-        mirrored = self._read(normalized.flip(3))
-        return FaceOutputs((outputs.age + mirrored.age) / 2, (outputs.gender + mirrored.gender) / 2)
+    def forward(self, images: Tensor, *, shift: bool = True) -> FaceOutputs:
+        """Read uint8 (B, 3, H, W); give raw outputs in float32.
+
+        Args:
+            images: as they are stored.
+            shift: whether to read shifted images too, where `test_time_shift` asks for them.
+        """
+        views = [self._normalize(images)]
+        if self.training:
+            return self._read(views[0])
+        if shift and self.test_time_shift:
+            views += shifted(views[0], self.test_time_shift)
+        if self.test_time_flip:
+            views += [view.flip(3) for view in views]
+        return average([self._read(view) for view in views])
 
     def _read(self, images: Tensor) -> FaceOutputs:
         """Read normalized (B, 3, H, W); give raw outputs in float32."""
-        outputs = self.network(images)
-        return FaceOutputs(outputs.age.float(), outputs.gender.float())
+        return self.network(images).float()
 
     def _normalize(self, images: Tensor) -> Tensor:
         """Scale uint8 (B, 3, H, W) to zero mean and unit deviation, float32, by rows of W x 3 values.
@@ -140,6 +149,8 @@ class AgeGenderModule(lightning.LightningModule):
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         # Integers hash the same everywhere.
         torch.manual_seed(hash((self._seed, self.current_epoch, batch_idx, self.global_rank)))
+        if self.augment is not None:  # here, as a job that goes on within an epoch does not start it
+            self.augment.progress = self.current_epoch / (self.trainer.max_epochs or 1)
 
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
         if self.augment is None:
@@ -154,21 +165,21 @@ class AgeGenderModule(lightning.LightningModule):
         return own + self._step(others, outputs, self._train_losses, 1 - share)
 
     def validation_step(self, batch: dict[str, Tensor]) -> None:
-        self._evaluate(batch)
+        self._evaluate(batch, self(batch["images"], shift=False))
 
     def test_step(self, batch: dict[str, Tensor]) -> None:
-        self._evaluate(batch)
+        self._evaluate(batch, self(batch["images"]))
 
     def _step(self, batch: dict[str, Tensor], outputs: FaceOutputs, tally: _LossTally, share: float = 1.0) -> Tensor:
-        """Give the share of the batch's loss that its labels have."""
-        age_loss = self.method(outputs.age, batch["group"], batch["years"])
-        gender_loss = functional.cross_entropy(outputs.gender, batch["gender"])
+        """Give the share of the batch's loss that its labels have: of an ensemble the mean of its members' losses."""
+        trained = outputs.members or (outputs,)
+        age_loss = torch.stack([self.method(one.age, batch["group"], batch["years"]) for one in trained]).mean()
+        gender_loss = torch.stack([functional.cross_entropy(one.gender, batch["gender"]) for one in trained]).mean()
         loss = age_loss + self.method.gender_weight * gender_loss
         tally.add((loss, age_loss, gender_loss), share * len(batch["group"]))
         return share * loss
 
-    def _evaluate(self, batch: dict[str, Tensor]) -> None:
-        outputs = self(batch["images"])
+    def _evaluate(self, batch: dict[str, Tensor], outputs: FaceOutputs) -> None:
         self._step(batch, outputs, self._eval_losses)
         age = self.method.decode(outputs.age)
         gender = outputs.gender.softmax(dim=1)

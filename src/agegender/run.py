@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from agegender import config as schema
-from agegender import record
+from agegender import identity, record
 from agegender.errors import InputError, describe, first_line
 from agegender.locks import LEASE_SECONDS, HeldElsewhere, locked
 from agegender.provenance import git_state
@@ -160,7 +160,7 @@ class Job:
         """
         previous = record.read(self.folder) if self.config["resume"] else None
         if previous is not None and (previous.status in record.FINISHED or self._last.exists()):
-            different = schema.differences(previous.config, self.config)
+            different = identity.differences(previous.config, self.config)
             if different:
                 raise InputError(
                     f"{self.folder} holds a run of another configuration ({'; '.join(different[:3])}"
@@ -219,6 +219,6 @@ def _choices() -> dict[str, Any]:
     choices: dict[str, Any] = {key: value for key, value in groups.items() if value is not None}
     for override in hydra_config.overrides.task:
         key, _, value = override.lstrip("+~").partition("=")
-        if key not in groups and schema.is_identity(key):
+        if key not in groups and identity.is_identity(key):
             choices[key] = value
     return choices

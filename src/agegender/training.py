@@ -11,7 +11,7 @@ import lightning
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from agegender import build, checkpoints, timing
+from agegender import build, checkpoints, timing, trainers
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.split import save_manifest
 from agegender.history import History
@@ -67,7 +67,7 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
     Raises:
         InputError: the data, the network or the hardware is not what the configuration needs.
     """
-    build.quiet_libraries()
+    trainers.quiet_libraries()
     timing.reset_peak_memory()
     module = build.make_module(config)
     cost = _measure(config, module, record)
@@ -144,7 +144,9 @@ def _fit_and_test(
     callbacks += checkpoints.make_callbacks(config, best.parent)
     pruning = make_pruning(config)
     callbacks += [pruning] if pruning is not None else []
-    trainer = build.make_trainer(config["trainer"], folder=folder, callbacks=callbacks, logger=tracker.logger)
+    limits = {"limit_val_batches": 0} if datamodule.train_part == "trainval" else {}
+    arguments = config["trainer"] | limits
+    trainer = trainers.make_trainer(arguments, folder=folder, callbacks=callbacks, logger=tracker.logger)
     resumed = last.exists()
     if resumed:
         log.info("%s: begun before; going on from its last checkpoint", folder)

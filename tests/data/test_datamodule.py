@@ -62,6 +62,16 @@ def rows_of(loader: Iterable[Batch]) -> list[int]:
 # Batches
 
 
+def test_trainval_trains_on_both_parts_and_leaves_the_test_part_alone(data: UTKFaceDataModule) -> None:
+    both = make_data(train_part="trainval")
+    rows = rows_of(both.train_dataloader())
+    assert sorted(rows) == sorted([*data.split.train, *data.split.val])
+    assert set(rows_of(both.test_dataloader())) == set(data.split.test)
+    expected = np.bincount(both.table.ages[rows], minlength=NUM_AGES)
+    assert both.train_age_counts().tolist() == expected.tolist()
+    assert both.describe()["split_hash"] == data.describe()["split_hash"]
+
+
 def test_a_batch_holds_images_years_group_gender_and_row(data: UTKFaceDataModule) -> None:
     batch = next(iter(data.train_dataloader()))
     assert {key: (value.dtype, tuple(value.shape)) for key, value in batch.items()} == {

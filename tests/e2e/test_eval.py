@@ -43,6 +43,15 @@ def test_the_prior_is_taken_out_of_a_trained_networks_predictions_on_request(tra
     torch.testing.assert_close(after, expected / expected.sum(dim=1, keepdim=True), atol=1e-3, rtol=0)
 
 
+def test_shifted_views_are_averaged_on_request(trained, tmp_path):
+    finished = trained.evaluate(CHECKPOINT, "test_time_shift=0.05", f"output_dir={tmp_path}")
+    assert finished.code == 0, finished.output
+    own = pandas.read_csv(trained.folder / "runs/try/resnet18/weighted/0/predictions.csv")
+    shifted = pandas.read_csv(tmp_path / "predictions.csv")
+    assert (own["image"] == shifted["image"]).all()
+    assert (own["p_male"] != shifted["p_male"]).any()
+
+
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [

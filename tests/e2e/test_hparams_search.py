@@ -3,7 +3,7 @@ import sys
 import yaml
 from conftest import ROOT
 
-from agegender import config as schema
+from agegender import identity
 
 
 def test_a_search_prunes_and_leaves_an_experiment_that_can_be_run(shell):
@@ -28,4 +28,4 @@ def test_a_search_prunes_and_leaves_an_experiment_that_can_be_run(shell):
     assert composed.code == 0, composed.output
     config = yaml.safe_load(composed.output)
     assert config["name"] == "best_of_search"
-    assert schema.differences(best["config"], config) == []
+    assert identity.differences(best["config"], config) == []

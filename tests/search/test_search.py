@@ -9,8 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from searching import CONF, Searching, lr
 
-from agegender import config as schema
-from agegender import record
+from agegender import identity, record
 from agegender.locks import locked
 from agegender.search.trials import score_of
 from agegender.session import session
@@ -208,7 +207,7 @@ def test_the_best_configuration_is_an_experiment_that_gives_the_same_configurati
         best = OmegaConf.to_container(compose("train", [added, "experiment=best_of_search"]), resolve=True)
     trained = record.read(folder)
     assert trained is not None and isinstance(best, dict)
-    assert schema.differences(trained.config, {str(key): value for key, value in best.items()}) == []
+    assert identity.differences(trained.config, {str(key): value for key, value in best.items()}) == []
     assert best["name"] == "best_of_search" and best["data"]["source"]["root"] == best["data"]["root"]
 
 

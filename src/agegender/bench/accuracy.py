@@ -4,7 +4,7 @@ import statistics
 from functools import partial
 from typing import Any
 
-from agegender import build
+from agegender import trainers
 from agegender.bench.fit import make
 from agegender.bench.measure import Row
 from agegender.bench.reference import Reference
@@ -36,7 +36,7 @@ def agreement(settings: Settings, model: str, number: int, max_epochs: int, seed
 
 def _ours(config: dict[str, Any], settings: Settings) -> dict[str, float]:
     module, datamodule = make(config)
-    trainer = build.make_trainer(config["trainer"], folder=settings.folder, callbacks=[], logger=False)
+    trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=[], logger=False)
     trainer.fit(module, datamodule=datamodule)
     trainer.test(module, datamodule=datamodule, verbose=False)
     return module.test_scores

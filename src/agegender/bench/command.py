@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from agegender import build
+from agegender import trainers
 from agegender.bench import BENCHMARKS, data, fit, inference, job_memory, present, startup, step
 from agegender.bench.accuracy import agreement
 from agegender.bench.measure import Row
@@ -87,7 +87,7 @@ def run(names: tuple[str, ...], settings: dict[str, Any], out: Path) -> list[Pat
         The files.
     """
     checkout()
-    build.quiet_libraries()
+    trainers.quiet_libraries()
     warnings.filterwarnings("ignore", message=".*(num_workers|You defined a .validation_step|does not have many).*")
     about, written = present.head(), []
     out.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import lightning
 import torch
 from torch.nn import functional
 
-from agegender import build
+from agegender import build, trainers
 from agegender.bench.clock import WARM_STEPS, StepClock, synchronize
 from agegender.bench.measure import Row, compare
 from agegender.bench.reference import Reference
@@ -48,7 +48,7 @@ def fit_ours(config: dict[str, Any], settings: Settings, *, resident: bool) -> f
     """Train some steps as a job does, on the data or on one batch of it."""
     module, datamodule = make(config)
     clock = StepClock()
-    trainer = build.make_trainer(config["trainer"], folder=settings.folder, callbacks=[clock], logger=False)
+    trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=[clock], logger=False)
     if resident:
         trainer.fit(module, train_dataloaders=_Repeated(_first_batch(datamodule, trainer), settings.total_steps))
     else:
@@ -64,7 +64,7 @@ def _first_batch(datamodule: UTKFaceDataModule, trainer: lightning.Trainer) -> d
 def bare_loop(config: dict[str, Any], settings: Settings) -> float:
     """Train the same steps on one batch: forward, loss, backward, optimizer, and nothing else."""
     module, datamodule = make(config)
-    trainer = build.make_trainer(config["trainer"], folder=settings.folder, callbacks=[], logger=False)
+    trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=[], logger=False)
     device = trainer.strategy.root_device
     batch, module = _first_batch(datamodule, trainer), module.to(device).train()
     optimizer = module.make_optimizer()

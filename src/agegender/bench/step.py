@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agegender import build
+from agegender import trainers
 from agegender.bench.clock import synchronize
 from agegender.bench.fit import make
 from agegender.bench.measure import Row, compare
@@ -21,7 +21,7 @@ _SIDE, _PRODUCTS = 2048, 8
 def parts(settings: Settings, model: str, *, compiled: bool) -> list[Row]:
     """Compare the step of one network as each part is added."""
     config = job(settings, model, faces(settings, settings.num_images))
-    trainer = build.make_trainer(config["trainer"], folder=settings.folder, callbacks=[], logger=False)
+    trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=[], logger=False)
     device, bfloat16 = trainer.strategy.root_device, "bf16" in str(trainer.precision)
     torch.use_deterministic_algorithms(False)
     plain = {"memory_format": torch.contiguous_format, "bfloat16": False, "fused": False, "compiled": False}

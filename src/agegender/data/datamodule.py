@@ -35,6 +35,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
     Args:
         source: the files; or a folder or an archive of them.
         image_size: pixels of a side; images are scaled to a square.
+        train_part: what is trained on: `train`, or `trainval`, where no part is left to validate on.
         batch_size: images per training step and device (the paper: 32).
         eval_batch_size: images per step of an evaluation; None: as in training, four times that on a GPU.
         num_workers: processes that load; None: none with the cache, which is faster so, else one per core.
@@ -55,6 +56,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         source: Source | str | os.PathLike[str],
         *,
         image_size: int = 256,
+        train_part: str = "train",
         batch_size: int = 32,
         eval_batch_size: int | None = None,
         num_workers: int | None = None,
@@ -72,6 +74,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         super().__init__()
         self.source = open_source(source) if isinstance(source, str | os.PathLike) else source
         self.image_size = image_size
+        self.train_part = train_part
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.resident = resident
@@ -140,12 +143,12 @@ class UTKFaceDataModule(lightning.LightningDataModule):
 
     def train_age_counts(self) -> Tensor:
         """Count the training images of each age: int64 (A,)."""
-        return torch.bincount(torch.from_numpy(self.table.ages[self.split.train]), minlength=labels.NUM_AGES)
+        ages = self.table.ages[self.split.rows(self.train_part)]
+        return torch.bincount(torch.from_numpy(ages), minlength=labels.NUM_AGES)
 
     def dataset(self, part: str, device: torch.device | None = None) -> FaceDataset:
-        """Images of `train`, `val`, `test`, or `all` three; on the device where they are to stay there."""
-        rows = np.concatenate([self.split.rows(name) for name in PARTS]) if part == "all" else self.split.rows(part)
-        return FaceDataset(self._pixels_for(device), self.table, self.groups.group_of_age, rows)
+        """Images of a part, see `Split.rows`; on the device where they are to stay there."""
+        return FaceDataset(self._pixels_for(device), self.table, self.groups.group_of_age, self.split.rows(part))
 
     def _pixels_for(self, device: torch.device | None) -> Pixels | Tensor:
         # Worker processes read the map: a GPU's memory is not theirs.
@@ -162,7 +165,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> BatchLoader | DataLoader[Batch]:
         """Training images, in an order that follows from the seed and the epoch, so that a resumed job repeats it."""
-        dataset = self.dataset("train", self._device)
+        dataset = self.dataset(self.train_part, self._device)
         if self.trainer and self.trainer.overfit_batches:  # pyright: ignore[reportAttributeAccessIssue]
             return self._loader(dataset, SequentialSampler(dataset), self.batch_size, self._device)
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
@@ -178,12 +181,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         return self.evaluation_loader("test", self._device)
 
     def evaluation_loader(self, part: str, device: torch.device | None = None) -> BatchLoader | DataLoader[Batch]:
-        """Images of `train`, `val`, `test`, or `all`, in order.
-
-        Args:
-            part: which.
-            device: where the batches are wanted; None for the CPU.
-        """
+        """Images of a part, see `Split.rows`, in order; for batches that are wanted on a device, None: the CPU."""
         dataset = self.dataset(part, device)
         on_gpu = device is not None and device.type == "cuda"
         batch_size = self.eval_batch_size or self.batch_size * (_EVAL_BATCHES if on_gpu else 1)
@@ -222,21 +220,23 @@ class UTKFaceDataModule(lightning.LightningDataModule):
 
     def describe(self) -> dict[str, object]:
         """Tell the record what the data was: plain containers."""
-        table, split = self.table, self.split
+        table, split, groups = self.table, self.split, self.groups
         ages = {part: table.ages[split.rows(part)] for part in PARTS}
-        group = {part: self.groups.of(ages[part]) for part in PARTS}
         return {
             "root": self.source.label,
             "fingerprint": table.fingerprint,
             "image_size": self.image_size,
-            "age_groups": {"scheme": self.groups.scheme, "names": list(self.groups.names)},
+            "train_part": self.train_part,
+            "age_groups": {"scheme": groups.scheme, "names": list(groups.names)},
             "counts": {
                 "files": len(table),
                 "skipped": int((~table.usable).sum()),
                 "dropped": split.dropped,
                 **{part: len(split.rows(part)) for part in PARTS},
             },
-            "groups": {part: np.bincount(group[part], minlength=len(self.groups.names)).tolist() for part in PARTS},
+            "groups": {
+                part: np.bincount(groups.of(ages[part]), minlength=len(groups.names)).tolist() for part in PARTS
+            },
             "age_counts": np.bincount(np.concatenate(list(ages.values())), minlength=labels.NUM_AGES).tolist(),
             "skipped": table.skipped_by_name,
             "skipped_reasons": dict(Counter(reason for reason in table.skipped if reason)),

@@ -16,6 +16,7 @@ from agegender.errors import InputError
 from agegender.labels import AgeGroups
 
 PARTS = ("train", "val", "test")
+_UNIONS = {"trainval": ("train", "val"), "all": PARTS}
 TEST_SHARE = 0.20  # of all; Uraimov & Yoo 2022
 VAL_SHARE = 0.15  # of what remains; Uraimov & Yoo 2022
 
@@ -35,8 +36,8 @@ class Split:
     dropped: dict[str, int]
 
     def rows(self, part: str) -> np.ndarray:
-        """Row numbers of `train`, `val` or `test`."""
-        return {"train": self.train, "val": self.val, "test": self.test}[part]
+        """Row numbers of `train`, `val` or `test`, of `trainval`, the first two, or of `all`."""
+        return np.concatenate([getattr(self, name) for name in _UNIONS.get(part, (part,))])
 
     def manifest(self, names: tuple[str, ...]) -> str:
         """Write the split as CSV: image, part; sorted by image."""

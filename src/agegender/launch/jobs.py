@@ -9,8 +9,7 @@ from typing import Any
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, open_dict
 
-from agegender import config as schema
-from agegender import record
+from agegender import identity, record
 from agegender.run import resolve
 
 # What the sweep decides is not passed on to its jobs.
@@ -73,7 +72,7 @@ def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: in
     job = PlannedJob(overrides, own, folder, _command(config, overrides, folder), own.trainer.max_epochs)
     resolved = resolve(own)
     known = job.read_record() if resolved["resume"] else None
-    if known is not None and known.status in record.FINISHED and not schema.differences(known.config, resolved):
+    if known is not None and known.status in record.FINISHED and not identity.differences(known.config, resolved):
         job.end("skipped")
     return job
 

@@ -3,7 +3,8 @@
 A 3 x 3 convolution of stride 2 reads the pixels with few channels, as full resolution is where a CPU spends its time on
 moving memory; further ones of stride 2 halve the side and widen. Between them residual blocks (He et al. 2016) of plain
 3 x 3 convolutions, which keep the multipliers busy: depthwise ones have fewer multiplications and take longer. A mean
-over the positions feeds both heads.
+over the positions feeds both heads. The later stages may be several branches, an ensemble that shares the first stages
+(TreeNet, Lee et al. 2015, https://arxiv.org/abs/1511.06314).
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agegender.models.heads import FaceOutputs, TwoHeads
+from agegender.errors import InputError
+from agegender.models.heads import FaceOutputs, TwoHeads, average
 from agegender.models.weights import load_pretrained
 
 
@@ -33,6 +35,28 @@ class _Block(nn.Module):
         return functional.relu(images + change, inplace=True)
 
 
+def _stages(channels: Sequence[int], blocks: Sequence[int]) -> nn.Sequential:
+    """Make the stages between these numbers of channels, one fewer than they are."""
+    layers: list[nn.Module] = []
+    for num_in, num_channels, num_blocks in zip(channels[:-1], channels[1:], blocks, strict=True):
+        layers += [_convolution(num_in, num_channels, stride=2), nn.ReLU(inplace=True)]
+        layers += [_Block(num_channels) for _ in range(num_blocks)]
+    return nn.Sequential(*layers)
+
+
+class _Branch(nn.Module):
+    """Stages, a mean over the positions, and heads."""
+
+    def __init__(self, stages: nn.Sequential, num_features: int, num_outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.features = stages
+        self.dropout = nn.Dropout(dropout)
+        self.heads = TwoHeads(num_features, num_outputs)
+
+    def forward(self, images: Tensor) -> FaceOutputs:
+        return self.heads(self.dropout(self.features(images).mean(dim=(2, 3))))
+
+
 class CompactNet(nn.Module):
     """Stages of a halving convolution and residual blocks.
 
@@ -41,8 +65,14 @@ class CompactNet(nn.Module):
         image_size: pixels of a side; the network pools to a fixed size, so that any will do.
         channels: of each stage.
         blocks: residual blocks of each stage, after the convolution that halves the side.
+        branches: copies of the stages after the shared ones and of the heads, each trained with its own loss; their
+            outputs are averaged.
+        shared: number of stages before the branches.
         dropout: before the heads.
         weights: a file of pretrained weights.
+
+    Raises:
+        InputError: there is not a number of blocks for each number of channels, no branch, or no stage left for one.
     """
 
     def __init__(
@@ -52,20 +82,28 @@ class CompactNet(nn.Module):
         *,
         channels: Sequence[int] = (32, 64, 128, 192),
         blocks: Sequence[int] = (0, 1, 1, 1),
+        branches: int = 1,
+        shared: int = 2,
         dropout: float = 0.0,
         weights: str | None = None,
     ) -> None:
         super().__init__()
+        if len(channels) != len(blocks) or not 0 <= shared < len(channels) or branches < 1:
+            raise InputError(
+                f"model.channels={list(channels)}, model.blocks={list(blocks)}, model.shared={shared}, "
+                f"model.branches={branches}: give as many blocks as channels, 0 <= shared < their number, branches >= 1"
+            )
         self.image_size = image_size
-        layers: list[nn.Module] = []
-        for num_in, num_channels, num_blocks in zip((3, *channels), channels, blocks, strict=False):
-            layers += [_convolution(num_in, num_channels, stride=2), nn.ReLU(inplace=True)]
-            layers += [_Block(num_channels) for _ in range(num_blocks)]
-        self.features = nn.Sequential(*layers)
-        self.dropout = nn.Dropout(dropout)
-        self.heads = TwoHeads(channels[-1], num_outputs)
+        widths = (3, *channels)
+        self.features = _stages(widths[: shared + 1], blocks[:shared])
+        self.heads = nn.ModuleList(
+            _Branch(_stages(widths[shared:], blocks[shared:]), channels[-1], num_outputs, dropout)
+            for _ in range(branches)
+        )
         load_pretrained(self, weights)
 
     def forward(self, images: Tensor) -> FaceOutputs:
         """Read normalized (B, 3, H, W)."""
-        return self.heads(self.dropout(self.features(images).mean(dim=(2, 3))))
+        features = self.features(images)
+        outputs = [branch(features) for branch in self.heads]
+        return average(outputs)._replace(members=tuple(outputs) if self.training and len(outputs) > 1 else ())

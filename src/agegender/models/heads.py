@@ -1,7 +1,9 @@
 """The two outputs that every network has."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 
@@ -11,10 +13,24 @@ class FaceOutputs(NamedTuple):
     Attributes:
         age: (B, num_outputs), for the method to read.
         gender: (B, 2) logits, male and female.
+        members: in training, the outputs of each member of an ensemble, whose mean these are; each has its own loss.
     """
 
     age: Tensor
     gender: Tensor
+    members: tuple["FaceOutputs", ...] = ()
+
+    def float(self) -> "FaceOutputs":
+        """Give them in float32."""
+        return FaceOutputs(self.age.float(), self.gender.float(), tuple(member.float() for member in self.members))
+
+
+def average(outputs: Sequence[FaceOutputs]) -> FaceOutputs:
+    """Give the mean of several outputs for the same images."""
+    if len(outputs) == 1:
+        return outputs[0]
+    age, gender = (torch.stack([getattr(one, task) for one in outputs]).mean(dim=0) for task in ("age", "gender"))
+    return FaceOutputs(age, gender)
 
 
 class TwoHeads(nn.Module):

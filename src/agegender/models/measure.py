@@ -91,6 +91,26 @@ def check_image_size(build: Callable[[int], nn.Module], image_size: int, name: s
     raise InputError(f"data.image_size={image_size} is too small for model={name}; its smallest is {smallest}")
 
 
+def check_start_size(build: Callable[[int], nn.Module], image_size: int, start_size: int, name: str) -> None:
+    """Check that a network that is built for one size takes images of another.
+
+    Args:
+        build: gives the network for an image size.
+        image_size: pixels of a side that it is built for.
+        start_size: of the images that it must take as well.
+        name: of the network, for the message.
+
+    Raises:
+        InputError: it does not.
+    """
+    reason = _refusal(lambda _: build(image_size), start_size)
+    if reason is not None:
+        raise InputError(
+            f"augment.start_size={start_size}: model={name} built for {image_size} pixels does not take such images "
+            f"({reason}); give a larger one, or a network that pools to a fixed size"
+        )
+
+
 def _refusal(build: Callable[[int], nn.Module], image_size: int) -> str | None:
     try:
         with torch.device("meta"):

@@ -161,6 +161,7 @@ def warnings_of(complete: list[Record]) -> list[str]:
         ("splits", lambda record: record.data["split_hash"]),
         ("age-group schemes", lambda record: record.data["age_groups"]["scheme"]),
         ("image sizes", lambda record: record.data["image_size"]),
+        ("training parts", lambda record: record.data.get("train_part", "train")),
         ("numbers of epochs", lambda record: record.config["trainer"]["max_epochs"]),
     ):
         number = len({str(key(record)) for record in complete})
@@ -213,10 +214,13 @@ def _data_line(record: Record) -> str:
 
 def _training_line(record: Record) -> str:
     config, data = record.config, record.data
+    tested = f"tested at the best epoch by {config['monitor']}"
+    if data.get("train_part") == "trainval":
+        tested = "with the validation part, tested after the last epoch"
     return (
         f"Training: {data['image_size']} x {data['image_size']} pixels, {config['trainer']['max_epochs']} epochs, "
         f"batch {config['data']['batch_size']}, {config['optimizer']['_target_'].rpartition('.')[2]} "
-        f"{config['optimizer']['lr']:g}; tested at the best epoch by {config['monitor']}."
+        f"{config['optimizer']['lr']:g}; {tested}."
     )
 
 

@@ -8,8 +8,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from agegender import config as schema
-from agegender import record
+from agegender import identity, record
 
 # Groups whose options set keys of other groups: their values are written, not their names.
 _RECIPES = ("experiment", "without", "debug", "hparams_search")
@@ -47,7 +46,7 @@ def write_best(folder: Path, config: DictConfig, loader: ConfigLoader, own: Dict
 
 
 def _is_plain(group: str) -> bool:
-    return not group.startswith("hydra/") and "@" not in group and group not in _RECIPES and schema.is_identity(group)
+    return not group.startswith("hydra/") and "@" not in group and group not in _RECIPES and identity.is_identity(group)
 
 
 def _compose_groups(config: DictConfig, loader: ConfigLoader, groups: dict[str, str]) -> DictConfig:
@@ -67,7 +66,7 @@ def _plain(config: DictConfig) -> dict[str, Any]:
 def _difference(new: dict[str, Any], old: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in new.items():
-        if not schema.is_identity(f"{prefix}{key}"):
+        if not identity.is_identity(f"{prefix}{key}"):
             continue
         before = old.get(key)
         if isinstance(value, dict) and isinstance(before, dict):

@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Sweep
 from hydra.errors import HydraException
 
-from agegender import config as schema
+from agegender import identity
 from agegender.errors import InputError, first_line
 from agegender.study import import_optuna
 
@@ -78,7 +78,7 @@ def parse_space(params: Mapping[str, Any], arguments: Sequence[str], loader: Con
 
 def _distribution(override: Override) -> "BaseDistribution":
     key, told = override.key_or_group, str(override.input_line)
-    if key == "seed" or not schema.is_identity(key):
+    if key == "seed" or not identity.is_identity(key):
         why = (
             "the luckiest seed is no result; train the best configuration with several"
             if key == "seed"

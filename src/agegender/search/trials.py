@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agegender import config as schema
-from agegender import record
+from agegender import identity, record
 from agegender.errors import InputError
 from agegender.search.options import Options
 from agegender.search.space import Space
@@ -59,7 +58,7 @@ class Trials:
         if self._study.trials:
             before = {"metric": known[METRIC], "direction": self._study.direction.name.lower(), "space": known[_SPACE]}
             now = {"metric": options.metric, "direction": options.better, "space": space}
-            different = schema.differences({**known[_CONFIG], "sweeper": before}, {**config, "sweeper": now})
+            different = identity.differences({**known[_CONFIG], "sweeper": before}, {**config, "sweeper": now})
             if different:
                 raise InputError(
                     f"the search in {path.parent} was begun otherwise ({'; '.join(different[:3])}"

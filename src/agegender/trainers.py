@@ -1,0 +1,65 @@
+"""Lightning's trainer, and what it says."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import RichProgressBar
+
+from agegender.errors import InputError
+from agegender.precision import choose_precision, uses_gpu
+
+
+def quiet_libraries() -> None:
+    """Silence what libraries say in every job and nobody needs; errors and other warnings stay."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*The .srun. command is available on your system but is not used.*",  # a login node
+        ".*does not have many workers.*",  # batches are gathered from memory: no worker is faster
+        ".*exists and is not empty.*",  # a resumed job's own checkpoints
+        ".*The number of training batches .* is smaller than the logging interval.*",
+        ".*GPU available but not used.*",
+        ".*It is recommended to use .self.log.*sync_dist=True.*",  # every process evaluates all images
+        ".*Checkpoint directory .* exists.*",
+        ".*Using .DistributedSampler. with the dataloaders.*",
+        ".*isinstance.treespec, LeafSpec.. is deprecated.*",  # Lightning on newer PyTorch
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def make_trainer(
+    config: dict[str, Any], *, folder: Path, callbacks: list[lightning.Callback], logger: Any
+) -> lightning.Trainer:
+    """Make Lightning's trainer.
+
+    Raises:
+        InputError: Lightning refuses an argument, or the hardware that is asked for is not there.
+    """
+    arguments = {key: value for key, value in config.items() if key != "_target_"}
+    arguments["precision"] = choose_precision(arguments["precision"], arguments["accelerator"])
+    if arguments.get("deterministic") == "auto":
+        arguments["deterministic"] = not uses_gpu(arguments["accelerator"])
+    # With deterministic algorithms PyTorch fills new memory with NaN, to show who reads it; nobody here does.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
+    if arguments.get("enable_progress_bar", True):
+        callbacks = [*callbacks, RichProgressBar()]
+    try:
+        return lightning.Trainer(
+            **arguments,
+            callbacks=callbacks,
+            logger=logger,
+            default_root_dir=folder,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            # The job's own checkpoint serves a requeue; Lightning's would be found by any later run in the directory.
+            plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
+        )
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        raise InputError(f"trainer: {error}") from error
