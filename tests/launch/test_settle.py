@@ -33,10 +33,27 @@ def status(job: Path) -> tuple[str, str | None]:
     return entry.status, entry.error
 
 
-@pytest.mark.parametrize("code", [0, 1, 2, 128 + signal.SIGTERM])
+@pytest.mark.parametrize("code", [0, 2, 128 + signal.SIGTERM])
 def test_what_a_job_or_a_person_has_decided_stays(job: Path, code: int) -> None:
     assert not goes_on(job, code, max_retries=3)
     assert status(job) == ("running", None)
+
+
+def test_a_job_that_has_told_its_failure_is_not_begun_again(job: Path) -> None:
+    settle.fail(job, "ValueError: no")
+    assert not goes_on(job, 1, max_retries=3)
+    assert status(job) == ("failed", "ValueError: no")
+
+
+def test_exit_code_1_of_a_job_that_has_told_nothing_is_srun_s_for_a_memory_that_was_used_up(job: Path) -> None:
+    assert [goes_on(job, 1, max_retries=2) for _ in range(3)] == [True, True, False]
+    told, reason = status(job)
+    assert told == "failed" and "exit code 1 3 times without getting further" in str(reason)
+    assert "out of memory? (mem_gb asks for more" in str(reason)
+
+
+def test_exit_code_1_of_a_job_that_has_not_begun_is_its_own(tmp_path: Path) -> None:
+    assert not goes_on(tmp_path, 1, max_retries=3)
 
 
 def test_a_killed_job_goes_on_as_long_as_it_gets_further(job: Path) -> None:

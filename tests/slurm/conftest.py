@@ -15,7 +15,7 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 NETWORK = ("model=slow", "data.source.num_synthetic=160", "data.image_size=32", "data.batch_size=4", "trainer=cpu")
-SMALL = ("hydra.launcher.gpus_per_node=null", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=1")
+SMALL = ("hydra.launcher.gpus_per_node=null", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=4")
 
 
 class Cluster:
@@ -62,6 +62,13 @@ class Cluster:
     def record(self, name: str, seed: int) -> dict[str, Any]:
         return json.loads((self.job(name, seed) / "record.json").read_text())
 
+    def trap(self, seed: int, kind: str) -> Path:
+        """Set the trap in which the jobs of a seed fail: an `error`, or more `memory` than they may have."""
+        path = self.folder / "runs" / f"trap-{seed}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(kind)
+        return path
+
     def number(self, name: str, seed: int) -> str:
         """Give Slurm's number of a job."""
         numbers = json.loads((self.folder / "runs" / name / ".slurm" / "jobs.json").read_text())
@@ -69,7 +76,11 @@ class Cluster:
 
     def pid(self, name: str, seed: int) -> int:
         """Give the process that trains a job."""
-        told = f"hydra.run.dir='runs/{name}/slow/plain/{seed}'".encode()
+        return self.pid_in(f"runs/{name}/slow/plain/{seed}")
+
+    def pid_in(self, folder: str) -> int:
+        """Give the process that trains in a directory."""
+        told = f"hydra.run.dir='{folder}'".encode()
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 arguments = path.read_bytes().split(b"\0")
@@ -77,7 +88,7 @@ class Cluster:
                 continue
             if told in arguments:
                 return int(path.parent.name)
-        raise AssertionError(f"no process trains {name}/{seed}")
+        raise AssertionError(f"no process trains in {folder}")
 
     def in_epoch(self, name: str, seed: int, epoch: int) -> bool:
         """Say whether a job is in the middle of an epoch: those before it are finished."""
@@ -108,8 +119,8 @@ def _lab(folder: Path, port: int, **settings: str) -> Iterator[Path]:
     reason = _missing()
     if reason is not None:
         pytest.skip(reason)
-    settings = {"SLURM_LAB": str(folder), "SLURM_LAB_PORT": str(port), "SLURM_LAB_CPUS": "32"} | settings
-    environment = os.environ | settings
+    claimed = {"SLURM_LAB_CPUS": "32", "SLURM_LAB_MEM": "200000"}  # of each node, whatever is there
+    environment = os.environ | {"SLURM_LAB": str(folder), "SLURM_LAB_PORT": str(port)} | claimed | settings
     try:
         started = subprocess.run([HERE / "up.sh"], env=environment, timeout=280)
         if started.returncode and shutil.which("slurmctld") is None:

@@ -12,8 +12,7 @@ EPOCHS = "trainer.max_epochs=4"
 
 
 def test_killed_requeued_and_timed_out_jobs_end_as_if_nothing_had_happened_and_a_failed_one_tells_why(cluster):
-    (cluster.folder / "runs").mkdir()
-    (cluster.folder / "runs" / "trap-9").touch()
+    trap = cluster.trap(9, "error")
     sweep = ("experiment=table2", "model=slow", "loss=plain", "seed=0,1,2,3,4,5,6,7,8,9", EPOCHS)
     options = ("name=hurt", "logger=wandb", "logger.mode=offline", "hydra.launcher.array_parallelism=4")
     process = cluster.start(*sweep, *options, "hydra.launcher.signal_delay_s=10")
@@ -34,7 +33,7 @@ def test_killed_requeued_and_timed_out_jobs_end_as_if_nothing_had_happened_and_a
         found = {path.name.rpartition("-")[2] for path in cluster.job("hurt", seed).glob("wandb/offline-run-*")}
         assert found == {cluster.record("hurt", seed)["wandb_id"]}, "one W&B run, however often the job began"
 
-    (cluster.folder / "runs" / "trap-9").unlink()
+    trap.unlink()
     code, output = cluster.sweep(*sweep, *options)
     assert code == 0, output
     assert "10 jobs: 1 trained, 9 complete before, skipped." in output
@@ -69,35 +68,36 @@ def test_a_cancelled_job_is_told_and_the_same_command_goes_on(cluster):
     assert cluster.record("some", 0)["time"]["resumed"]
 
 
-def test_a_detached_sweep_is_picked_up_and_nothing_is_submitted_twice(cluster):
-    sweep = ("seed=0,1", EPOCHS, "name=away")
+def test_a_detached_sweep_is_picked_up_nothing_is_submitted_twice_and_its_cache_lies_on_the_nodes(cluster):
+    cluster.environment["TMPDIR"] = f"{cluster.folder}/login"
+    on_node = f"'export TMPDIR={cluster.folder}/node-$SLURM_ARRAY_TASK_ID'"
+    cache = ("data.cache_dir=${oc.env:TMPDIR,/tmp}", f"hydra.launcher.setup=[{on_node},'mkdir -p $TMPDIR']")
+    sweep = ("seed=0,1", EPOCHS, "name=away", *cache)
     code, output = cluster.sweep(*sweep, "hydra.launcher.detach=true")
     assert code == 0 and "2 jobs: 2 submitted." in output, output
     code, output = cluster.sweep(*sweep)
     assert code == 0, output
     assert output.count("in the queue already") == 2 and "2 jobs: 2 trained." in output
+    found = {path.parent.name for path in cluster.folder.rglob("*.npy")}
+    assert found == {"node-0", "node-1"}, "each where its job's TMPDIR is; neither the login node's, nor the default"
 
 
-def test_a_job_that_keeps_dying_without_getting_further_is_given_up(cluster_without_accounting):
+def test_a_job_that_is_out_of_memory_each_time_is_given_up_and_a_cancelled_one_told(cluster_without_accounting):
     cluster = cluster_without_accounting
-    process = cluster.start("seed=0,1", EPOCHS, "name=bare", "hydra.launcher.max_retries=1")
-    for _ in range(2):
-        before = os.times().elapsed
-        cluster.wait(lambda: cluster.began("bare", 1) and _pid(cluster, "bare", 1) is not None, "the job")
-        os.kill(_pid(cluster, "bare", 1), signal.SIGKILL)
-        cluster.wait(lambda: _pid(cluster, "bare", 1) is None, "its end")
-        assert os.times().elapsed - before < 120
+    cluster.trap(1, "memory")
+    limits = ("hydra.launcher.mem_gb=2", "hydra.launcher.max_retries=1")
+    process = cluster.start("seed=0,1,2", EPOCHS, "name=bare", *limits)
+    cluster.wait(lambda: cluster.in_epoch("bare", 2, 2), "epoch 2 of the third job")
+    cluster.slurm("scancel", cluster.number("bare", 2))
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 1, output
-    assert "2 jobs: 1 trained, 1 failed." in output
-    assert "ended by SIGKILL 2 times without getting further; out of memory?" in cluster.record("bare", 1)["error"]
-
-
-def _pid(cluster, name, seed):
-    try:
-        return cluster.pid(name, seed)
-    except AssertionError:
-        return None
+    assert "3 jobs: 1 trained, 1 failed, 1 interrupted." in output
+    killed = cluster.record("bare", 1)
+    assert killed["status"] == "failed"
+    assert "ended by SIGKILL 2 times without getting further; out of memory? (mem_gb asks for more" in killed["error"]
+    assert killed["error"] in output
+    told = (cluster.folder / "runs" / "bare" / ".slurm" / f"{cluster.number('bare', 1)}_0_log.out").read_text()
+    assert told.count("exceeded memory limit") >= 2, "it was Slurm that killed it"
 
 
 def test_what_slurm_refuses_is_told_in_its_words(cluster):

@@ -2,12 +2,14 @@
 
 import logging
 from collections import Counter
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from agegender import record
 from agegender.errors import InputError
 from agegender.launch.jobs import PlannedJob
 
@@ -34,6 +36,7 @@ class Screen:
     def __init__(self, jobs: list[PlannedJob]) -> None:
         self._jobs = jobs
         self._told: dict[int, str] = {}
+        self._epochs: dict[Path, tuple[int, int]] = {}  # when a record was written, and the epochs in it
         console = Console()
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
@@ -50,7 +53,7 @@ class Screen:
 
     def update(self) -> None:
         """Show what has changed."""
-        progress = [(job, epoch(job) if job.state == "running" else 0) for job in self._jobs]
+        progress = [(job, self._epoch(job) if job.state == "running" else 0) for job in self._jobs]
         if self._live is not None:
             self._live.update(_table(progress), refresh=True)
             return
@@ -60,9 +63,18 @@ class Screen:
                 self._told[number] = told
                 log.info("%s: %s", job.folder, told)
 
+    def _epoch(self, job: PlannedJob) -> int:
+        """Count the epochs that a job has finished; its record is read where it has changed."""
+        try:
+            written = (job.folder / record.FILE_NAME).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+        if self._epochs.get(job.folder, (None, 0))[0] != written:
+            self._epochs[job.folder] = (written, _num_epochs(job))
+        return self._epochs[job.folder][1]
 
-def epoch(job: PlannedJob) -> int:
-    """Count the epochs that a job has finished."""
+
+def _num_epochs(job: PlannedJob) -> int:
     try:
         entry = job.read_record()
     except InputError:  # written by another version; the job itself will say so

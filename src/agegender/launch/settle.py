@@ -14,7 +14,8 @@ from pathlib import Path
 
 from agegender import record
 
-_OWN_CODES = (0, 1, 2)  # complete, failed, refused: the job itself has said so
+_DECIDED = (0, 2, 128 + signal.SIGTERM)  # complete, refused; who terminates a job decides what becomes of it
+OUT_OF_MEMORY = "out of memory? (mem_gb asks for more, data.batch_size needs less)"
 _ATTEMPTS = ".attempts.json"
 
 
@@ -27,7 +28,7 @@ def goes_on(folder: Path, code: int, max_retries: int) -> bool:
         max_retries: in a row, without a new checkpoint in between.
     """
     attempts = folder / _ATTEMPTS
-    if code in _OWN_CODES or code == 128 + signal.SIGTERM:  # who terminates a job decides what becomes of it
+    if code in _DECIDED or (code == 1 and not _is_begun(folder)):
         attempts.unlink(missing_ok=True)
         return False
     last = folder / "checkpoints" / "last.ckpt"
@@ -40,6 +41,16 @@ def goes_on(folder: Path, code: int, max_retries: int) -> bool:
     attempts.unlink(missing_ok=True)
     fail(folder, f"ended by {_name(code)} {num_tried} times without getting further{_advice(code)}")
     return False
+
+
+def _is_begun(folder: Path) -> bool:
+    """Say whether a job has begun and not told its end.
+
+    A job that fails with exit code 1 has told it. But srun ends with 1 as well, instead of the signal, where the
+    kernel killed the job because the memory of its cgroup was used up.
+    """
+    entry = record.read(folder)
+    return entry is not None and entry.status == "running"
 
 
 def _read(path: Path) -> dict[str, int]:
@@ -57,8 +68,10 @@ def _name(code: int) -> str:
 
 
 def _advice(code: int) -> str:
+    if code == 1:
+        return f"; its output says why, or it was {OUT_OF_MEMORY}"
     if code == 128 + signal.SIGKILL:
-        return "; out of memory? (mem_gb asks for more, data.batch_size needs less)"
+        return f"; {OUT_OF_MEMORY}"
     if code == 128 + signal.SIGUSR1:
         return "; the time limit is too short for a checkpoint (timeout_min is longer, checkpoint_minutes shorter)"
     return ""

@@ -1,6 +1,7 @@
 """A sweep as an array of Slurm jobs. submitit writes the batch script and submits it; what runs is the job's command.
 
-Slurm is asked what is queued and running (`squeue`, which needs no accounting), the records how jobs ended.
+Slurm is asked what is queued and running (`squeue`, which needs no accounting), the records how jobs ended; where they
+do not say, Slurm again.
 """
 
 import json
@@ -18,7 +19,7 @@ from agegender import record
 from agegender.errors import InputError
 from agegender.launch.jobs import PlannedJob, again
 from agegender.launch.screen import Screen
-from agegender.launch.settle import fail, last_error
+from agegender.launch.settle import OUT_OF_MEMORY, fail, last_error
 from agegender.session import is_restarted
 
 _MISSES = 2  # looks at the queue that a job must be missing in, before it counts as gone
@@ -165,16 +166,15 @@ class SlurmRun:
         entry, output = job.read_record(), self._output(number)
         if entry is not None and entry.status in record.FINISHED:
             job.end(entry.status)
+        elif (state := end_state(number)).startswith("CANCELLED"):  # also while it waited, after an attempt that failed
+            job.end("interrupted", "cancelled; the same command goes on from its last checkpoint")
         elif entry is not None and entry.status == "failed":
             job.end("failed", entry.error)
         elif (refusal := last_error(output)) is not None:
             job.end("refused", refusal)
         else:
-            state = sacct(number)
-            if state.startswith("CANCELLED"):
-                job.end("interrupted", "cancelled; the same command goes on from its last checkpoint")
-                return
-            reason = f"gone from the queue{f' as {state}' if state else ''}; see {output}"
+            advice = f"; {OUT_OF_MEMORY}" if state == "OUT_OF_MEMORY" else ""
+            reason = f"gone from the queue{f' as {state}' if state else ''}{advice}; see {output}"
             fail(job.folder, reason)
             job.end("failed", reason)
 
@@ -216,11 +216,18 @@ def squeue() -> dict[str, tuple[str, str | None]]:
     return found
 
 
-def sacct(number: str) -> str:
-    """Ask the accounting how a job ended, such as CANCELLED or OUT_OF_MEMORY; empty where there is none."""
-    command = ["sacct", "--noheader", "--allocations", "--parsable2", "--jobs", number, "--format", "State"]
-    try:
-        lines = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split("\n")
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return lines[0].strip()
+def end_state(number: str) -> str:
+    """Ask Slurm how a job ended, such as CANCELLED or OUT_OF_MEMORY; empty where it does not know.
+
+    The controller keeps jobs for some minutes (MinJobAge), the accounting, where there is one, for good.
+    """
+    kept = ["squeue", "--noheader", "--array", "--states=all", "--jobs", number, "--format", "%T"]
+    accounted = ["sacct", "--noheader", "--allocations", "--parsable2", "--jobs", number, "--format", "State"]
+    for command in (kept, accounted):
+        try:
+            output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        except (OSError, subprocess.SubprocessError):
+            continue
+        if output.strip():
+            return output.split("\n")[0].strip()
+    return ""
