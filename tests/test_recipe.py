@@ -7,14 +7,18 @@ from typing import Any
 import lightning
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from torch import Tensor
 
 from agegender import build, checkpoints, trainers, training
 from agegender.data.datamodule import UTKFaceDataModule
+from agegender.evaluate import evaluate
 from agegender.module import AgeGenderModule
 from agegender.record import Record
 from agegender.signals import signal_of
 
+CONF = Path(__file__).parents[1] / "conf"
 OVERRIDES = ("trainer=cpu", "logger=none", "schedule=one_cycle", "augment=standard", "data.batch_size=8")
 
 
@@ -127,7 +131,9 @@ def run(config: dict[str, Any], folder: Path) -> Record:
     return record
 
 
-def test_without_a_validation_part_the_last_epoch_is_tested(compact: Any, face_folder: Path, tmp_path: Path) -> None:
+def test_without_a_validation_part_the_last_epoch_is_tested(
+    compact: Any, face_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     config = compact("trainer.max_epochs=2", f"data.root={face_folder}", "data.train_part=trainval")
     config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
     config["trainer"]["enable_progress_bar"] = False
@@ -137,6 +143,12 @@ def test_without_a_validation_part_the_last_epoch_is_tested(compact: Any, face_f
     assert (record.best_epoch, record.val, len(record.history)) == (2, {}, 2)
     assert [epoch["val_loss"] for epoch in record.history] == [None, None]
     assert record.data["train_part"] == "trainval" and record.test["age_accuracy"] > 0
+    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+        request = OmegaConf.to_container(
+            compose("eval", [f"ckpt_path={tmp_path}/job/checkpoints/best.ckpt", "part=val"])
+        )
+    evaluate(request)  # pyright: ignore[reportArgumentType]
+    assert "part=val was trained on" in caplog.text
 
 
 @pytest.mark.parametrize("experiment", ["fast", "best", "balanced"])

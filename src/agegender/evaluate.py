@@ -59,6 +59,8 @@ def evaluate(request: dict[str, Any]) -> Record:
         setattr(module, key, value)
     datamodule = build.make_datamodule(config)
     datamodule.setup()
+    if request["part"] == "val" and datamodule.train_part == "trainval" and request["data"]["root"] is None:
+        log.warning("part=val was trained on (data.train_part=trainval): its scores say nothing of other faces")
     folder = _output_folder(request, path, datamodule.manifest_id)
     folder.mkdir(parents=True, exist_ok=True)
     trainer = trainers.make_trainer(config["trainer"], folder=folder, callbacks=[], logger=False)

@@ -56,6 +56,16 @@ def test_a_preempted_job_comes_back_and_completes(cluster):
     assert cluster.record("low", 0)["time"]["resumed"]
 
 
+def test_a_job_whose_node_fails_comes_back_and_completes(cluster):
+    process = cluster.start("seed=0", EPOCHS, "name=node")
+    cluster.wait(lambda: cluster.in_epoch("node", 0, 2), "epoch 2")
+    node = cluster.slurm("squeue", "--noheader", "--format=%N").strip()
+    cluster.slurm("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    assert cluster.record("node", 0)["time"]["resumed"]
+
+
 def test_a_cancelled_job_is_told_and_the_same_command_goes_on(cluster):
     process = cluster.start("seed=0,1", EPOCHS, "name=some")
     cluster.wait(lambda: cluster.in_epoch("some", 0, 2), "epoch 2")
