@@ -223,9 +223,9 @@ def test_an_image_that_is_too_small_is_refused_before_anything_is_built() -> Non
     [
         (("model=small_cnn", "data.image_size=128", "augment.start_size=64"), "model=SmallCNN built for 128 pixels"),
         (("augment.start_size=64", "data.image_size=48"), "augment.start_size=64 is larger than data.image_size=48"),
-        (("model=compact", "data.image_size=48", "model.shared=4"), "model.shared=4"),
-        (("model=compact", "data.image_size=48", "model.branches=0"), "model.branches=0"),
-        (("model=compact", "data.image_size=48", "model.blocks=[1]"), "give as many blocks as channels"),
+        (("model=compact_pair", "data.image_size=48", "model.shared=4"), "model.shared=4"),
+        (("model=compact_pair", "data.image_size=48", "model.branches=0"), "model.branches=0"),
+        (("model=compact", "data.image_size=48", "model.blocks=[1]"), "model.blocks=[1]: give as many of both"),
     ],
 )
 def test_sizes_and_stages_that_a_network_cannot_have_are_refused(overrides: tuple[str, ...], told: str) -> None:

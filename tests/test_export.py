@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import onnx
 import pytest
@@ -63,15 +63,17 @@ def narrow(network: nn.Module) -> nn.Module:
 
 def opinionated(module: AgeGenderModule, size: int) -> AgeGenderModule:
     """Scale the heads until the outputs of the images differ: a network at its start calls every group as likely."""
-    images, heads = faces(4, size), cast(Any, module.network.heads)
+    images, heads = faces(4, size), [layer for layer in module.network.modules() if isinstance(layer, TwoHeads)]
     with torch.no_grad():
         for _ in range(_LOOKS):
             module.train()(images)  # batch normalization learns of them
         outputs = module.eval()(images)
-        for head, raw in ((heads.age, outputs.age), (heads.gender, outputs.gender)):
+        for task in ("age", "gender"):
+            raw = getattr(outputs, task)
             scale = 2 / raw.std(dim=0).mean()  # logits that differ by 2 are a clear opinion
-            head.bias.sub_(raw.mean(dim=0)).mul_(scale)
-            head.weight.mul_(scale)
+            for head in (getattr(both, task) for both in heads):  # one, or those of an ensemble, whose mean is `raw`
+                head.bias.sub_(raw.mean(dim=0)).mul_(scale)
+                head.weight.mul_(scale)
     return module
 
 

@@ -29,7 +29,7 @@ class Weights(lightning.Callback):
         self.seen: list[Tensor] = []
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self.seen.append(pl_module.network.heads[0].heads.gender.weight.detach().clone())
+        self.seen.append(pl_module.network.heads.gender.weight.detach().clone())
 
 
 def fitted(config: dict[str, Any], faces: Path, *others: lightning.Callback) -> AgeGenderModule:
@@ -64,13 +64,13 @@ def test_the_weights_after_training_are_the_moving_average_of_those_after_each_s
     average = weights.seen[0]
     for weight in weights.seen[1:]:
         average = 0.7 * average + 0.3 * weight
-    torch.testing.assert_close(module.network.heads[0].heads.gender.weight.detach(), average)  # pyright: ignore
+    torch.testing.assert_close(module.network.heads.gender.weight.detach(), average)  # pyright: ignore
 
 
 def test_without_averaging_the_weights_are_those_of_the_last_step(compact: Any, face_folder: Path) -> None:
     weights = Weights()
     module = fitted(compact(), face_folder, weights)
-    assert torch.equal(module.network.heads[0].heads.gender.weight.detach(), weights.seen[-1])  # pyright: ignore
+    assert torch.equal(module.network.heads.gender.weight.detach(), weights.seen[-1])  # pyright: ignore
 
 
 @pytest.mark.parametrize(("when", "steps_kept"), [("killed", 8), ("step", 11), ("validation", 16), ("minutes", 11)])
