@@ -91,14 +91,12 @@ class Cluster:
         raise AssertionError(f"no process trains in {folder}")
 
     def in_epoch(self, name: str, seed: int, epoch: int) -> bool:
-        """Say whether a job is in the middle of an epoch: those before it are finished."""
+        """Say whether a job is in the middle of an epoch: those before it are finished, and a checkpoint is written."""
         try:
-            return len(self.record(name, seed)["history"]) == epoch - 1 >= 0 and self.began(name, seed)
+            finished = len(self.record(name, seed)["history"])
         except FileNotFoundError:
             return False
-
-    def began(self, name: str, seed: int) -> bool:
-        return (self.job(name, seed) / "train.log").exists()
+        return finished == epoch - 1 and (self.job(name, seed) / "checkpoints" / "last.ckpt").exists()
 
     def wait(self, condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds

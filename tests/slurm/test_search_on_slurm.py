@@ -29,4 +29,6 @@ def _trials(cluster) -> list[Path]:
 
 
 def _epochs(job: Path) -> int:
-    return len(json.loads((job / "record.json").read_text())["history"])
+    """Count the finished epochs that a checkpoint holds."""
+    saved = (job / "checkpoints" / "last.ckpt").exists()  # it follows the record
+    return len(json.loads((job / "record.json").read_text())["history"]) if saved else 0
