@@ -184,22 +184,18 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def load_module(path: Path, *, loss: dict[str, Any] | None = None) -> AgeGenderModule:
-    """Build network and method as a checkpoint's configuration says, and load its weights.
+def load_module(path: Path, config: dict[str, Any] | None = None) -> AgeGenderModule:
+    """Build network and method, and load a checkpoint's weights.
 
     Args:
         path: of the checkpoint.
-        loss: configuration of the method, where it is to decode in another way; None: as in the checkpoint.
+        config: which network, how its method decodes, how images are read at test time; None: as in the checkpoint.
     """
-    config = read_checkpoint_config(path)
-    config = config if loss is None else {**config, "loss": loss}
+    config = read_checkpoint_config(path) if config is None else config
     method = make_method(config)
     network = network_builder(config, method.num_outputs)(config["data"]["image_size"])
-    module = AgeGenderModule(network, method, config=config, **test_time(config))
+    # A checkpoint's configuration may be older than these keys.
+    at_test = {key: config[key] for key in ("test_time_flip", "test_time_shift") if key in config}
+    module = AgeGenderModule(network, method, config=config, **at_test)
     load_state(module, path)
     return module.eval()
-
-
-def test_time(config: dict[str, Any]) -> dict[str, Any]:
-    """Give what a module is told of test time; a checkpoint's configuration may be older than these keys."""
-    return {key: config.get(key, default) for key, default in (("test_time_flip", False), ("test_time_shift", 0.0))}

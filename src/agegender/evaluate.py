@@ -54,9 +54,7 @@ def evaluate(request: dict[str, Any]) -> Record:
     trainers.quiet_libraries()
     config = _merge(build.read_checkpoint_config(path), request)
     config["loss"] = _adjusted(config["loss"], request["loss"]["logit_adjustment"])
-    module = build.load_module(path, loss=config["loss"])
-    for key, value in build.test_time(config).items():
-        setattr(module, key, value)
+    module = build.load_module(path, config)
     datamodule = build.make_datamodule(config)
     datamodule.setup()
     if request["part"] == "val" and datamodule.train_part == "trainval" and request["data"]["root"] is None:
