@@ -111,7 +111,7 @@ def _artifact(run: Any, name: str, kind: str, files: Mapping[str, Path]) -> Any:
     import wandb
 
     artifact = wandb.Artifact(name, kind)
-    folder = Path(run.dir).parent / "artifacts" / name
+    folder = Path(run.dir).absolute().parent / "artifacts" / name
     for inside, path in files.items():
         copy = folder / inside
         copy.parent.mkdir(parents=True, exist_ok=True)

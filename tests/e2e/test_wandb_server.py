@@ -1,0 +1,82 @@
+import os
+import shutil
+import signal
+
+import pytest
+from wandb_server import WandbServer
+
+
+@pytest.fixture
+def server(shell):
+    with WandbServer() as server:
+        shell.environment |= server.environment()
+        yield server
+    assert not server.unknown, server.unknown
+
+
+def epochs(run) -> list[int]:
+    """The epochs that W&B has validation scores of, in the order in which they came."""
+    return [row["epoch"] for row in run.history() if "val/loss" in row]
+
+
+def test_a_sweep_on_the_network_is_a_run_for_each_job_and_one_for_the_comparison(shell, server):
+    finished = shell.train("-m", "loss=plain,weighted", "name=two", "logger=wandb")
+    assert finished.code == 0 and "W&B failed" not in finished.output, finished.output
+    records = {loss: shell.record(f"two/resnet18/{loss}/0") for loss in ("plain", "weighted")}
+    for loss, record in records.items():
+        run = server.runs[record["wandb_id"]]
+        assert (run.group, run.display_name, epochs(run)) == ("two", f"resnet18/{loss}/0", [1, 2])
+        assert run.config["loss_name"]["value"] == loss
+        assert run.summary()["test/age_accuracy"] == pytest.approx(record["test"]["age_accuracy"])
+        assert run.summary()["status"] == "complete"
+    (comparison,) = set(server.runs) - {record["wandb_id"] for record in records.values()}
+    assert any("comparison" in row for row in server.runs[comparison].history())
+    splits = [artifact for artifact in server.artifacts if artifact.kind == "split"]
+    assert {artifact.name for artifact in splits} == {f"split-{records['plain']['data']['split_hash'][:12]}"}
+    assert {run for artifact in splits for run in artifact.used_by} == set(server.runs)
+    (report,) = [artifact for artifact in server.artifacts if artifact.kind == "report"]
+    assert report.run == comparison and b"<html" in report.files["index.html"]
+    assert all(artifact.committed for artifact in server.artifacts)
+
+
+def test_an_offline_job_killed_twice_is_sent_as_one_run_from_any_directory(shell, server):
+    keys = ("logger=wandb", "logger.mode=offline", "trainer.max_epochs=4", "name=killed")
+    process = shell.start(*shell.train_command(*keys))
+    shell.wait_for("killed/resnet18/plain/0", "epoch 2/4", process)
+    process.send_signal(signal.SIGKILL)  # W&B has not written anything yet
+    process.communicate()
+    assert shell.train(*keys).code == 0
+    assert not server.runs
+    run_id = shell.record("killed/resnet18/plain/0")["wandb_id"]
+    first, last = sorted((shell.folder / "runs/killed/resnet18/plain/0/wandb").glob(f"offline-run-*-{run_id}"))
+    # An attempt before these that was killed while W&B wrote: the first half of what the last one has written.
+    before = first.with_name(f"offline-run-20260101_000000-{run_id}")
+    shutil.copytree(last, before)
+    file = before / f"run-{run_id}.wandb"
+    os.truncate(file, file.stat().st_size // 2)
+    runs = str(shell.folder / "runs/killed")
+    (shell.folder / "elsewhere").mkdir()
+    shell.folder /= "elsewhere"
+
+    sent = shell.agegender("sync", runs)
+    assert sent.code == 0, sent.output
+    assert "half a record: cut off" in sent.output
+    (run,) = server.runs.values()
+    assert epochs(run)[-2:] == [3, 4] and len(epochs(run)) > len(set(epochs(run))), "both attempts, in their order"
+    assert run.overwritten == 0
+    assert run.summary()["status"] == "complete"
+    splits = [artifact for artifact in server.artifacts if artifact.kind == "split"]
+    assert splits and all(artifact.committed and artifact.files for artifact in splits)
+
+    num_rows = len(run.history())
+    assert shell.agegender("sync", runs).code == 0
+    assert len(server.runs) == 1 and len(run.history()) == num_rows, "what has been sent is not sent again"
+
+
+def test_sync_tells_what_could_not_be_sent(shell, server):
+    assert shell.train("logger=wandb", "logger.mode=offline", "trainer.max_epochs=1").code == 0
+    (artifacts,) = shell.folder.glob("runs/default/resnet18/plain/0/wandb/offline-run-*/artifacts")
+    shutil.rmtree(artifacts)
+    sent = shell.agegender("sync", "runs/default")
+    assert sent.code == 1, sent.output
+    assert "error: W&B could not send everything" in sent.output and "no such file" in sent.output
