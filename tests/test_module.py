@@ -163,6 +163,24 @@ def test_training_changes_the_weights(tmp_path: Path) -> None:
     assert not torch.equal(before["network.heads.age.weight"], after["network.heads.age.weight"])
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
+def test_every_precision_trains_with_every_augmentation(precision: str, tmp_path: Path) -> None:
+    small = ("model=compact", "model.channels=[4,4,4,8]")  # PyTorch normalizes levi_hassner's in float32 and 64 alone
+    overrides = (
+        *small,
+        f"trainer.precision={precision}",
+        "augment=strong",
+        "augment.mixup=0.2",
+        "test_time_shift=0.05",
+    )
+    config = configuration(*overrides)
+    before = build.make_module(config).network.state_dict()
+    module, trainer = trained(config, tmp_path)
+    trainer.test(module, loader_of([batch_of(4, 9)]), verbose=False)
+    assert any(not torch.equal(value.float(), before[key]) for key, value in module.network.state_dict().items())
+    assert 0 <= module.test_scores["age_mae_years"] < 120
+
+
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     first, second = (build.make_module(configuration(f"seed={seed}")).state_dict() for seed in (1, 2))
     assert not torch.equal(first["network.features.0.weight"], second["network.features.0.weight"])

@@ -4,6 +4,7 @@ Flips and shifts as in cifar10-airbench (Jordan 2024), random erasing of Zhong e
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -113,17 +114,17 @@ class Augment(nn.Module):
 
     def _between(self, images: Tensor, largest: float) -> Tensor:
         """Draw a number in [-largest, largest] for each image: (B, 1, 1, 1)."""
-        return (2 * torch.rand(len(images), 1, 1, 1, device=images.device) - 1) * largest
+        return (2 * torch.rand(len(images), 1, 1, 1, **_like(images)) - 1) * largest
 
     def _warp(self, images: Tensor, side: int) -> Tensor:
         """Rotate, scale, flip, shift and bring to a side in one interpolation."""
         angle = self._between(images, math.radians(self.rotate)).flatten()
         size = 1 / (1 + self._between(images, self.scale).flatten())
         mirror = torch.where(torch.rand_like(size) < self.flip, -1.0, 1.0)
-        matrix = torch.zeros(len(images), 2, 3, device=images.device)
+        matrix = torch.zeros(len(images), 2, 3, **_like(images))
         matrix[:, 0, 0], matrix[:, 0, 1] = angle.cos() * size * mirror, -angle.sin() * size
         matrix[:, 1, 0], matrix[:, 1, 1] = angle.sin() * size * mirror, angle.cos() * size
-        matrix[:, :, 2] = 2 * self.shift * (2 * torch.rand(len(images), 2, device=images.device) - 1)
+        matrix[:, :, 2] = 2 * self.shift * (2 * torch.rand(len(images), 2, **_like(images)) - 1)
         grid = functional.affine_grid(matrix, [*images.shape[:2], side, side], align_corners=False)
         warped = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
         return warped.contiguous(memory_format=torch.channels_last)
@@ -151,6 +152,12 @@ class Augment(nn.Module):
         Returns:
             The mixed images; int64 (B,), each image's partner; the image's own share, in [0, 1].
         """
-        share = float(torch.distributions.Beta(self.mixup, self.mixup).sample())
+        strength = torch.tensor(self.mixup, dtype=torch.float32)
+        share = float(torch.distributions.Beta(strength, strength).sample())
         partner = torch.randperm(len(images), device=images.device)
         return images * share + images[partner] * (1 - share), partner, share
+
+
+def _like(images: Tensor) -> dict[str, Any]:
+    """Say where and in what to draw numbers for images: Lightning's default dtype follows the precision."""
+    return {"device": images.device, "dtype": images.dtype}

@@ -115,8 +115,8 @@ class AgeGenderModule(lightning.LightningModule):
         return average([self._read(view) for view in views])
 
     def _read(self, images: Tensor) -> FaceOutputs:
-        """Read normalized (B, 3, H, W); give raw outputs in float32."""
-        return self.network(images).float()
+        """Read normalized (B, 3, H, W); give raw outputs in float32. The network's dtype depends on the precision."""
+        return self.network(images.to(self.dtype)).float()
 
     def _normalize(self, images: Tensor) -> Tensor:
         """Scale uint8 (B, 3, H, W) to zero mean and unit deviation, float32, by rows of W x 3 values.
