@@ -1,8 +1,10 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from wandb.proto import wandb_internal_pb2 as pb
 
 from agegender import sync as module
 from agegender.errors import InputError
@@ -11,9 +13,17 @@ from agegender.sync import sync
 HEADER = b":W&B\x00\x00\x00"
 
 
-def record(length: int, kind: int = 1) -> bytes:
-    """A record of LevelDB's log; 1: whole, 2: the first part of one, 4: the last."""
-    return bytes(4) + length.to_bytes(2, "little") + bytes([kind]) + b"x" * length
+def part(content: bytes, kind: int = 1) -> bytes:
+    """A piece of LevelDB's log; 1: a whole record, 2: the first part of one, 4: the last."""
+    return bytes(4) + len(content).to_bytes(2, "little") + bytes([kind]) + content
+
+
+def record(**field: Any) -> bytes:
+    return pb.Record(**field).SerializeToString()
+
+
+BEGUN = part(record(header={})) + part(record(run={"run_id": "one"}))
+ENDED = part(record(exit={"exit_code": 0}))
 
 
 def write_run(folder: Path, content: bytes, *, age_seconds: float = 0) -> Path:
@@ -44,30 +54,51 @@ def test_every_run_of_a_sweep_is_sent_at_once_in_the_order_of_their_starts(
 ) -> None:
     names = ("b/wandb/offline-run-20260101_120000-one", "a/wandb/offline-run-20260101_130000-one")
     for name in (*names, "wandb/offline-run-20260101_140000-sweep", "c/wandb/run-20260101_110000-online"):
-        write_run(tmp_path / name, record(40) + record(50))
+        write_run(tmp_path / name, BEGUN + ENDED)
     assert sync(tmp_path) == 3, "the exit code of wandb sync"
     assert sent == [[Path(name).name for name in names] + ["offline-run-20260101_140000-sweep"]]
 
 
-@pytest.mark.parametrize("content", [b"", record(40), record(40) + record(50)[:30]])
+@pytest.mark.parametrize("content", [b"", part(record(header={})), BEGUN[:-3]])
 def test_an_attempt_without_a_run_in_its_file_is_left_out(
     tmp_path: Path, sent: list[list[str]], capsys: pytest.CaptureFixture[str], content: bytes
 ) -> None:
-    write_run(tmp_path / "wandb/offline-run-20260101_120000-one", content)
+    write_run(tmp_path / "wandb/offline-run-20260101_120000-one", content, age_seconds=300)
     assert sync(tmp_path) == 0 and not sent
-    write_run(tmp_path / "wandb/offline-run-20260101_130000-two", record(40) + record(50))
+    write_run(tmp_path / "wandb/offline-run-20260101_130000-two", BEGUN + ENDED)
     assert sync(tmp_path) == 3 and sent == [["offline-run-20260101_130000-two"]]
-    assert "left out: 1 " in capsys.readouterr().out
+    assert "left out: 1 in which W&B has written nothing" in capsys.readouterr().out
 
 
-WHOLE = record(40) + record(2**15 - 7 - 47 - 7 - 3) + bytes(3)  # to the end of a block: no record begins in 3 bytes
+def test_an_attempt_that_is_still_being_written_waits_and_what_came_before_it_does_not(
+    tmp_path: Path, sent: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "wandb/offline-run-20260101_120000-one", BEGUN)
+    live = write_run(tmp_path / "wandb/offline-run-20260101_130000-one", BEGUN)
+    sync(tmp_path)
+    assert sent[-1] == ["offline-run-20260101_120000-one"]
+    assert "left out: 1 still being written" in capsys.readouterr().out
+    with live.open("ab") as file:
+        file.write(ENDED)
+    sync(tmp_path)
+    assert sent[-1] == ["offline-run-20260101_120000-one", "offline-run-20260101_130000-one"]
 
 
-@pytest.mark.parametrize("half", [record(60)[:20], record(60, kind=2), record(60, kind=2) + record(9, kind=4)[:-1]])
+FILL = 2**15 - 3 - len(HEADER + BEGUN) - 7  # to three bytes before the end of a block, where no record begins
+WHOLE = BEGUN + part(record(history={"item": [{"key": "x" * (FILL - 12)}]})) + bytes(3)
+
+
+@pytest.mark.parametrize(
+    "half",
+    [part(bytes(60))[:20], part(bytes(60), 2), part(bytes(60), 2) + part(bytes(9), 4)[:-1]],
+    ids=["within a part", "without the last part", "within the last part"],
+)
 def test_half_a_record_is_cut_off_once_nobody_writes_to_the_file(
     tmp_path: Path, sent: list[list[str]], half: bytes
 ) -> None:
-    whole = WHOLE + record(30, kind=2) + record(8, kind=4)
+    assert len(HEADER + WHOLE) == 2**15
+    summary = record(summary={"update": [{"key": "y" * 40}]})
+    whole = WHOLE + part(summary[:30], 2) + part(summary[30:], 4)
     earlier = write_run(tmp_path / "wandb/offline-run-20260101_120000-one", whole + half)
     running = write_run(tmp_path / "wandb/offline-run-20260101_130000-one", whole + half)
     killed = write_run(tmp_path / "wandb/offline-run-20260101_120000-two", whole + half, age_seconds=300)
@@ -75,7 +106,7 @@ def test_half_a_record_is_cut_off_once_nobody_writes_to_the_file(
     sync(tmp_path, dry_run=True)
     assert earlier.read_bytes() == HEADER + whole + half, "a dry run changes nothing"
     sync(tmp_path)
-    assert len(sent[-1]) == 4
+    assert len(sent[-1]) == 3
     assert running.read_bytes() == HEADER + whole + half
     for file in (earlier, killed, complete):
         assert file.read_bytes() == HEADER + whole
