@@ -48,7 +48,7 @@ def start_run(settings: Mapping[str, Any], folder: Path, **arguments: Any) -> An
                 guarded(wandb.teardown)  # else the run that did not start holds the id that the next one wants
             continue
         if attempt == "offline":
-            log.info("W&B offline; to send it: wandb sync %s", Path(run.dir).parent)
+            log.info("W&B offline; to send it: agegender sync %s", folder)
         return run
     return None
 

@@ -41,7 +41,7 @@ def test_two_jobs_of_a_sweep_have_runs_of_their_own_and_the_sweep_has_one(shell)
         assert run_id in text
     text, _ = inspect(shell, shell.folder / "runs/two")
     assert "comparison" in text
-    assert finished.output.count("wandb sync") == 3
+    assert finished.output.count("agegender sync") == 3
 
 
 @pytest.mark.parametrize("failure", ["no network", "no directory"])
