@@ -227,7 +227,8 @@ def _training_line(record: Record) -> str:
 def _hardware_line(record: Record) -> str:
     machine = record.environment
     number = f"{machine['num_devices']} x " if machine["num_devices"] > 1 else ""
-    threads = f", {machine['threads']} threads" if machine["accelerator"] == "cpu" else ""
+    plural = "" if machine["threads"] == 1 else "s"
+    threads = f", {machine['threads']} thread{plural}" if machine["accelerator"] == "cpu" else ""
     return f"Hardware: {number}{machine['device']}{threads}, {machine['precision']}, torch {machine['torch']}."
 
 
