@@ -40,29 +40,32 @@ def test_a_sweep_on_the_network_is_a_run_for_each_job_and_one_for_the_comparison
 
 
 def test_an_offline_job_killed_twice_is_sent_as_one_run_from_any_directory(shell, server):
-    keys = ("logger=wandb", "logger.mode=offline", "trainer.max_epochs=4", "name=killed")
-    process = shell.start(*shell.train_command(*keys))
-    shell.wait_for("killed/resnet18/plain/0", "epoch 2/4", process)
-    process.send_signal(signal.SIGKILL)  # W&B has not written anything yet
-    process.communicate()
+    job, keys = (
+        "killed/resnet18/plain/0",
+        ("logger=wandb", "logger.mode=offline", "trainer.max_epochs=6", "name=killed"),
+    )
+    for epoch, number in ((2, signal.SIGTERM), (4, signal.SIGKILL)):
+        process = shell.start(*shell.train_command(*keys))
+        shell.wait_for(job, f"epoch {epoch}/6", process)
+        process.send_signal(number)
+        process.communicate()
     assert shell.train(*keys).code == 0
     assert not server.runs
-    run_id = shell.record("killed/resnet18/plain/0")["wandb_id"]
-    first, last = sorted((shell.folder / "runs/killed/resnet18/plain/0/wandb").glob(f"offline-run-*-{run_id}"))
-    # An attempt before these that was killed while W&B wrote: the first half of what the last one has written.
-    before = first.with_name(f"offline-run-20260101_000000-{run_id}")
-    shutil.copytree(last, before)
-    file = before / f"run-{run_id}.wandb"
-    os.truncate(file, file.stat().st_size // 2)
+    run_id = shell.record(job)["wandb_id"]
+    first, second, _ = sorted((shell.folder / "runs" / job / "wandb").glob(f"offline-run-*-{run_id}"))
+    # As if the first had been killed while W&B wrote; the second was, before it had written anything.
+    file = first / f"run-{run_id}.wandb"
+    os.truncate(file, file.stat().st_size - 5)
+    (second / f"run-{run_id}.wandb").write_bytes((second / f"run-{run_id}.wandb").read_bytes()[:7])
     runs = str(shell.folder / "runs/killed")
     (shell.folder / "elsewhere").mkdir()
     shell.folder /= "elsewhere"
 
     sent = shell.agegender("sync", runs)
     assert sent.code == 0, sent.output
-    assert "half a record: cut off" in sent.output
+    assert "half a record: cut off" in sent.output and "left out: 1 " in sent.output
     (run,) = server.runs.values()
-    assert epochs(run)[-2:] == [3, 4] and len(epochs(run)) > len(set(epochs(run))), "both attempts, in their order"
+    assert epochs(run) == sorted(set(epochs(run))) and {1, 2, 6} <= set(epochs(run)), "both attempts, in their order"
     assert run.overwritten == 0
     assert run.summary()["status"] == "complete"
     splits = [artifact for artifact in server.artifacts if artifact.kind == "split"]
