@@ -74,10 +74,10 @@ def sync(folder: Path, *, dry_run: bool = False) -> int:
         _mend(chosen)
     runs = [str(attempt.folder) for attempt in chosen]
     command = [sys.executable, "-m", "wandb", "sync", "--yes", *(["--dry-run"] if dry_run else []), *runs]
-    begun = time.time()
+    earlier = set(folder.glob(_LOGS))
     environment = os.environ | {"WANDB_DIR": str(folder)}
     code = subprocess.run(command, stdin=subprocess.DEVNULL, env=environment).returncode
-    failures = _failures(folder, begun)
+    failures = _failures(sorted(set(folder.glob(_LOGS)) - earlier))
     for failure in failures:
         print(f"error: W&B could not send everything: {failure}", file=sys.stderr)
     return code or int(bool(failures))
@@ -134,12 +134,10 @@ def _mend(attempts: list[_Attempt]) -> None:
             os.truncate(attempt.file, attempt.num_bytes)
 
 
-def _failures(folder: Path, begun: float) -> list[str]:
-    """Read what W&B's logs since a time call errors; it prints not all of them."""
+def _failures(logs: list[Path]) -> list[str]:
+    """Read what W&B's logs call errors; it prints not all of them."""
     told = []
-    for path in sorted(folder.glob(_LOGS)):
-        if path.stat().st_mtime < begun:
-            continue
+    for path in logs:
         for line in path.read_text(errors="replace").splitlines():
             try:
                 entry = json.loads(line)
