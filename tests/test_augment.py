@@ -136,6 +136,16 @@ def test_images_grow_in_steps_of_16_pixels_to_their_own_size(progress: float, si
     assert (changed is pixels) == (side == 96)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_warp_places_pixels_as_exactly_in_mixed_precision(images: Tensor, dtype: torch.dtype) -> None:
+    augment, warped = Augment(rotate=20, scale=0.2, shift=0.1), []
+    for enabled in (False, True):
+        torch.manual_seed(1)
+        with torch.autocast("cpu", dtype, enabled=enabled):
+            warped.append(augment.change(normalized(images)))
+    assert torch.equal(*warped)
+
+
 def test_a_shrunken_image_is_the_same_picture_with_and_without_a_warp(images: Tensor) -> None:
     smooth = torch.nn.functional.interpolate(normalized(images), size=(64, 64), mode="bicubic")
     expected = torch.nn.functional.interpolate(smooth, size=(32, 32), mode="area")

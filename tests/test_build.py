@@ -269,7 +269,9 @@ def test_the_automatic_precision_is_bfloat16_where_the_hardware_that_is_used_com
     expected: str,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: cuda_bfloat16)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation: cuda_bfloat16 or including_emulation
+    )
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda: cpu_bfloat16, raising=False)
     assert choose_precision("auto", accelerator) == expected

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from agegender import build, checkpoints, trainers, training
 from agegender.data.datamodule import UTKFaceDataModule
+from agegender.errors import InputError
 from agegender.evaluate import evaluate
+from agegender.labels import age_groups
 from agegender.module import AgeGenderModule
-from agegender.record import Record
+from agegender.record import Record, write
 from agegender.signals import signal_of
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -73,14 +75,29 @@ def test_without_averaging_the_weights_are_those_of_the_last_step(compact: Any, 
     assert torch.equal(module.network.heads.gender.weight.detach(), weights.seen[-1])  # pyright: ignore
 
 
-@pytest.mark.parametrize(("when", "steps_kept"), [("killed", 8), ("step", 11), ("validation", 16), ("minutes", 11)])
+@pytest.mark.parametrize(
+    ("when", "steps_kept", "limits"),
+    [
+        ("killed", 8, ()),
+        ("step", 11, ()),
+        ("validation", 16, ()),
+        ("minutes", 11, ()),
+        ("killed", 5, ("trainer.limit_train_batches=5",)),
+    ],
+)
 def test_a_resumed_training_goes_on_with_schedule_average_and_augmentation_bit_for_bit(
-    when: str, steps_kept: int, compact: Any, face_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    when: str,
+    steps_kept: int,
+    limits: tuple[str, ...],
+    compact: Any,
+    face_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     states, losses = [], []
     for name in ("whole", "parts"):
         growing = ("augment.start_size=32", "augment.full_size_from=1")
-        config = compact("weight_averaging=0.9", "trainer.max_epochs=3", f"data.root={face_folder}", *growing)
+        config = compact("weight_averaging=0.9", "trainer.max_epochs=3", f"data.root={face_folder}", *growing, *limits)
         config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
         config["name"] = name
         config["trainer"]["enable_progress_bar"] = False
@@ -131,15 +148,17 @@ def run(config: dict[str, Any], folder: Path) -> Record:
     return record
 
 
+@pytest.mark.parametrize("averaging", [(), ("weight_averaging=0.9", "loss=ldl")])
 def test_without_a_validation_part_the_last_epoch_is_tested(
-    compact: Any, face_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    averaging: tuple[str, ...], compact: Any, face_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = compact("trainer.max_epochs=2", f"data.root={face_folder}", "data.train_part=trainval")
+    config = compact("trainer.max_epochs=2", f"data.root={face_folder}", "data.train_part=trainval", *averaging)
     config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
     config["trainer"]["enable_progress_bar"] = False
     record = run(config, tmp_path / "job")
     best, last = (torch.load(tmp_path / f"job/checkpoints/{name}.ckpt", weights_only=True) for name in ("best", "last"))
-    assert all(torch.equal(weight, last["state_dict"][key]) for key, weight in best["state_dict"].items())
+    assert [key for key, weight in best["state_dict"].items() if not torch.equal(weight, last["state_dict"][key])] == []
+    assert ("current_model_state" in last) == bool(averaging), "the weights of the last step, beside their average"
     assert (record.best_epoch, record.val, len(record.history)) == (2, {}, 2)
     assert [epoch["val_loss"] for epoch in record.history] == [None, None]
     assert record.data["train_part"] == "trainval" and record.test["age_accuracy"] > 0
@@ -149,6 +168,58 @@ def test_without_a_validation_part_the_last_epoch_is_tested(
         )
     evaluate(request)  # pyright: ignore[reportArgumentType]
     assert "part=val was trained on" in caplog.text
+
+
+def test_an_average_of_weights_leaves_integers_alone(compact: Any, face_folder: Path) -> None:
+    config = compact("weight_averaging=0.9", "loss=ldl")  # 0.9 * 3 + 0.1 * 3 is below 3 in float32
+    module = fitted(config, face_folder)
+    assert torch.equal(module.method.group_of_age, torch.from_numpy(age_groups("closed").group_of_age))
+
+
+def test_the_tested_weights_are_the_average_that_validation_saw(
+    compact: Any, face_folder: Path, tmp_path: Path
+) -> None:
+    config = compact("weight_averaging=0.9", "trainer.max_epochs=1", f"data.root={face_folder}")
+    config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
+    config["trainer"]["enable_progress_bar"] = False
+    record = run(config, tmp_path / "job")
+    path = tmp_path / "job" / "checkpoints" / "best.ckpt"
+    module, datamodule = build.load_module(path), build.make_datamodule(config)
+    datamodule.setup()
+    trainer = trainers.make_trainer(config["trainer"], folder=tmp_path, callbacks=[], logger=False)
+    trainer.validate(module, dataloaders=datamodule.evaluation_loader("val"), verbose=False)
+    assert module.val_scores == record.val
+
+
+def test_a_training_that_diverged_fails_with_a_record_that_can_be_written(
+    compact: Any, face_folder: Path, tmp_path: Path
+) -> None:
+    config = compact("loss=regression", "optimizer.lr=1e30", "trainer.max_epochs=1", f"data.root={face_folder}")
+    config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
+    config["trainer"]["enable_progress_bar"] = False
+    begun = Record(status="running", name="x", choices={}, config=config, seed=0)
+    with pytest.raises(FloatingPointError, match="diverged"):
+        training.train(config, tmp_path / "job", begun, lambda _: None)
+    assert begun.val["age_mae_years"] != begun.val["age_mae_years"], "no number"
+    write(tmp_path / "job", begun)
+
+
+def test_a_best_score_moves_with_its_directory(tmp_path: Path) -> None:
+    old, new = (
+        checkpoints.Kept(tmp_path / name, "best", [], monitor="val/age_accuracy", mode="max") for name in ("old", "new")
+    )
+    path = str(tmp_path / "old" / "best.ckpt")
+    old.best_k_models, old.best_model_path, old.kth_best_model_path = {path: torch.tensor(0.9)}, path, path
+    new.load_state_dict(old.state_dict())
+    assert new.best_k_models == {str(tmp_path / "new" / "best.ckpt"): torch.tensor(0.9)}
+    assert new.best_model_path == new.kth_best_model_path == str(tmp_path / "new" / "best.ckpt")
+
+
+def test_a_job_does_not_go_on_with_another_number_of_devices(compact: Any, face_folder: Path, tmp_path: Path) -> None:
+    keeper = checkpoints.Interruptible(tmp_path / "last.ckpt", None)
+    keeper.load_state_dict({"loader": None, "world_size": 2})
+    with pytest.raises(InputError, match=r"begun on 2 devices.*there are 1 now; give trainer\.devices=2"):
+        fitted(compact(), face_folder, keeper)
 
 
 @pytest.mark.parametrize("experiment", ["fast", "best", "balanced"])

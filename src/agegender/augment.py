@@ -117,7 +117,8 @@ class Augment(nn.Module):
         return (2 * torch.rand(len(images), 1, 1, 1, **_like(images)) - 1) * largest
 
     def _warp(self, images: Tensor, side: int) -> Tensor:
-        """Rotate, scale, flip, shift and bring to a side in one interpolation."""
+        """Rotate, scale, flip, shift and bring to a side in one interpolation, in float32: bfloat16 moves pixels."""
+        dtype, images = images.dtype, images.float()
         angle = self._between(images, math.radians(self.rotate)).flatten()
         size = 1 / (1 + self._between(images, self.scale).flatten())
         mirror = torch.where(torch.rand_like(size) < self.flip, -1.0, 1.0)
@@ -125,9 +126,10 @@ class Augment(nn.Module):
         matrix[:, 0, 0], matrix[:, 0, 1] = angle.cos() * size * mirror, -angle.sin() * size
         matrix[:, 1, 0], matrix[:, 1, 1] = angle.sin() * size * mirror, angle.cos() * size
         matrix[:, :, 2] = 2 * self.shift * (2 * torch.rand(len(images), 2, **_like(images)) - 1)
-        grid = functional.affine_grid(matrix, [*images.shape[:2], side, side], align_corners=False)
-        warped = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
-        return warped.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(images.device.type, enabled=False):
+            grid = functional.affine_grid(matrix, [*images.shape[:2], side, side], align_corners=False)
+            warped = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+        return warped.to(dtype).contiguous(memory_format=torch.channels_last)
 
     def _erase(self, images: Tensor) -> Tensor:
         num_images, _, height, width = images.shape

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
+from torch import Tensor
+from torch.optim.swa_utils import get_ema_avg_fn
 
 from agegender.data.loading import BatchLoader
-from agegender.signals import Terminated, stop_signals
+from agegender.errors import InputError
+from agegender.signals import CLUSTER_STOPS, STOPS, Terminated, stop_signals
 
 
 def make_callbacks(config: dict[str, Any], folder: Path) -> list[lightning.Callback]:
@@ -26,8 +29,8 @@ def make_callbacks(config: dict[str, Any], folder: Path) -> list[lightning.Callb
     chosen = {"monitor": config["monitor"], "mode": _mode(config["monitor"])}
     if config["data"]["train_part"] == "trainval":
         chosen = {"mode": "max"}  # nothing to choose by: the last epoch; the mode tells this callback from the next
-    callbacks.append(_checkpoint(folder, "best", **chosen))
-    callbacks.append(_checkpoint(folder, "last"))
+    callbacks.append(Kept(folder, "best", callbacks, **chosen))
+    callbacks.append(Kept(folder, "last", []))
     if config["early_stopping"] is not None:
         callbacks.append(
             EarlyStopping(config["monitor"], patience=config["early_stopping"], mode=_mode(config["monitor"]))
@@ -36,21 +39,66 @@ def make_callbacks(config: dict[str, Any], folder: Path) -> list[lightning.Callb
 
 
 def averaging(config: dict[str, Any]) -> list[lightning.Callback]:
-    """Give Lightning's moving average of the weights, evaluated and saved in their place, if there is to be one."""
+    """Give the moving average of the weights, evaluated and saved in their place, if there is to be one."""
     decay = config["weight_averaging"]
-    return [] if decay is None else [EMAWeightAveraging(decay=decay)]
+    return [] if decay is None else [MovingAverage(decay)]
 
 
-def _checkpoint(folder: Path, name: str, **options: Any) -> ModelCheckpoint:
-    return ModelCheckpoint(
-        folder,
-        filename=name,
-        save_weights_only=name == "best",
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-        auto_insert_metric_name=False,
-        **options,
-    )
+class MovingAverage(WeightAveraging):
+    """Lightning's exponential moving average; integers, such as the group of an age, are no weights and stay whole.
+
+    Args:
+        decay: share of the average that a step leaves.
+    """
+
+    def __init__(self, decay: float) -> None:
+        average = get_ema_avg_fn(decay)
+
+        def follow(averaged: Tensor, current: Tensor, num_averaged: Tensor | int) -> Tensor:
+            return average(averaged, current, num_averaged) if averaged.is_floating_point() else current
+
+        super().__init__(avg_fn=follow)
+
+
+class Kept(ModelCheckpoint):
+    """A checkpoint of one name, which a run's directory may be moved with.
+
+    Args:
+        folder: where it lies.
+        name: `last`; or `best`, of the weights alone: those that validation has seen.
+        callbacks: of the same trainer; a moving average among them stands for the weights, which Lightning forgets
+            where weights alone are saved.
+        options: of Lightning's checkpoint.
+    """
+
+    def __init__(self, folder: Path, name: str, callbacks: list[lightning.Callback], **options: Any) -> None:
+        self._averages = [callback for callback in callbacks if isinstance(callback, WeightAveraging)]
+        super().__init__(
+            folder,
+            filename=name,
+            save_weights_only=name == "best",
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+            auto_insert_metric_name=False,
+            **options,
+        )
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        for average in self._averages:
+            average.on_validation_epoch_start(trainer, pl_module)  # in the place of the weights, as in validation
+        super().on_train_epoch_end(trainer, pl_module)
+        for average in self._averages:
+            average.on_validation_epoch_end(trainer, pl_module)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the best score so far: Lightning forgets it where the directory has another name than before."""
+
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
+
+        paths = {key: here(state_dict[key]) for key in ("best_model_path", "kth_best_model_path", "last_model_path")}
+        scores = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict(state_dict | paths | {"dirpath": self.dirpath, "best_k_models": scores})
 
 
 def _mode(monitor: str) -> str:
@@ -73,23 +121,36 @@ class Interruptible(lightning.Callback):
         self._path, self._minutes = path, minutes
         self._saved = 0.0
         self._loader: BatchLoader | None = None
-        self._resumed: dict[str, int] | None = None  # state of the loader
+        self._world_size = 1
+        self._resumed: dict[str, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"loader": self._loader.state_dict() if self._loader is not None else None}
+        loader = self._loader.state_dict() if self._loader is not None else None
+        return {"loader": loader, "world_size": self._world_size}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._resumed = state_dict["loader"]
+        self._resumed = state_dict
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Find the place in the epoch: Lightning does it too, but not where a schedule has asked for its steps."""
+        """Find the place in the epoch: Lightning does it too, but not where a schedule has asked for its steps.
+
+        Raises:
+            InputError: the job was begun on another number of devices.
+        """
+        self._world_size = trainer.world_size
+        if (begun := self._resumed.get("world_size", trainer.world_size)) != trainer.world_size:
+            raise InputError(
+                f"this job was begun on {begun} devices, whose number its steps and its schedule follow, and there are "
+                f"{trainer.world_size} now; give trainer.devices={begun}, or resume=false to begin anew"
+            )
         loader = trainer.train_dataloader
         self._loader = loader if isinstance(loader, BatchLoader) else None
-        if self._loader is not None and self._resumed is not None:
-            self._loader.load_state_dict(self._resumed)
+        if self._loader is not None and self._resumed.get("loader") is not None:
+            self._loader.load_state_dict(self._resumed["loader"])
         self._saved = time.monotonic()
         stop_signals.install()  # in place of Lightning's, which ends a training without a checkpoint
-        stop_signals.deferring = True
+        # Ctrl-C reaches a terminal's processes all at once: without those that load the data no step may follow.
+        stop_signals.defer(*(CLUSTER_STOPS if self._loader is None else STOPS))
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._saved = time.monotonic()
@@ -98,6 +159,8 @@ class Interruptible(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        if trainer.is_last_batch and self._loader is not None:
+            self._loader.end_epoch()
         if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches:
             return  # validation and the epoch's own checkpoint follow; or gradients would be lost
         if self._loader is None:
@@ -112,12 +175,12 @@ class Interruptible(lightning.Callback):
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._stop_if_asked(trainer)
-        stop_signals.deferring = False
+        stop_signals.defer()
 
     def on_exception(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
-        stop_signals.deferring = False
+        stop_signals.defer()
 
     def _due(self) -> bool:
         return self._minutes is not None and time.monotonic() - self._saved > 60 * self._minutes
@@ -127,7 +190,7 @@ class Interruptible(lightning.Callback):
             self._stop()
 
     def _stop(self) -> None:
-        stop_signals.deferring = False
+        stop_signals.defer()
         raise Terminated(stop_signals.received or signal.SIGTERM)
 
     def _any(self, trainer: lightning.Trainer, value: bool) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from agegender import __version__
 from agegender.bench import BENCHMARKS, DEFAULT
 from agegender.errors import InputError, describe
-from agegender.labels import SCHEMES, THRESHOLD_AGE
+from agegender.labels import SCHEMES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,9 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--threshold-age",
         type=float,
-        default=THRESHOLD_AGE,
         metavar="YEARS",
-        help="a minor is younger (default: %(default)s)",
+        help="a minor is younger (default: report.threshold_age of the last run)",
     )
     report.add_argument("--wandb", action="store_true", help="send it to the sweep's comparison run in W&B")
     report.set_defaults(run=_report)
@@ -120,15 +119,17 @@ def _report(options: argparse.Namespace) -> int:
 
     if not options.folder.is_dir():
         raise InputError(f"{options.folder} is not a directory; give runs/NAME")
-    if options.threshold_age <= 0:
+    if options.threshold_age is not None and options.threshold_age <= 0:
         raise InputError("--threshold-age must be above 0 years")
     made = report(options.folder, data=options.data, threshold_age=options.threshold_age)
     print_table(made.table)
     print(made.told())
     if options.wandb:
         from agegender.comparison import send_comparison
+        from agegender.wandb_run import usual_mode
 
-        where = send_comparison(options.folder, *made.table.plain(), report=made.folder, figures=made.figures)
+        files = {"report": made.folder, "figures": made.figures}
+        where = send_comparison(options.folder, *made.table.plain(), **files, mode=usual_mode())
         if where is None:
             return 1
         print(f"W&B: {where}")

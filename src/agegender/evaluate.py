@@ -3,13 +3,16 @@
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from agegender import config as schema
 from agegender.errors import InputError, describe
 from agegender.record import Record, read, write
+
+if TYPE_CHECKING:
+    from agegender.data.datamodule import UTKFaceDataModule
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +60,14 @@ def evaluate(request: dict[str, Any]) -> Record:
     module = build.load_module(path, config)
     datamodule = build.make_datamodule(config)
     datamodule.setup()
-    if request["part"] == "val" and datamodule.train_part == "trainval" and request["data"]["root"] is None:
-        log.warning("part=val was trained on (data.train_part=trainval): its scores say nothing of other faces")
+    own = read(path.parent.parent)
+    _check_part(own, datamodule, request)
     folder = _output_folder(request, path, datamodule.manifest_id)
     folder.mkdir(parents=True, exist_ok=True)
     trainer = trainers.make_trainer(config["trainer"], folder=folder, callbacks=[], logger=False)
     loader = datamodule.evaluation_loader(request["part"], trainer.strategy.root_device)
     trainer.test(module, dataloaders=loader, verbose=False)
-    choices = _run_choices(path) | {"part": request["part"], "ckpt_path": str(path)}
+    choices = (own.choices if own is not None else {}) | {"part": request["part"], "ckpt_path": str(path)}
     record = Record(status="complete", name=config["name"], choices=choices, config=config, seed=config["seed"])
     record.data, record.test = datamodule.describe(), module.test_scores
     record.num_params = measure.num_params(module.network)
@@ -95,6 +98,21 @@ def _merge(config: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _check_part(own: Record | None, datamodule: "UTKFaceDataModule", request: dict[str, Any]) -> None:
+    """Tell where a part holds images that the network was trained on, also of its own data that lies elsewhere now."""
+    root, known = request["data"]["root"], own.data if own is not None else {}
+    if root is not None and known.get("fingerprint") != datamodule.table.fingerprint:
+        return  # other faces
+    asked = any(request["data"][key] is not None for key in ("split_file", "split_seed", "leak_control"))
+    if root is not None and known["split_hash"] != datamodule.manifest_id and not asked and request["part"] != "all":
+        raise InputError(
+            f"data.root={root} holds the images that this network was trained on, which another split divided; give "
+            f"its manifest, data.split_file=.../split-{known['split_hash'][:12]}.csv"
+        )
+    if request["part"] == "val" and datamodule.train_part == "trainval":
+        log.warning("part=val was trained on (data.train_part=trainval): its scores say nothing of other faces")
+
+
 def _adjusted(loss: dict[str, Any], tau: float | None) -> dict[str, Any]:
     """Set how much of the groups' prior is taken out of the predictions, which no training depends on."""
     if tau is None:
@@ -115,11 +133,6 @@ def _output_folder(request: dict[str, Any], path: Path, manifest_id: str) -> Pat
     run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
     tau = request["loss"]["logit_adjustment"]
     return run / "eval" / f"{manifest_id[:12]}-{request['part']}{'' if tau is None else f'-adjusted-{tau:g}'}"
-
-
-def _run_choices(path: Path) -> dict[str, Any]:
-    own = read(path.parent.parent)
-    return own.choices if own is not None else {}
 
 
 def _tell(record: Record, num_images: int, part: str, folder: Path) -> None:

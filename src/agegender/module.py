@@ -212,6 +212,14 @@ class AgeGenderModule(lightning.LightningModule):
         self.val_scores = self._log_scores("val")
 
     def on_test_epoch_end(self) -> None:
+        """Score the test part.
+
+        Raises:
+            FloatingPointError: the network's outputs are no numbers, of which nothing else would tell.
+        """
+        for batch in self.predictions:
+            if not all(batch[key].isfinite().all() for key in ("group", "gender", "years")):
+                raise FloatingPointError("the outputs are not finite: training diverged; try a smaller optimizer.lr")
         self.test_scores = self._log_scores("test")
 
     def _log_scores(self, part: str) -> dict[str, Any]:

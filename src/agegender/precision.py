@@ -8,7 +8,8 @@ def choose_precision(precision: str | int, accelerator: str) -> str | int:
     if precision != "auto":
         return precision
     if uses_gpu(accelerator):
-        return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"
+        computes = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bf16-mixed" if computes else "32-true"
     return "bf16-mixed" if _cpu_has_bfloat16() else "32-true"
 
 

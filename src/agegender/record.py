@@ -1,6 +1,7 @@
 """One run as JSON: what was asked, on what data and machine, and what came out. The source of truth of every table."""
 
 import json
+import math
 import os
 import secrets
 from dataclasses import asdict, dataclass, field, fields
@@ -95,8 +96,16 @@ def read_runs(folder: Path) -> list[tuple[Path, Record]]:
 
 
 def write(folder: Path, record: Record) -> None:
-    """Write a run's record, whole or not at all."""
-    write_atomically(folder / FILE_NAME, json.dumps(asdict(record), indent=2, allow_nan=False) + "\n")
+    """Write a run's record, whole or not at all; numbers that JSON does not know, infinite or none, as null."""
+    write_atomically(folder / FILE_NAME, json.dumps(_finite(asdict(record)), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_atomically(path: Path, content: str | bytes, *, errors: str = "backslashreplace") -> None:

@@ -8,33 +8,41 @@ import numpy as np
 
 from agegender.data.faces import Source
 from agegender.data.images import decode
-from agegender.data.source import open_faces
-from agegender.data.utkface import open_source
+from agegender.data.synthetic import synthetic_path
+from agegender.data.utkface import FolderSource, open_source
 from agegender.errors import InputError
 from agegender.labels import THRESHOLD_AGE
-from agegender.record import read_runs
+from agegender.record import Record, read_runs
 from agegender.report.write import ReadImage, Report, write_report
 
 
-def report(folder: Path, *, data: Path | None = None, threshold_age: float = THRESHOLD_AGE) -> Report:
+def report(folder: Path, *, data: Path | None = None, threshold_age: float | None = None) -> Report:
     """Rebuild runs/NAME/report.
 
     Args:
         folder: runs/NAME.
         data: the images; None: where the records say that they were, if they are still there.
-        threshold_age: years from which on somebody is an adult.
+        threshold_age: years from which on somebody is an adult; None: `report.threshold_age` of the last run.
 
     Raises:
         InputError: a record cannot be read, or `data` is given and not there.
     """
-    source = open_source(data) if data is not None else _recorded_source(folder)
+    records = [entry for _, entry in read_runs(folder)]
+    source = open_source(data) if data is not None else _recorded_source(records)
+    if threshold_age is None:
+        threshold_age = _recorded_threshold(records)
     return write_report(folder, threshold_age=threshold_age, read_image=None if source is None else _reader(source))
 
 
-def _recorded_source(folder: Path) -> Source | None:
+def _recorded_threshold(records: Sequence[Record]) -> float:
+    last = max(records, key=lambda entry: entry.started or "", default=None)
+    asked = {} if last is None else last.config.get("report", {})
+    return asked.get("threshold_age", THRESHOLD_AGE)
+
+
+def _recorded_source(records: Sequence[Record]) -> Source | None:
     """Open the data of the first complete run; None on another machine than the one that trained."""
-    complete = (record for _, record in read_runs(folder) if record.status == "complete")
-    first = next(complete, None)
+    first = next((record for record in records if record.status == "complete"), None)
     try:
         return None if first is None else _open(first.config.get("data", {}))
     except (InputError, OSError):
@@ -48,7 +56,8 @@ def _open(config: dict[str, Any]) -> Source | None:
     keys = ("num_synthetic", "synthetic_seed", "cache_dir")
     if not all(key in drawn for key in keys):
         return None
-    return open_faces(None, **{key: drawn[key] for key in keys})
+    folder = synthetic_path(drawn["num_synthetic"], drawn["synthetic_seed"], Path(drawn["cache_dir"]).expanduser())
+    return FolderSource(folder) if folder.is_dir() else None
 
 
 def _reader(source: Source) -> ReadImage:

@@ -1,9 +1,12 @@
-"""Signals that end a job early: SIGTERM, and SIGUSR1, by which a cluster tells that the time limit is near."""
+"""Signals that end a job early: Ctrl-C, SIGTERM, and SIGUSR1, by which a cluster tells that the time limit is near."""
 
+import os
 import signal
 from typing import Any
 
-_STOPS = (signal.SIGTERM, signal.SIGUSR1)
+CLUSTER_STOPS = (signal.SIGTERM, signal.SIGUSR1)
+STOPS = (signal.SIGINT, *CLUSTER_STOPS)
+_STOPPING = b"\nstopping after this step, with a checkpoint; Ctrl-C again: at once, without\n"
 
 
 class Terminated(KeyboardInterrupt):
@@ -22,23 +25,30 @@ class StopSignals:
     """Keeps a signal until a training step is done and its checkpoint written; raises it where nobody waits for that.
 
     Attributes:
-        deferring: whether somebody looks at `received` before long.
-        received: number of the signal that came while deferring; None if none did.
+        received: number of the signal that was kept; None if none was.
     """
 
     def __init__(self) -> None:
-        self.deferring = False
         self.received: int | None = None
+        self._deferred: tuple[int, ...] = ()
 
     def install(self) -> None:
         """Handle the signals from now on; only in the main thread."""
-        self.deferring, self.received = False, None
-        for number in _STOPS:
-            signal.signal(number, self._handle)
+        self.received, self._deferred = None, ()
+        for number in STOPS:
+            if number != signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:  # as a shell leaves it after `&`
+                signal.signal(number, self._handle)
+
+    def defer(self, *numbers: int) -> None:
+        """Keep these signals from now on, for somebody who looks at `received` before long; raise all others."""
+        self._deferred = numbers
 
     def _handle(self, number: int, frame: Any) -> None:
-        if not self.deferring:
+        again = number == signal.SIGINT and self.received is not None
+        if number not in self._deferred or again:
             raise Terminated(number)
+        if number == signal.SIGINT:
+            os.write(2, _STOPPING)  # a stream may be in the middle of writing
         self.received = self.received or number  # a cluster may send one twice, to the job and to each process
 
 

@@ -43,11 +43,17 @@ class FitTimer(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self.num_images += len(batch["group"]) * trainer.world_size
-        if trainer.is_last_batch:  # validation follows inside the same epoch
-            if pl_module.device.type == "cuda":
-                torch.cuda.synchronize()
-            self._count_train()
-            self._train_mark = None
+        if trainer.is_last_batch:
+            self._pause(pl_module)
+
+    def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._pause(pl_module)  # also where it comes in the middle of an epoch
+
+    def _pause(self, pl_module: lightning.LightningModule) -> None:
+        if self._train_mark is not None and pl_module.device.type == "cuda":
+            torch.cuda.synchronize()
+        self._count_train()
+        self._train_mark = None
 
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._count_fit()

@@ -26,7 +26,7 @@ def start_run(settings: Mapping[str, Any], folder: Path, **arguments: Any) -> An
     """
     import wandb  # half a second, and more in its first init: in the job's own thread for it
 
-    mode = settings["mode"] or os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
+    mode = settings["mode"] or usual_mode()
     attempts = list(dict.fromkeys((mode, "offline")))
     for attempt in attempts:
         try:
@@ -51,6 +51,11 @@ def start_run(settings: Mapping[str, Any], folder: Path, **arguments: Any) -> An
             log.info("W&B offline; to send it: agegender sync %s", folder)
         return run
     return None
+
+
+def usual_mode() -> str:
+    """Give W&B's mode where the configuration names none."""
+    return os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
 
 
 def _init_seconds() -> float:

@@ -112,7 +112,7 @@ def test_a_killed_job_resumes_from_its_last_epoch_and_ends_with_the_weights_of_a
     assert (whole["test"], whole["val"], whole["best_epoch"]) == (cut["test"], cut["val"], cut["best_epoch"])
 
 
-@pytest.mark.parametrize(("number", "wait"), [(signal.SIGTERM, 0.5), (signal.SIGUSR1, 0.0)])
+@pytest.mark.parametrize(("number", "wait"), [(signal.SIGTERM, 0.5), (signal.SIGUSR1, 0.0), (signal.SIGINT, 0.2)])
 def test_a_job_stopped_by_a_signal_goes_on_as_if_it_had_not_been(shell, number, wait):
     settings = ("trainer.max_epochs=2", "data.batch_size=2", "augment=strong", "schedule=one_cycle")
     assert shell.train("name=whole", *settings).code == 0

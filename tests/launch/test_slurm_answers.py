@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,19 @@ def test_a_cancelled_job_is_interrupted_also_after_an_attempt_that_failed(
     record.write(job.folder, Record("failed", "x", {}, {}, 0, error="ValueError: of the attempt before"))
     follow(kept=kept, accounted=accounted)
     assert job.state == "interrupted" and "the same command goes on" in str(job.reason)
+
+
+def test_a_signal_to_the_launcher_leaves_the_jobs_in_the_queue(
+    follow, job: PlannedJob, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks = iter([None, None])
+
+    def look(self: SlurmRun) -> None:
+        if next(looks, "over") == "over":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(SlurmRun, "_look", look)
+    with caplog.at_level("INFO"):
+        follow(kept="")
+    assert job.state == "submitted"
+    assert "scancel 17 ends them" in caplog.text

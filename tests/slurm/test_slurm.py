@@ -24,6 +24,7 @@ def test_killed_requeued_and_timed_out_jobs_end_as_if_nothing_had_happened_and_a
     output, _ = process.communicate(timeout=240)
 
     assert process.returncode == 1, output
+    assert f"10 jobs submitted as {cluster.number('hurt', 0).partition('_')[0]};" in output, "what scancel ends all by"
     assert "10 jobs: 9 trained, 1 failed." in output
     assert "there is a trap at runs/trap-9" in output, "the reason, not only where to look"
     failed = cluster.record("hurt", 9)

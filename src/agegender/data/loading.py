@@ -68,6 +68,10 @@ class BatchLoader:
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         self._num_skipped = state_dict["num_given"] % len(self)  # a whole epoch: the next one begins
 
+    def end_epoch(self) -> None:
+        """Say that the next pass begins anew, also where this one was left early, as by `limit_train_batches`."""
+        self._num_given = 0
+
     def __len__(self) -> int:
         assert isinstance(self.sampler, Sized)
         full, rest = divmod(len(self.sampler), self.batch_size)
@@ -84,7 +88,7 @@ class BatchLoader:
         if self.dataset.device.type != "cpu":
             yield from map(self.dataset.gather, indices)
             return
-        with ThreadPoolExecutor(1, "batches") as executor:
+        with ThreadPoolExecutor(1, "batches", initializer=self._enter) as executor:
             pending = deque(executor.submit(self._load, index) for index in indices[:_AHEAD])
             for index in indices[_AHEAD:]:
                 batch, sent = pending.popleft().result()
@@ -92,6 +96,10 @@ class BatchLoader:
                 yield self._arrived(batch, sent)
             for future in pending:
                 yield self._arrived(*future.result())
+
+    def _enter(self) -> None:
+        if self._device.type == "cuda":  # else the thread would take room on the first GPU, perhaps another job's
+            torch.cuda.set_device(self._device)
 
     def _load(self, index: Tensor) -> tuple[Batch, torch.cuda.Event | None]:
         """Gather a batch and begin to send it; runs in the thread."""

@@ -62,6 +62,11 @@ def write_faces(folder: Path, num_faces: int, seed: int) -> None:
         (folder / f"{age}_{gender}_{race}_{stamp}.jpg.chip.jpg").write_bytes(picture.getvalue())
 
 
+def synthetic_path(num_faces: int, seed: int, cache_dir: Path) -> Path:
+    """Say where `synthetic_folder` draws these faces."""
+    return cache_dir / f"synthetic-{num_faces}-{seed}-v{VERSION}"
+
+
 def synthetic_folder(num_faces: int, seed: int, cache_dir: Path) -> Path:
     """Gives a complete folder of synthetic faces, drawing it if it is not there yet.
 
@@ -77,7 +82,7 @@ def synthetic_folder(num_faces: int, seed: int, cache_dir: Path) -> Path:
         OSError: If ``cache_dir`` cannot be written.
     """
     _check(num_faces, seed)
-    folder = cache_dir / f"synthetic-{num_faces}-{seed}-v{VERSION}"
+    folder = synthetic_path(num_faces, seed, cache_dir)
     if folder.is_dir():
         return folder
     cache_dir.mkdir(parents=True, exist_ok=True)

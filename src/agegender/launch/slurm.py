@@ -21,6 +21,7 @@ from agegender.launch.jobs import PlannedJob, again
 from agegender.launch.screen import Screen
 from agegender.launch.settle import OUT_OF_MEMORY, fail, last_error
 from agegender.session import is_restarted
+from agegender.signals import stop_signals
 
 _MISSES = 2  # looks at the queue that a job must be missing in, before it counts as gone
 _JOBS_FILE = "jobs.json"  # Slurm's number of each directory's job
@@ -72,9 +73,9 @@ class SlurmRun:
             self._ids[str(job.folder)] = number
         record.write_atomically(self._folder / _JOBS_FILE, json.dumps(self._ids, indent=2) + "\n")
         log.info(
-            "%d jobs submitted, the first as %s; their output: %s",
+            "%d jobs submitted as %s; their output: %s",
             len(new),
-            self._ids[str(new[0].folder)],
+            self._ids[str(new[0].folder)].partition("_")[0],
             self._folder,
         )
 
@@ -122,7 +123,8 @@ class SlurmRun:
         }
 
     def follow(self) -> None:
-        """Show the sweep until every job has ended; Ctrl-C leaves the jobs alone."""
+        """Show the sweep until every job has ended; Ctrl-C and SIGTERM leave the jobs alone."""
+        stop_signals.install()
         with Screen(self._jobs) as screen:
             try:
                 while not all(job.ended for job in self._jobs):

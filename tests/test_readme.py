@@ -1,0 +1,40 @@
+"""What README.md prints for others to copy works as printed."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+import agegender.models
+from agegender import build
+from agegender import config as schema
+
+ROOT = Path(__file__).parents[1]
+
+
+def block(path: str) -> str:
+    """The code block that begins with a comment naming this file."""
+    blocks = re.findall(r"^```\w+\n(.*?)^```", (ROOT / "README.md").read_text(), flags=re.DOTALL | re.MULTILINE)
+    found = [text for text in blocks if text.startswith(f"# {path}\n")]
+    assert len(found) == 1, path
+    return found[0]
+
+
+def test_the_example_of_a_model_is_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tiny.py").write_text(block("src/agegender/models/tiny.py"))
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "tiny.yaml").write_text(block("conf/model/tiny.yaml"))
+    monkeypatch.setattr(agegender.models, "__path__", [*agegender.models.__path__, str(tmp_path)])
+    overrides = [f"hydra.searchpath=[file://{tmp_path / 'conf'}]", "model=tiny", "data.image_size=32"]
+    with initialize_config_dir(version_base="1.3", config_dir=str(ROOT / "conf")):
+        config: Any = OmegaConf.to_container(compose("train", overrides), resolve=True)
+        known: Any = OmegaConf.to_container(compose("train"), resolve=True)
+    schema.check(config)
+    assert {"dropout", "weights", "compile"} <= config["model"].keys() & known["model"].keys()
+    module = build.make_module(config)
+    outputs = module.network(torch.zeros(2, 3, 32, 32))
+    assert outputs.age.shape == (2, module.method.num_outputs) and outputs.gender.shape == (2, 2)

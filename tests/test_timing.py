@@ -1,0 +1,38 @@
+"""Tests of what a job is said to cost, by a clock that is set by hand."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from agegender import timing
+
+
+def stand_in(**attributes: Any) -> Any:
+    return SimpleNamespace(**attributes)
+
+
+def test_validation_in_the_middle_of_an_epoch_is_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock.now)
+    timer, trainer = timing.FitTimer(), stand_in(world_size=1, is_last_batch=False)
+    module = stand_in(device=torch.device("cpu"))
+
+    def step(seconds: float, *, last: bool = False) -> None:
+        trainer.is_last_batch = last
+        timer.on_train_batch_start(trainer, module, None, 0)
+        clock.now += seconds
+        timer.on_train_batch_end(trainer, module, None, {"group": [0] * 4}, 0)
+
+    timer.on_fit_start(trainer, module)
+    timer.on_train_epoch_start(trainer, module)
+    step(2)
+    timer.on_validation_start(trainer, module)
+    clock.now += 50
+    step(3, last=True)
+    timer.on_validation_start(trainer, module)
+    clock.now += 100
+    timer.on_fit_end(trainer, module)
+    assert (timer.train_seconds, timer.num_images, timer.fit_seconds) == (5, 8, 155)
+    assert timer.images_per_second == 8 / 5
