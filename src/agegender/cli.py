@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import io
 import json
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from agegender.labels import SCHEMES
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; exit code 2 on a mistake of the user's."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
     try:
         return options.run(options)
     except BrokenPipeError:

@@ -61,7 +61,7 @@ def evaluate(request: dict[str, Any]) -> Record:
     datamodule = build.make_datamodule(config)
     datamodule.setup()
     own = read(path.parent.parent)
-    _check_part(own, datamodule, request)
+    _check_part(path, own, datamodule, request)
     folder = _output_folder(request, path, datamodule.manifest_id)
     folder.mkdir(parents=True, exist_ok=True)
     trainer = trainers.make_trainer(config["trainer"], folder=folder, callbacks=[], logger=False)
@@ -98,19 +98,38 @@ def _merge(config: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _check_part(own: Record | None, datamodule: "UTKFaceDataModule", request: dict[str, Any]) -> None:
+def _check_part(path: Path, own: Record | None, datamodule: "UTKFaceDataModule", request: dict[str, Any]) -> None:
     """Tell where a part holds images that the network was trained on, also of its own data that lies elsewhere now."""
     root, known = request["data"]["root"], own.data if own is not None else {}
     if root is not None and known.get("fingerprint") != datamodule.table.fingerprint:
-        return  # other faces
+        _warn_of_names(path, known.get("split_hash", ""), datamodule, request["part"])
+        return
     asked = any(request["data"][key] is not None for key in ("split_file", "split_seed", "leak_control"))
-    if root is not None and known["split_hash"] != datamodule.manifest_id and not asked and request["part"] != "all":
+    trained = known.get("split_hash", datamodule.manifest_id)
+    if trained != datamodule.manifest_id and not asked and request["part"] != "all":
         raise InputError(
-            f"data.root={root} holds the images that this network was trained on, which another split divided; give "
-            f"its manifest, data.split_file=.../split-{known['split_hash'][:12]}.csv"
+            f"{root or known['root']} holds images that this network was trained on, by another split, or has changed "
+            f"since; give the split's manifest, data.split_file=.../split-{trained[:12]}.csv, or part=all"
         )
     if request["part"] == "val" and datamodule.train_part == "trainval":
         log.warning("part=val was trained on (data.train_part=trainval): its scores say nothing of other faces")
+
+
+def _warn_of_names(path: Path, split_hash: str, datamodule: "UTKFaceDataModule", part: str) -> None:
+    """Tell how many images bear the names of training images, as those of another release of the same data do."""
+    from agegender.data.split import read_manifest
+
+    places = [folder / f"split-{split_hash[:12]}.csv" for folder in path.absolute().parents]
+    manifest = next((place for place in places if place.is_file()), None)
+    if manifest is None:
+        return
+    trained = {name for name, of in read_manifest(manifest).items() if of != "test"}
+    rows = datamodule.split.rows(part)
+    shared = sum(datamodule.table.names[row] in trained for row in rows)
+    if shared:
+        log.warning(
+            "%d of these %d images bear the names of images that this network was trained on", shared, len(rows)
+        )
 
 
 def _adjusted(loss: dict[str, Any], tau: float | None) -> dict[str, Any]:
@@ -131,8 +150,13 @@ def _output_folder(request: dict[str, Any], path: Path, manifest_id: str) -> Pat
     if request["output_dir"] is not None:
         return Path(request["output_dir"]).expanduser()
     run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-    tau = request["loss"]["logit_adjustment"]
-    return run / "eval" / f"{manifest_id[:12]}-{request['part']}{'' if tau is None else f'-adjusted-{tau:g}'}"
+    asked = {
+        "adjusted": request["loss"]["logit_adjustment"],
+        **{"flip": request["test_time_flip"], "shift": request["test_time_shift"]},
+        "batches": request["trainer"]["limit_test_batches"],
+    }
+    suffix = "".join(f"-{key}-{value:g}" for key, value in asked.items() if value is not None)
+    return run / "eval" / f"{manifest_id[:12]}-{request['part']}{suffix}"
 
 
 def _tell(record: Record, num_images: int, part: str, folder: Path) -> None:

@@ -27,7 +27,9 @@ from agegender.locks import LEASE_SECONDS, HeldElsewhere, locked
 from agegender.provenance import git_state
 from agegender.record import Record
 from agegender.session import Outcome, is_main_process, is_restarted, session
-from agegender.signals import signal_of, stop_signals
+from agegender.signals import STOPS, signal_of, stop_signals
+
+LAST = Path("checkpoints", "last.ckpt")  # of a job's directory: what it goes on from
 
 log = logging.getLogger(__name__)
 traceback_log = logging.getLogger("agegender.traceback")  # the job's own log only
@@ -40,6 +42,7 @@ def run_job(config: DictConfig) -> str:
         The status. Outside a sweep, anything but success ends the process: exit code 1 for a failed job, 2 for a
         mistake of the user's, 130 or 143 when interrupted.
     """
+    session.interrupt(stop_signals.received)  # between the jobs of a sweep
     stop_signals.install()
     hydra_config = HydraConfig.get()
     multirun = hydra_config.mode == RunMode.MULTIRUN
@@ -54,6 +57,8 @@ def run_job(config: DictConfig) -> str:
         session.stop = "on_error=stop"
     if not multirun and session.exit_code():
         raise SystemExit(session.exit_code())
+    if multirun:
+        stop_signals.defer(*STOPS)  # raised where Hydra makes the next job, they would end the sweep without its table
     return outcome.status
 
 
@@ -72,7 +77,7 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
             return Outcome(folder, job.run())
     except (KeyboardInterrupt, SystemExit) as stop:
         number = signal_of(stop)
-        session.interrupted, session.stop = number, "interrupted"
+        session.interrupt(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves it ignored
         log.warning("%s: interrupted by %s; the same command goes on from its last checkpoint", folder, number.name)
         return Outcome(folder, "interrupted")
@@ -120,6 +125,20 @@ def _refuse_ddp_sweep(config: dict[str, Any], *, multirun: bool) -> None:
         )
 
 
+def check_same_experiment(folder: Path, previous: Record, config: dict[str, Any]) -> None:
+    """Refuse to go on with a run as if it were another.
+
+    Raises:
+        InputError: what the directory holds has another configuration.
+    """
+    different = identity.differences(previous.config, config)
+    if different:
+        raise InputError(
+            f"{folder} holds a run of another configuration ({'; '.join(different[:3])}"
+            f"{' and more' if len(different) > 3 else ''}); choose another name=, or resume=false to replace it"
+        )
+
+
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     if not is_main_process():
@@ -131,7 +150,8 @@ def _alone(folder: Path) -> Iterator[None]:
             stack.enter_context(locked(folder / "job", timeout=2 * LEASE_SECONDS if is_restarted() else 0))
         except HeldElsewhere as error:
             raise InputError(
-                f"{folder} is being trained by another process; wait for it, or choose another name="
+                f"{folder} is being trained by another process (or was until a moment ago: a lock of one that was "
+                f"killed holds for {LEASE_SECONDS:.0f} s); wait for it, or choose another name="
             ) from error
         yield
 
@@ -150,7 +170,7 @@ class Job:
 
     @property
     def _last(self) -> Path:
-        return self.folder / "checkpoints" / "last.ckpt"
+        return self.folder / LAST
 
     def run(self) -> str:
         """Skip, resume or train; give `skipped`, `complete` or `pruned`.
@@ -160,14 +180,11 @@ class Job:
         """
         previous = record.read(self.folder) if self.config["resume"] else None
         if previous is not None and (previous.status in record.FINISHED or self._last.exists()):
-            different = identity.differences(previous.config, self.config)
-            if different:
-                raise InputError(
-                    f"{self.folder} holds a run of another configuration ({'; '.join(different[:3])}"
-                    f"{' and more' if len(different) > 3 else ''}); choose another name=, or resume=false to replace it"
-                )
+            check_same_experiment(self.folder, previous, self.config)
             if previous.status in record.FINISHED:
-                log.info("%s: %s, skipped", self.folder, previous.status)
+                before, now = previous.config["data"].get("root"), self.config["data"].get("root")
+                told = f" (on {before})" if before != now else ""
+                log.info("%s: %s%s, skipped", self.folder, previous.status, told)
                 return "skipped"
         self._record = self._begin(previous)
         from agegender.training import train  # imports torch
@@ -175,8 +192,8 @@ class Job:
         return train(self.config, self.folder, self._record, self._write)
 
     def _begin(self, previous: Record | None) -> Record:
-        if is_main_process() and not (self.config["resume"] and self._last.exists()):
-            shutil.rmtree(self._last.parent, ignore_errors=True)  # a best epoch of an attempt that cannot be resumed
+        if is_main_process() and (previous is None or not self._last.exists()):
+            shutil.rmtree(self._last.parent, ignore_errors=True)  # of an attempt that cannot be resumed
         begun = Record(
             status="running",
             name=self.config["name"],
@@ -185,6 +202,7 @@ class Job:
             seed=self.config["seed"],
             started=_now(),
             wandb_id=previous.wandb_id if previous is not None else None,
+            data=previous.data if previous is not None and self._last.exists() else {},
             git=git_state(),
         )
         self._write(begun)

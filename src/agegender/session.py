@@ -33,6 +33,11 @@ class Session:
         self.interrupted: int | None = None
         self.closing: list[str] = []
 
+    def interrupt(self, number: int | None) -> None:
+        """Start no further job, for a signal of this number came; None: none did."""
+        if number is not None:
+            self.interrupted, self.stop = number, "interrupted"
+
     def exit_code(self) -> int:
         """0 all done; 1 a job failed; 2 nothing but mistakes of the user's; 130 or 143 interrupted."""
         if self.interrupted is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 CLUSTER_STOPS = (signal.SIGTERM, signal.SIGUSR1)
 STOPS = (signal.SIGINT, *CLUSTER_STOPS)
-_STOPPING = b"\nstopping after this step, with a checkpoint; Ctrl-C again: at once, without\n"
+_STOPPING = b"\nstopping when what was trained is kept; Ctrl-C again: at once\n"
 
 
 class Terminated(KeyboardInterrupt):

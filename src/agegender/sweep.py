@@ -15,9 +15,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from agegender import run
 from agegender.errors import InputError, describe, first_line, refuse
 from agegender.session import Outcome, session
+from agegender.signals import stop_signals
 
 log = logging.getLogger(__name__)
 
+_IN_ONE_NAME = 6  # swept keys of one directory's name, which may have 255 bytes
 _IN_EVERY_PATH = frozenset({"model", "loss", "seed"})
 
 
@@ -30,17 +32,19 @@ class Sweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the sweep's directory, and give every swept key a place in the jobs' paths."""
-        _check_start(config, Path(config.hydra.sweep.dir))
         try:
             swept = _swept_keys(config)
         except HydraException as error:  # the command line's own grammar has been checked before
             refuse(f"hydra.sweeper.params: {first_line(error)}")
+        _check_one_directory(config, swept)
+        _check_start(config, Path(config.hydra.sweep.dir))
         if swept:
             choices = config.hydra.runtime.choices
             parts = [f"{key}=${{{'hydra.runtime.choices.' if key in choices else ''}{key}}}" for key in swept]
+            names = [",".join(parts[first : first + _IN_ONE_NAME]) for first in range(0, len(parts), _IN_ONE_NAME)]
             subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # pyright: ignore
             with open_dict(config):
-                config.hydra.overrides.hydra.append(f"hydra.sweep.subdir='{subdir}/{','.join(parts)}'")
+                config.hydra.overrides.hydra.append(f"hydra.sweep.subdir='{'/'.join([subdir, *names])}'")
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write and print the table of all jobs of this name, tell W&B, and end with the exit code."""
@@ -48,6 +52,8 @@ class Sweep(Callback):
         from agegender.report.console import print_table
         from agegender.reporting import report
 
+        session.interrupt(stop_signals.received)  # after the last job
+        stop_signals.install()
         folder = Path(config.hydra.sweep.dir)
         outcomes = session.outcomes
         if outcomes and all(outcome.status == "submitted" for outcome in outcomes):
@@ -72,7 +78,10 @@ class Sweep(Callback):
         if config.logger.kind == "wandb" and any(outcome.status == "complete" for outcome in outcomes):
             from agegender.comparison import send_comparison  # imports wandb, which takes half a second
 
-            send_comparison(folder, *made.table.plain(), report=made.folder, figures=made.figures)
+            try:
+                send_comparison(folder, *made.table.plain(), report=made.folder, figures=made.figures)
+            except InputError as error:
+                log.error("error: no comparison in W&B: %s", error)
         _close()
         if session.exit_code():
             sys.exit(session.exit_code())
@@ -90,6 +99,15 @@ def _swept_keys(config: DictConfig) -> list[str]:
     last = {override.get_key_element(): override for override in OverridesParser.create().parse_overrides(texts)}
     swept = [override.key_or_group for override in last.values() if override.is_sweep_override()]
     return sorted({key.partition("@")[0] for key in swept} - _IN_EVERY_PATH)
+
+
+def _check_one_directory(config: DictConfig, swept: list[str]) -> None:
+    """Refuse jobs that would lie in several directories, whose table would be of none of them."""
+    for key in ("name", "runs_dir"):
+        if key in swept:
+            refuse(f"{key} cannot be swept: the jobs of a sweep share a directory and a table; start a sweep for each")
+    if "experiment" in swept and not any(item.startswith("name=") for item in config.hydra.overrides.task):
+        refuse("experiment= is swept, and each experiment has a name of its own: give one for all of them, name=...")
 
 
 def _check_start(config: DictConfig, folder: Path) -> None:

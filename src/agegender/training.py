@@ -14,6 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from agegender import build, checkpoints, timing, trainers
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.split import save_manifest
+from agegender.errors import InputError
 from agegender.history import History
 from agegender.models import measure
 from agegender.module import AgeGenderModule
@@ -73,6 +74,7 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
     cost = _measure(config, module, record)
     datamodule = build.make_datamodule(config)
     datamodule.setup()
+    _check_same_split(record, datamodule.manifest_id)
     record.data = {
         **datamodule.describe(),
         "split_file": str(save_manifest(folder_of_sweep(config), datamodule.manifest)),
@@ -99,6 +101,16 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
         tracker.close(1)  # nothing where it is closed already
     _tell(folder, record)
     return record.status
+
+
+def _check_same_split(record: Record, manifest_id: str) -> None:
+    begun = record.data.get("split_hash", manifest_id)  # with an earlier attempt, whose checkpoint is gone on with
+    if begun != manifest_id:
+        raise InputError(
+            f"the images have changed since this job was begun: their split was {begun[:12]}, now it is "
+            f"{manifest_id[:12]}, whose test part holds images that were trained on; give the same images again, or "
+            "resume=false to begin anew"
+        )
 
 
 def _tell(folder: Path, record: Record) -> None:

@@ -7,6 +7,7 @@ from making import make_table
 from agegender.data.audit import audit, duplicate_rows
 from agegender.data.split import make_split
 from agegender.labels import age_groups
+from agegender.report.audit import print_audit
 
 CLOSED = age_groups("closed")
 
@@ -89,6 +90,15 @@ def test_the_audit_gives_the_sizes_of_the_split_with_and_without_leak_control() 
             **{"age_outside_groups": 0, "conflicting_duplicates": 2, "exact_duplicates": 2},
         },
     }
+
+
+def test_data_that_no_split_can_be_made_of_is_audited_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    table = make_table([25, 30], skipped=["no age in its name", ""])
+    found = audit(table, CLOSED, "somewhere").to_dict()
+    assert (found["usable"], found["split"], found["leak"]["test"]) == (1, {}, 0)
+    assert list(found["skipped"].values()) == ["no age in its name"]
+    print_audit(found)
+    assert "Too few usable images" in capsys.readouterr().out
 
 
 def test_the_audit_is_json() -> None:

@@ -17,6 +17,7 @@ from making import MemorySource, encode, jpeg, make_table, name_of, png_header
 from PIL import Image
 
 from agegender.cores import available_cores
+from agegender.data import cache as cache_module
 from agegender.data import images, parallel
 from agegender.data import pixels as pixels_module
 from agegender.data.cache import Cache
@@ -195,6 +196,18 @@ def test_every_file_is_read_once_and_by_a_second_start_never(tmp_path: Path) -> 
     assert not second.reads
     np.testing.assert_array_equal(one[1], two[1])
     assert_same(one[0], two[0])
+
+
+def test_a_complete_cache_is_read_without_writing_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, pixels = use(MemorySource(FILES), tmp_path)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("this directory may only be read")
+
+    monkeypatch.setattr(cache_module, "locked", refuse)
+    again, same = use(MemorySource(FILES), tmp_path)
+    assert_same(again, table)
+    assert np.array_equal(same, pixels)
 
 
 def test_the_table_alone_decodes_nothing_into_the_cache(tmp_path: Path) -> None:

@@ -347,7 +347,7 @@ def test_listed_images_that_cannot_be_used_are_left_out_and_counted(tmp_path: Pa
     table = make_table([25, 25, 25, 3, 25], skipped=["", "", "", "", "not an image"])
     split = read_split(path, table, age_groups("strict"))
     assert [split.rows(part).tolist() for part in PARTS] == [[0], [1], [2]]
-    assert split.dropped == {"age_outside_groups": 1, "skipped": 1}
+    assert split.dropped == {"age_outside_groups": 1, "not_in_split_file": 0}
 
 
 @pytest.mark.parametrize(

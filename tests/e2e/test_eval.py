@@ -1,4 +1,7 @@
+import csv
 import json
+import shutil
+from pathlib import Path
 
 import pandas
 import pytest
@@ -41,9 +44,28 @@ def test_the_own_data_from_elsewhere_is_not_divided_otherwise_without_a_word(she
     evaluation = ("ckpt_path=runs/given/resnet18/plain/0/checkpoints/best.ckpt", f"data.root={tmp_path / 'moved'}")
     refused = shell.evaluate(*evaluation)
     assert refused.code == 2, refused.output
-    assert "holds the images that this network was trained on" in refused.output and split[-16:] in refused.output
+    assert "holds images that this network was trained on" in refused.output and split[-16:] in refused.output
     told = shell.evaluate(*evaluation, f"data.split_file={split}")
     assert told.code == 0, told.output
+
+
+def test_another_sample_of_the_own_data_is_not_tested_as_if_it_were_new(trained):
+    refused = trained.evaluate(CHECKPOINT, "data.limit=60")
+    assert refused.code == 2, refused.output
+    assert "holds images that this network was trained on" in refused.output
+    assert trained.evaluate(CHECKPOINT, "data.limit=60", "part=all").code == 0
+
+
+def test_images_with_the_names_of_training_images_are_told(trained, tmp_path):
+    split = trained.record("try/resnet18/weighted/0")["data"]["split_file"]
+    rows = list(csv.DictReader((trained.folder / split).open()))
+    own = Path(trained.environment["AGEGENDER_CACHE"]) / "synthetic-120-0-v1"
+    for row in rows[:-1]:
+        shutil.copy(own / row["image"], tmp_path)
+    finished = trained.evaluate(CHECKPOINT, f"data.root={tmp_path}", "part=all", f"output_dir={tmp_path}/out")
+    assert finished.code == 0, finished.output
+    shared = sum(row["part"] != "test" for row in rows[:-1])
+    assert f"{shared} of these {len(rows) - 1} images bear the names of images" in finished.output
 
 
 def test_the_prior_is_taken_out_of_a_trained_networks_predictions_on_request(trained):

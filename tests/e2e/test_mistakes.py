@@ -35,6 +35,20 @@ def test_a_mistake_is_one_line_that_names_it_with_exit_code_2(shell, override, t
     assert len(errors) == 1 and errors[0].startswith("error: ") and told in errors[0], finished.output
 
 
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("name=a,b", "name cannot be swept"),
+        ("experiment=fast,best", "give one for all of them, name=..."),
+    ],
+)
+def test_a_sweep_whose_jobs_would_lie_in_several_directories_is_refused(shell, override, told):
+    finished = shell.train("-m", override)
+    assert finished.code == 2, finished.output
+    assert told in finished.output and finished.output.count("\n") == 1
+    assert not (shell.folder / "runs").exists()
+
+
 def test_an_unknown_key_keeps_hydras_own_message_and_code(shell):
     finished = shell.train("data.batch_sice=3")
     assert finished.code == 1

@@ -112,6 +112,19 @@ def test_a_killed_job_resumes_from_its_last_epoch_and_ends_with_the_weights_of_a
     assert (whole["test"], whole["val"], whole["best_epoch"]) == (cut["test"], cut["val"], cut["best_epoch"])
 
 
+def test_a_job_does_not_go_on_with_other_images(shell, tmp_path):
+    write_faces(tmp_path, 120, seed=2)
+    settings = (f"data.root={tmp_path}", "trainer.max_epochs=50", "data.batch_size=16")
+    stopped = shell.start(*shell.train_command(*settings))
+    shell.wait_for("default/resnet18/plain/0", "epoch 2/50", stopped)
+    stopped.kill()
+    stopped.communicate()
+    next(tmp_path.glob("*.jpg")).unlink()
+    again = shell.train(*settings)
+    assert again.code == 2, again.output
+    assert "the images have changed since this job was begun" in again.output
+
+
 @pytest.mark.parametrize(("number", "wait"), [(signal.SIGTERM, 0.5), (signal.SIGUSR1, 0.0), (signal.SIGINT, 0.2)])
 def test_a_job_stopped_by_a_signal_goes_on_as_if_it_had_not_been(shell, number, wait):
     settings = ("trainer.max_epochs=2", "data.batch_size=2", "augment=strong", "schedule=one_cycle")
@@ -133,6 +146,15 @@ def test_a_job_stopped_by_a_signal_goes_on_as_if_it_had_not_been(shell, number, 
     losses = [[epoch["train_loss"] for epoch in record["history"]] for record in (whole, cut)]
     assert losses[0] == losses[1]
     assert cut["time"]["train_seconds"] > 0
+
+
+def test_without_its_record_a_job_begins_anew(shell):
+    assert shell.train("trainer.max_epochs=1").code == 0
+    folder = shell.folder / "runs/default/resnet18/plain/0"
+    (folder / "record.json").unlink()
+    again = shell.train("trainer.max_epochs=2", "optimizer.lr=0.01")
+    assert again.code == 0, again.output
+    assert "epoch 1/2" in again.output and "going on" not in again.output
 
 
 def test_resume_false_trains_anew(shell):

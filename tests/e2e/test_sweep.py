@@ -39,6 +39,28 @@ def test_jobs_share_one_split_and_each_swept_key_has_a_place_in_the_path(shell):
     assert [row["optimizer.lr"] for row in table(shell, "lr")] == ["0.0001", "0.001"]
 
 
+def test_many_swept_keys_are_several_directories(shell):
+    keys = ("optimizer.lr", "optimizer.weight_decay", "loss.gender_weight", "data.split_seed")
+    values = [f"{key}=choice({number + 1})" for number, key in enumerate(keys)]
+    augment = [f"augment.{key}=choice(0.1)" for key in ("flip", "shift", "erase", "contrast")]
+    finished = shell.train("-m", *values, *augment, "augment=standard", "trainer.max_epochs=1", "name=many")
+    assert finished.code == 0, finished.output
+    (found,) = (shell.folder / "runs" / "many").rglob("record.json")
+    *_, first, second = found.parent.relative_to(shell.folder / "runs/many/resnet18/plain/0").parts
+    assert (first.count("="), second.count("=")) == (6, 2)
+
+
+def test_ctrl_c_between_the_jobs_of_a_sweep_still_ends_with_the_table(shell):
+    command = ("-m", "seed=0,1,2", "trainer.max_epochs=1", "name=between")
+    process = shell.start(*shell.train_command(*command))
+    shell.wait_for("between/resnet18/plain/0", "complete in", process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output and "1 trained" in output and "not started" in output
+    assert next(row["status"] for row in table(shell, "between")) == "complete"
+
+
 def test_a_failing_job_is_recorded_the_others_go_on_and_only_it_is_tried_again(shell):
     command = (
         *("-m", "model=exploding,resnet18", "name=bad", "trainer.max_epochs=1"),

@@ -24,6 +24,11 @@ def test_jobs_on_the_cpu_share_no_core(n_jobs: int, num_cores: int, monkeypatch:
     assert slots[0].environment() == {"OMP_NUM_THREADS": str(num_cores // n_jobs), "CUDA_VISIBLE_DEVICES": ""}
 
 
+def test_more_gpus_than_cores_share_the_cores() -> None:
+    slots = make_slots(None, 2, [str(number) for number in range(3)], [4, 5, 6, 7])
+    assert [slot.cores for slot in slots] == [(4,), (5,), (6,), (7,), (4,), (5,)]
+
+
 def test_without_a_gpu_one_job_runs_at_a_time_unless_asked() -> None:
     assert len(make_slots(None, 1, [], range(4))) == 1
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from agegender import build
 from agegender.errors import InputError
 from agegender.models.baselines import TorchvisionNet
+from agegender.models.compact import CompactBranches
 from agegender.models.levi_hassner import LeviHassner
 from agegender.module import AgeGenderModule
 
@@ -51,6 +52,18 @@ def resnet18(weights: Path | str | None) -> TorchvisionNet:
 
 def levi_hassner(weights: Path | str | None) -> LeviHassner:
     return LeviHassner(8, SIZE, weights=None if weights is None else str(weights))
+
+
+def test_the_outputs_of_networks_side_by_side_stay_where_the_files_are_of_another_method(tmp_path: Path) -> None:
+    trained = CompactBranches(101, channels=[8, 16], blocks=[0, 1])
+    torch.save(trained.state_dict(), tmp_path / "pair.pth")
+    loaded = CompactBranches(8, channels=[8, 16], blocks=[0, 1], weights=str(tmp_path / "pair.pth"))
+    theirs = trained.state_dict()
+    for name, value in loaded.state_dict().items():
+        if value.shape == theirs[name].shape:
+            assert torch.equal(value, theirs[name]), name
+        else:
+            assert ".heads.age." in name
 
 
 def test_a_file_of_torchvisions_weights_goes_into_the_backbone(

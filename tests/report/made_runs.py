@@ -152,6 +152,10 @@ def make_record(
         seed=seed,
         error=error,
     )
+    for key, value in choices.items():
+        group, dot, name = key.partition(".")
+        if dot:  # a value, not the option of a group
+            made.config.setdefault(group, {})[name] = value
     if predictions is None:
         return made
     made.data = {

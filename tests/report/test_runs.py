@@ -1,13 +1,16 @@
 """Run directories as they are read: what belongs together, what may be compared, what cannot be read."""
 
 from dataclasses import fields
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from made_runs import GROUPS, make_predictions, random_predictions, write_predictions, write_run
 
+from agegender import record
 from agegender.errors import InputError
 from agegender.labels import age_groups
 from agegender.predictions import save_predictions
@@ -91,6 +94,62 @@ def test_the_experiment_that_asked_for_a_run_tells_nothing_apart(tmp_path):
         write_run(tmp_path, make_predictions([4]), seed=seed, experiment=experiment)
     (only,) = read_sweep(tmp_path).configurations
     assert [run.record.seed for run in only.runs] == [0, 1, 2]
+
+
+def rewritten(folder: Path, **values: Any) -> None:
+    """Change keys of the configuration of a run."""
+    entry = record.read(folder)
+    assert entry is not None
+    for key, value in values.items():
+        group, _, name = key.partition("__")
+        entry.config.setdefault(group, {})[name] = value
+    record.write(folder, entry)
+
+
+def test_what_an_experiment_changes_by_its_file_tells_configurations_apart(tmp_path):
+    for experiment, tau in (("best", 0.0), ("balanced", 1.0)):
+        for seed in (0, 1):
+            folder = write_run(tmp_path, make_predictions([4]), seed=seed, experiment=experiment)
+            rewritten(folder, loss__logit_adjustment=tau)
+    labels = {one.label: [run.record.seed for run in one.runs] for one in read_sweep(tmp_path).configurations}
+    assert labels == {
+        "resnet18 / plain / experiment=balanced": [0, 1],
+        "resnet18 / plain / experiment=best": [0, 1],
+    }
+
+
+def test_a_difference_that_nobody_named_is_named_by_its_key(tmp_path):
+    for seed, rate in ((0, 0.1), (1, 0.2), (2, 0.2)):
+        rewritten(write_run(tmp_path, make_predictions([4]), seed=seed), optimizer__lr=rate)
+    labels = {one.label: len(one.runs) for one in read_sweep(tmp_path).configurations}
+    assert labels == {"resnet18 / plain / optimizer.lr=0.1": 1, "resnet18 / plain / optimizer.lr=0.2": 2}
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("logger", ("csv", "none")),
+        ("data.root", ("/scratch/UTKFace.tar", "UTKFace.tar")),
+        ("data.cache_dir", ("/a", "/b")),
+        ("data.limit", ("null", None)),
+    ],
+)
+def test_choices_that_make_no_other_experiment_do_not_divide_the_seeds(tmp_path, key, values):
+    for seed, value in enumerate(values):
+        write_run(tmp_path, make_predictions([4]), seed=seed, **({} if value is None else {key: value}))
+        if "." in key:
+            group, _, name = key.partition(".")
+            (folder,) = {path.parent for path in tmp_path.rglob("record.json") if f"/{seed}/" in str(path)}
+            rewritten(folder, **{f"{group}__{name}": None if value in (None, "null") else value})
+    assert [one.label for one in read_sweep(tmp_path).configurations] == ["resnet18 / plain"]
+
+
+def test_a_value_given_by_name_is_the_same_as_the_default(tmp_path):
+    write_run(tmp_path, make_predictions([4]), seed=0)
+    rewritten(
+        write_run(tmp_path, make_predictions([4]), seed=1, **{"trainer.max_epochs": "30"}), trainer__max_epochs=30
+    )
+    assert [len(one.runs) for one in read_sweep(tmp_path).configurations] == [2]
 
 
 def test_runs_that_are_not_complete_belong_to_their_configuration_but_are_not_measured(tmp_path):

@@ -138,8 +138,10 @@ def test_equal_splits_give_no_warning(tmp_path):
 
 
 def test_a_swept_key_becomes_a_column_and_a_constant_one_does_not(tmp_path):
-    settings = [{"optimizer.lr": lr, "data.root": "x"} for lr in ("0.1", "0.2")]
-    table, files = written(tmp_path, *(complete(**choices) for choices in settings))
+    jobs = [complete(**{"optimizer.lr": lr, "data.root": "x"}) for lr in ("0.1", "0.2")]
+    for entry in jobs:
+        entry.config["optimizer"] = {**entry.config["optimizer"], "lr": float(entry.choices["optimizer.lr"])}
+    table, files = written(tmp_path, *jobs)
     assert [row["optimizer.lr"] for row in rows_of(files["csv"])] == ["0.1", "0.2"]
     assert "data.root" not in [column.key for column in table.columns]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from made_runs import right_at, write_run
 
+from agegender import record
 from agegender.report.analysis import analyse
 from agegender.report.runs import Predictions, read_sweep
 from agegender.report.summary import summarise
@@ -93,6 +94,16 @@ def test_the_papers_claim_is_judged_by_the_tests(
     text = judged(tmp_path)
     assert f"The paper's claim that its small CNN is more accurate than the four baselines {told}" in text
     assert "is neither shown nor contradicted for gender" in text
+
+
+def test_the_claim_is_not_judged_on_drawn_faces(tmp_path: Path) -> None:
+    for model in (*BASELINES, "small_cnn"):
+        folder = write_run(tmp_path, wrong(20), model=model)
+        entry = record.read(folder)
+        assert entry is not None
+        entry.data["root"] = "6,000 synthetic faces, seed 0"
+        record.write(folder, entry)
+    assert judged(tmp_path) == "" and said(tmp_path).startswith("On 400 test images")
 
 
 def test_the_claim_is_not_judged_where_a_baseline_is_missing(tmp_path: Path) -> None:

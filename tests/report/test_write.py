@@ -11,9 +11,11 @@ import pytest
 from rich.console import Console
 
 from agegender import record
+from agegender.labels import age_groups
 from agegender.record import Record
 from agegender.report.audit import print_audit
 from agegender.report.console import print_table
+from agegender.report.grids_runs import command, group_edges
 from agegender.report.table import Comparison, compare
 from agegender.report.write import write_report
 
@@ -157,6 +159,38 @@ def test_a_job_with_all_its_batches_is_not_warned_of(key: str, value: Any) -> No
     assert table_of(job(**{f"config__trainer__{key}": value})).warnings == []
 
 
+def test_a_job_that_ended_before_its_last_epoch_is_warned_of_unless_it_was_to_stop_early() -> None:
+    cut = job("alexnet", history=[{"epoch": number} for number in range(1, 10)])
+    (warning,) = table_of(job(), cut).warnings
+    assert warning.startswith("Warning: 1 of 2 runs ended before their last epoch")
+    cut.config["early_stopping"] = 3
+    assert table_of(job(), cut).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("choices", "told"),
+    [
+        ({"optimizer": "adam", "augment": "none"}, "model=m loss=plain data.root=UTKFace.tar"),
+        ({"experiment": "fast", "augment": "none"}, "model=m loss=plain experiment=fast augment=none data.root="),
+        ({"trainer.max_time": "00:08:00:00"}, "++trainer.max_time=00:08:00:00 "),
+        ({"optimizer.lr": "0.1"}, " optimizer.lr=0.1 "),
+        ({"data.root": "/my data/UTKFace.tar"}, " 'data.root=/my data/UTKFace.tar' "),
+        ({"hparams_search": "optuna", "model.dropout": "0.3"}, "model=m loss=plain model.dropout=0.3 "),
+    ],
+)
+def test_the_command_of_a_job_repeats_it(choices: dict[str, str], told: str) -> None:
+    made = job(config__data={"root": "UTKFace.tar", "image_size": 64})
+    made.choices = {"model": "m", "loss": "plain", **choices}
+    text = command(made)
+    assert told in text and text.startswith("python train.py model=m ") and text.endswith(" seed=0 name=mine")
+
+
+@pytest.mark.parametrize(("scheme", "edges"), [("nearest", [0, 4, 8, 15, 23, 36, 46, 57]), ("named", [0, 60])])
+def test_the_first_age_of_a_group_is_that_of_its_scheme(scheme: str, edges: list[int]) -> None:
+    names = list(age_groups("nearest").names) if scheme == "nearest" else ["0-59", "60+"]
+    assert group_edges(job(data__age_groups={"scheme": scheme, "names": names})) == edges
+
+
 def test_the_data_and_the_training_are_told_below_the_table() -> None:
     data, training, hardware, *_ = table_of(job()).notes
     assert data == (
@@ -207,10 +241,11 @@ def test_a_seed_of_its_own_is_a_row_of_its_own_in_the_table_of_jobs_alone(tmp_pa
     assert [row["seed"] for row in rows] == ["1", "3"]
 
 
-def test_a_key_that_only_some_jobs_were_given_is_a_column_that_is_empty_for_the_others(tmp_path: Path) -> None:
-    choices = {"model": "resnet18", "loss": "plain", "optimizer.lr": "0.1"}
-    rows = list(csv.DictReader(io.StringIO(files_of(tmp_path, job(), job(choices=choices))["csv"])))
-    assert sorted(row["optimizer.lr"] for row in rows) == ["", "0.1"]
+def test_a_key_that_only_some_jobs_were_given_is_a_column_with_the_others_default_or_nothing(tmp_path: Path) -> None:
+    choices = {"model": "resnet18", "loss": "plain", "optimizer.lr": "0.1", "model.depth": "3"}
+    given = job(choices=choices, config__optimizer__lr=0.1)
+    rows = list(csv.DictReader(io.StringIO(files_of(tmp_path, job(), given)["csv"])))
+    assert sorted((row["optimizer.lr"], row["model.depth"]) for row in rows) == [("0.0001", ""), ("0.1", "3")]
 
 
 def test_csv_holds_every_number_in_full(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from agegender.data.duplicates import exact_duplicates
 from agegender.data.faces import FaceTable
 from agegender.data.split import Split, make_split
+from agegender.errors import InputError
 from agegender.labels import GENDERS, RACES, AgeGroups
 
 
@@ -26,7 +27,7 @@ class Audit:
             with another age `group` and another `gender`, and the mean difference of their ages in `years`.
         leak: of a random split without leak control: how many of its `test` images have a copy or near duplicate in
             training or validation, `test_with_copy_elsewhere`.
-        split: sizes of the parts, with and without leak control.
+        split: sizes of the parts, with and without leak control, of those that the usable images suffice for.
     """
 
     root: str
@@ -61,8 +62,10 @@ def audit(table: FaceTable, groups: AgeGroups, root: str, *, seed: int = 0) -> A
     """
     usable = table.usable
     ages, group = table.ages[usable], groups.of(table.ages[usable])
-    random = make_split(table, groups, leak_control=False, seed=seed)
-    controlled = make_split(table, groups, leak_control=True, seed=seed)
+    splits = {
+        f"leak_control={str(on).lower()}": _split(table, groups, leak_control=on, seed=seed) for on in (True, False)
+    }
+    random = splits["leak_control=false"]
     return Audit(
         root=root,
         fingerprint=table.fingerprint,
@@ -77,12 +80,21 @@ def audit(table: FaceTable, groups: AgeGroups, root: str, *, seed: int = 0) -> A
         exact=_sets(table, list(exact_duplicates(table).groups)),
         near=_sets(table, _near_sets(table)),
         disagreement=_disagreement(table, groups),
-        leak=_leak(table, random),
+        leak=_leak(table, random) if random is not None else {"test": 0, "test_with_copy_elsewhere": 0},
         split={
             name: {"train": len(split.train), "val": len(split.val), "test": len(split.test), **split.dropped}
-            for name, split in (("leak_control=true", controlled), ("leak_control=false", random))
+            for name, split in splits.items()
+            if split is not None
         },
     )
+
+
+def _split(table: FaceTable, groups: AgeGroups, *, leak_control: bool, seed: int) -> Split | None:
+    """Split a table; None where too few images are usable, which is what the audit is to tell."""
+    try:
+        return make_split(table, groups, leak_control=leak_control, seed=seed)
+    except InputError:
+        return None
 
 
 def duplicate_rows(table: FaceTable) -> list[np.ndarray]:

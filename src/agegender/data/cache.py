@@ -49,11 +49,12 @@ class Cache:
             return scan(self.source, self._names())
         sample = [self._limit, self._seed] if self._limit is not None else []
         path = self._folder / f"table-{_key([self.source.signature(), *sample])}.csv"
+        table = read_table(path)  # what is there is whole; and it may lie where this user may only read
+        if table is not None:
+            return table
         with _locked(path):
             table = read_table(path)
-            if table is None:
-                table = self._scan_and_decode(path)
-        return table
+            return self._scan_and_decode(path) if table is None else table
 
     def pixels(self, table: FaceTable) -> Pixels:
         """Open the decoded images, decoding them first if no job has yet.
@@ -69,6 +70,9 @@ class Cache:
         if self._folder is None:
             return decoder
         path = self._pixels_path(table)
+        pixels = open_pixels(path, len(table), self._image_size)
+        if pixels is not None:
+            return pixels
         with _locked(path):
             pixels = open_pixels(path, len(table), self._image_size)
             if pixels is None:

@@ -171,7 +171,7 @@ def read_split(path: Path, table: FaceTable, groups: AgeGroups) -> Split:
     Raises:
         InputError: the file is no manifest, or names images that the data does not have.
     """
-    part_of = _read_manifest(path)
+    part_of = read_manifest(path)
     row_of = {name: row for row, name in enumerate(table.names)}
     missing = [name for name in part_of if name not in row_of]
     if missing:
@@ -189,11 +189,17 @@ def read_split(path: Path, table: FaceTable, groups: AgeGroups) -> Split:
     empty = [part for part in PARTS if not len(rows[part])]
     if empty:
         raise InputError(f"data.split_file={path} leaves no usable image for {empty[0]}; every part needs some")
-    dropped = {"age_outside_groups": len(outside), "skipped": len(lost)}
+    unlisted = int(table.usable.sum()) - len(chosen) - len(outside)
+    dropped = {"age_outside_groups": len(outside), "not_in_split_file": unlisted}
     return Split(rows["train"], rows["val"], rows["test"], dropped)
 
 
-def _read_manifest(path: Path) -> dict[str, str]:
+def read_manifest(path: Path) -> dict[str, str]:
+    """Give the part of each image of a manifest, by its name.
+
+    Raises:
+        InputError: the file is no manifest.
+    """
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             part_of = {row["image"]: row["part"] for row in csv.DictReader(file)}

@@ -9,8 +9,8 @@ from typing import Any
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, open_dict
 
-from agegender import identity, record
-from agegender.run import resolve
+from agegender import record
+from agegender.run import LAST, check_same_experiment, resolve
 
 # What the sweep decides is not passed on to its jobs.
 _SWEEP_KEYS = ("hydra/launcher", "hydra/sweeper", "hydra.launcher", "hydra.sweeper", "hydra.sweep", "hydra.mode")
@@ -26,6 +26,7 @@ class PlannedJob:
         folder: of its record, checkpoints and log.
         command: what runs it, from the directory in which the sweep was started.
         num_epochs: that it is to train.
+        replaced: when the run was begun that this one is to replace (`resume=false`); None where there is none.
         state: `queued`, `running`, or how it ended, as in `session.Outcome`.
         reason: why it failed, or what it waits for.
     """
@@ -35,6 +36,7 @@ class PlannedJob:
     folder: Path
     command: list[str]
     num_epochs: int
+    replaced: str | None = None
     state: str = "queued"
     reason: str | None = None
 
@@ -46,7 +48,10 @@ class PlannedJob:
         self.state, self.reason = state, reason
 
     def read_record(self) -> record.Record | None:
-        return record.read(self.folder)
+        """Read its record; None before it has begun."""
+        known = record.read(self.folder)
+        is_replaced = known is not None and self.replaced is not None and known.started == self.replaced
+        return None if is_replaced else known
 
 
 def plan(config: DictConfig, context: Any, overrides: Sequence[Sequence[str]], first: int) -> list[PlannedJob]:
@@ -71,9 +76,13 @@ def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: in
     folder = Path(own.hydra.sweep.dir) / own.hydra.sweep.subdir
     job = PlannedJob(overrides, own, folder, _command(config, overrides, folder), own.trainer.max_epochs)
     resolved = resolve(own)
-    known = job.read_record() if resolved["resume"] else None
-    if known is not None and known.status in record.FINISHED and not identity.differences(known.config, resolved):
-        job.end("skipped")
+    known = job.read_record()
+    if known is not None and not resolved["resume"]:
+        job.replaced = known.started
+    elif known is not None and (known.status in record.FINISHED or (folder / LAST).exists()):
+        check_same_experiment(folder, known, resolved)
+        if known.status in record.FINISHED:
+            job.end("skipped")
     return job
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from agegender import record
@@ -62,8 +63,9 @@ def make_slots(n_jobs: int | None, jobs_per_gpu: int, gpus: Sequence[str], cores
     if number > places:
         what = f"{len(gpus)} GPUs with jobs_per_gpu={jobs_per_gpu}" if gpus else f"{len(cores)} cores"
         raise InputError(f"hydra.launcher.n_jobs={number}: this machine has {what}; choose at most {places}")
+    each = max(1, len(cores) // number)
     return [
-        Slot(gpus[index % len(gpus)] if gpus else None, tuple(cores[index::number][: max(1, len(cores) // number)]))
+        Slot(gpus[index % len(gpus)] if gpus else None, tuple(cores[index % len(cores) :: number][:each]))
         for index in range(number)
     ]
 
@@ -107,7 +109,11 @@ class LocalRun:
                     time.sleep(_POLL_SECONDS)
                     self._reap()
             except KeyboardInterrupt as error:
-                self._stop(signal_of(error))
+                session.interrupt(signal_of(error))
+                self._stop()
+            except BaseException:  # nobody else would end the jobs that run
+                self._stop()
+                raise
             screen.update()
 
     def _start_next(self) -> bool:
@@ -132,10 +138,11 @@ class LocalRun:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the launcher, which tells its jobs
             )
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(process.pid, slot.cores)
         job.state = "running"
         self._running[process.pid] = (job, process, slot)
+        if hasattr(os, "sched_setaffinity"):
+            with suppress(OSError):  # it has ended already, or may not choose: it is a little slower so
+                os.sched_setaffinity(process.pid, slot.cores)
 
     def _reap(self) -> None:
         for pid, (job, process, slot) in list(self._running.items()):
@@ -151,8 +158,7 @@ class LocalRun:
             else:
                 judge(job, code)
 
-    def _stop(self, number: signal.Signals) -> None:
-        session.interrupted = number
+    def _stop(self) -> None:
         for _, process, _ in self._running.values():
             process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + _STOP_SECONDS
@@ -160,6 +166,9 @@ class LocalRun:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
+                process.kill()
+            except KeyboardInterrupt:  # a second Ctrl-C: no time for checkpoints
+                deadline = 0.0
                 process.kill()
             job.end("interrupted")
         for job in self._jobs:

@@ -66,6 +66,7 @@ class SlurmRun:
         new = [job for job in waiting if self._ids.get(str(job.folder)) not in queue]
         for job in waiting:
             if job not in new:
+                job.replaced = None  # its record is of the attempt that is in the queue
                 log.info("%s: in the queue already, as job %s", job.folder, self._ids[str(job.folder)])
         if not new:
             return
@@ -96,7 +97,7 @@ class SlurmRun:
         record.write_atomically(plan, json.dumps([str(job.folder.absolute()) for job in jobs]) + "\n")
         try:
             executor = submitit.AutoExecutor(folder=self._folder, cluster="slurm")
-            executor.update_parameters(**self._parameters(jobs[0], plan))
+            executor.update_parameters(**self._parameters(jobs, plan))
             submitted = executor.map_array(execute, [job.command for job in jobs])
         except (RuntimeError, subprocess.CalledProcessError, FailedJobError) as error:
             raise InputError(f"hydra/launcher=slurm: {' '.join(str(error).split())[-400:]}") from error
@@ -104,7 +105,7 @@ class SlurmRun:
             raise InputError(f"hydra.launcher: {' '.join(str(error).split())[:400]}") from error
         return [job.job_id for job in submitted]
 
-    def _parameters(self, job: PlannedJob, plan: Path) -> dict[str, Any]:
+    def _parameters(self, jobs: list[PlannedJob], plan: Path) -> dict[str, Any]:
         """Give submitit's parameters; the batch script's last lines decide what becomes of a job that was killed."""
         options = {key: value for key, value in self._options.items() if value is not None}
         own = {key: options.pop(key) for key in ("detach", "max_retries", "poll_seconds")}
@@ -113,7 +114,12 @@ class SlurmRun:
         extra = {"signal": f"USR1@{delay}", "requeue": True, "open-mode": "append", **extra}
         settle = shlex.join([sys.executable, "-m", "agegender.launch.settle", "--max-retries", str(own["max_retries"])])
         end = ["code=$?", f"{settle} {shlex.quote(str(plan))} ${{SLURM_ARRAY_TASK_ID:-0}} $code", "exit $code"]
-        options |= _shape(job)
+        shapes = [_shape(job) for job in jobs]
+        if any(shape != shapes[0] for shape in shapes):
+            raise InputError(
+                "hydra/launcher=slurm: the jobs of a sweep need equal trainer.devices and trainer.num_nodes"
+            )
+        options |= shapes[0]
         named = {key if key in _GENERIC else f"slurm_{key}": value for key, value in options.items()}
         return named | {
             "slurm_additional_parameters": extra,

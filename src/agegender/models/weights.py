@@ -99,7 +99,7 @@ def _fetch(torchvision_name: str, weights: str) -> dict[str, Tensor]:
 
 def _load(network: nn.Module, state: dict[str, Tensor], weights: str) -> None:
     own = network.state_dict()
-    outputs = [name for name in own if name.startswith("heads.")]
+    outputs = [name for name in own if "heads" in name.split(".")]
     taken = {}
     for name, value in state.items():
         name = _own_name(name, own)

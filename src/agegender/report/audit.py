@@ -34,15 +34,18 @@ def print_audit(found: dict[str, Any], console: Console | None = None) -> None:
             highlight=False,
         )
     leak = found["leak"]
-    share = 100 * leak["test_with_copy_elsewhere"] / max(leak["test"], 1)
-    console.print(
-        f"A random split leaks: {leak['test_with_copy_elsewhere']:,} of {leak['test']:,} test images "
-        f"({share:.1f} %) have a copy or near duplicate in training or validation",
-        highlight=False,
-    )
+    if leak["test"]:
+        share = 100 * leak["test_with_copy_elsewhere"] / leak["test"]
+        console.print(
+            f"A random split leaks: {leak['test_with_copy_elsewhere']:,} of {leak['test']:,} test images "
+            f"({share:.1f} %) have a copy or near duplicate in training or validation",
+            highlight=False,
+        )
     for name, split in found["split"].items():
         parts = ", ".join(f"{key.replace('_', ' ')} {number:,}" for key, number in split.items())
         console.print(f"Split with {name}: {parts}", highlight=False)
+    if len(found["split"]) < 2:
+        console.print("Too few usable images for a training, validation and test part", highlight=False)
     skipped = list(found["skipped"].items())
     console.print(f"Skipped: {len(skipped):,} files", highlight=False)
     for name, reason in skipped[:_SHOWN]:

@@ -42,7 +42,7 @@ def _paper(sweep: Sweep, analysis: Analysis) -> Section:
         blocks.append(grids_runs.cardinality(record))
         if record.data.get("age_counts"):
             names = grids_runs.group_names(record)
-            edges = [int(name.replace("+", "-").partition("-")[0]) for name in names]
+            edges = grids_runs.group_edges(record)
             title = "Figure 2 of the paper: age distribution and the age groups"
             blocks.append(figures_results.age_distribution(record.data["age_counts"], edges, names, title))
     chosen = focus(sweep, analysis)[:MOST_SHOWN]

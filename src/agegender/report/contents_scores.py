@@ -66,7 +66,8 @@ def scores_section(sweep: Sweep, analysis: Analysis) -> Section:
     chosen = focus(sweep, analysis)[:MOST_SHOWN]
     for task in TASKS:
         curves = [_reliability(configuration, task) for configuration in chosen]
-        title = f"Reliability of the {task} probabilities"
+        pooled = ", all seeds together" if any(len(one.measured) > 1 for one in chosen) else ""
+        title = f"Reliability of the {task} probabilities{pooled}"
         blocks.append(figures_results.reliability_diagram(curves, f"reliability-{task}", title))
     text = []
     for configuration in chosen:

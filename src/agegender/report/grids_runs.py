@@ -1,8 +1,11 @@
 """The report's tables of what was run: data, networks, cost, jobs, environment."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from agegender.labels import SCHEMES, age_groups
 from agegender.record import Record
@@ -11,6 +14,11 @@ from agegender.report.runs import Configuration, Run, Sweep
 from agegender.report.table import status_of
 
 _PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
+_RECIPES = frozenset({"experiment", "without"})  # groups that choose the options of others
+_DEFAULTS = {
+    **{"data": "utkface", "optimizer": "adam", "schedule": "constant", "augment": "none"},
+    **{"trainer": "auto", "logger": "wandb"},
+}
 _SHOWN_FILES = 50  # skipped files in the page; the record lists all
 
 
@@ -31,6 +39,15 @@ def group_names(record: Record) -> tuple[str, ...]:
     if "names" in told:
         return tuple(told["names"])
     return age_groups(told["scheme"]).names if told["scheme"] in SCHEMES else ()
+
+
+def group_edges(record: Record) -> list[int]:
+    """First age of each of a record's age groups, in years, as its scheme has them; of an unknown one as named."""
+    scheme = record.data["age_groups"]["scheme"]
+    if scheme in SCHEMES:
+        group_of_age = age_groups(scheme).group_of_age
+        return [int(np.flatnonzero(group_of_age == group)[0]) for group in range(len(group_names(record)))]
+    return [int(name.replace("+", "-").partition("-")[0]) for name in group_names(record)]
 
 
 def cardinality(record: Record) -> Grid:
@@ -131,15 +148,17 @@ def _name(record: Record) -> str:
 
 def command(record: Record) -> str:
     """Give a command that repeats a job, from what was chosen."""
-    defaults = {"data": "utkface", "optimizer": "adam", "schedule": "constant", "augment": "none", "trainer": "auto"}
-    defaults |= {"logger": "wandb", "debug": "None"}
-    chosen = {key: value for key, value in record.choices.items() if str(value) != defaults.get(key) and key != "seed"}
+    chosen = {key: value for key, value in record.choices.items() if key not in ("seed", "debug", "hparams_search")}
+    if not chosen.keys() & _RECIPES:  # whose own options a default must go on replacing
+        chosen = {key: value for key, value in chosen.items() if str(value) != _DEFAULTS.get(key)}
     data = record.config.get("data", {})
     asked = {"data.root": data.get("root"), "data.image_size": data.get("image_size")}
     asked["trainer.max_epochs"] = record.config.get("trainer", {}).get("max_epochs")
     given = {**chosen, **{key: value for key, value in asked.items() if value is not None and key not in chosen}}
-    parts = [f"{key}={value}" for key, value in given.items() if key != "debug"]
-    return " ".join(["python train.py", *parts, f"seed={record.seed}", f"name={record.name}"])
+    # Of Lightning's arguments only some stand in conf/trainer; Hydra takes the others where they are added.
+    added = [key for key in given if key.startswith("trainer.") and key != "trainer.max_epochs"]
+    parts = [f"{'++' if key in added else ''}{key}={value}" for key, value in given.items()]
+    return " ".join(["python train.py", *map(shlex.quote, [*parts, f"seed={record.seed}", f"name={record.name}"])])
 
 
 def environment(records: Sequence[Record]) -> Grid:

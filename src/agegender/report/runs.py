@@ -11,7 +11,7 @@ import pandas as pd
 
 from agegender.labels import GENDERS, RACES, UNKNOWN_RACE
 from agegender.record import Record, read_runs
-from agegender.report.paper import MODEL_ORDER
+from agegender.report.traits import order, trait, varying_choices
 
 PREDICTIONS = "predictions.csv"
 TASKS = ("age", "gender")
@@ -220,31 +220,14 @@ def _images_id(predictions: Predictions | None) -> str | None:
     return hashlib.sha256(_digest(predictions.images) + labels + scheme).hexdigest()
 
 
-_FIXED = frozenset({"model", "loss", "seed", "experiment", "debug"})
-
-
-def varying_choices(records: Sequence[Record]) -> list[str]:
-    """Name the choices, beside model, loss and seed, that differ between records."""
-    keys = dict.fromkeys(key for record in records for key in record.choices)
-    return [key for key in keys if key not in _FIXED and len({str(record.choices.get(key)) for record in records}) > 1]
-
-
 def _configurations(runs: Sequence[Run]) -> tuple[Configuration, ...]:
     extra = varying_choices([run.record for run in runs])
     found: dict[tuple[str, ...], list[Run]] = {}
     for run in sorted(runs, key=lambda run: order(run.record)):
         choices = run.record.choices
-        key = (str(choices.get("model")), str(choices.get("loss")), *(f"{k}={choices.get(k)}" for k in extra))
+        key = (str(choices.get("model")), str(choices.get("loss")), *(f"{k}={trait(run.record, k)}" for k in extra))
         found.setdefault(key, []).append(run)
     return tuple(
         Configuration(" / ".join(key), key[0], key[1], tuple(sorted(same, key=lambda run: run.record.seed)))
         for key, same in found.items()
     )
-
-
-def order(record: Record) -> tuple[object, ...]:
-    """Sort key: the paper's order of models, then names, losses, what else was chosen, and the seed."""
-    model = str(record.choices.get("model"))
-    known = MODEL_ORDER.index(model) if model in MODEL_ORDER else len(MODEL_ORDER)
-    others = sorted((key, str(value)) for key, value in record.choices.items() if key != "seed")
-    return known, model, str(record.choices.get("loss")), others, record.seed

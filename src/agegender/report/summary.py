@@ -3,7 +3,7 @@
 import statistics
 
 from agegender.report.analysis import Analysis, Estimate
-from agegender.report.runs import Configuration, Sweep, varying_choices
+from agegender.report.runs import Configuration, Sweep
 from agegender.report.scores import SCORES
 from agegender.report.significance import LEVEL
 from agegender.report.table import (
@@ -18,6 +18,7 @@ from agegender.report.table import (
     status_of,
     warnings_of,
 )
+from agegender.report.traits import varying_choices
 
 _TASKS = {"age_accuracy": "age", "gender_accuracy": "gender"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agegender.record import Record
 from agegender.report.paper import CONDITIONS, TABLE_2, Published
-from agegender.report.runs import order, varying_choices
+from agegender.report.traits import order, trait, varying_choices
 
 Value = str | float | int | None
 
@@ -100,9 +100,8 @@ def compare(entries: Iterable[tuple[Path, Record]]) -> Comparison:
     columns += [Column("seed", "Seed"), *RESULTS]
     complete = [record for record in records if record.status == "complete"]
     warnings = warnings_of(complete)
-    return Comparison(
-        columns, [row_of(record, extra) for record in records], [*warnings, *notes_of(complete)], warnings
-    )
+    rows = [row_of(record, extra) for record in records]
+    return Comparison(columns, rows, [*warnings, *notes_of(complete)], warnings)
 
 
 def row_of(record: Record, extra: list[str]) -> dict[str, Value]:
@@ -110,7 +109,7 @@ def row_of(record: Record, extra: list[str]) -> dict[str, Value]:
     model, loss = str(record.choices.get("model")), str(record.choices.get("loss"))
     paper = TABLE_2.get((model, loss))
     row: dict[str, Value] = {"model": model, "loss": loss, "seed": record.seed, "status": status_of(record)}
-    row |= {key: str(record.choices.get(key, "")) for key in extra}
+    row |= {key: trait(record, key) for key in extra}
     row |= _published(paper)
     if record.num_params is not None:
         row["params_millions"] = record.num_params / 1e6
@@ -167,12 +166,23 @@ def warnings_of(complete: list[Record]) -> list[str]:
         number = len({str(key(record)) for record in complete})
         if number > 1:
             warnings.append(f"Warning: these rows come from {number} different {what}; they are not comparable.")
+    cut = sum(_is_cut(record) for record in complete)
+    if cut:
+        warnings.append(
+            f"Warning: {cut} of {len(complete)} runs ended before their last epoch (trainer.max_time or max_steps); "
+            "they are not comparable."
+        )
     limited = [key for key in (*_LIMITS, *_SHORTCUTS) if any(_is_limited(record, key) for record in complete)]
     if limited:
         warnings.append(
             f"Warning: trainer.{', trainer.'.join(limited)} cut these runs short; they say nothing of accuracy."
         )
     return warnings
+
+
+def _is_cut(record: Record) -> bool:
+    done, planned = len(record.history), record.config["trainer"]["max_epochs"]
+    return 0 < done < planned and record.config.get("early_stopping") is None
 
 
 def _is_limited(record: Record, key: str) -> bool:

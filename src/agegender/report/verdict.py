@@ -66,7 +66,12 @@ def _listed(labels: list[str]) -> str:
 
 
 def claim(sweep: Sweep, analysis: Analysis) -> str:
-    """Tell what becomes of the paper's claim; empty where its networks were not all compared with the plain loss."""
+    """Tell what becomes of the paper's claim.
+
+    Empty where its networks were not all compared with the plain loss, or on drawn faces.
+    """
+    if any("synthetic faces" in run.record.data["root"] for one in sweep.comparable for run in one.measured):
+        return ""
     plain = {
         configuration.model: configuration.label
         for configuration in sweep.comparable

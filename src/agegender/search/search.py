@@ -131,7 +131,7 @@ class Search:
                 left -= len(batch)  # also by those that fail, or a space of failures would never end
                 returned.append(self._launch(batch))
         except KeyboardInterrupt as stop:
-            session.interrupted, session.stop = signal_of(stop), "interrupted"
+            session.interrupt(signal_of(stop))
         self._conclude()
         return returned
 

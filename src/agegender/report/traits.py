@@ -1,0 +1,56 @@
+"""What tells the runs of a sweep apart, and their order."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from agegender import identity
+from agegender.record import Record
+from agegender.report.paper import MODEL_ORDER
+
+_FIXED = frozenset({"model", "loss", "seed", "experiment", "debug"})
+
+
+def varying_choices(records: Sequence[Record]) -> list[str]:
+    """Name what tells records apart beside model, loss and seed.
+
+    Choices that make another experiment, unless they say what the others have by default; and where an experiment's
+    file made a difference that nobody chose by name, the experiment, or that key itself.
+    """
+    chosen = dict.fromkeys(key for record in records for key in record.choices)
+    keys = [key for key in chosen if key not in _FIXED and identity.is_identity(key)]
+    keys = [key for key in keys if len({trait(record, key) for record in records}) > 1]
+    hidden = _hidden(records, keys)
+    if hidden and not _hidden(records, [*keys, "experiment"]):
+        hidden = ["experiment"]
+    return [*keys, *hidden]
+
+
+def trait(record: Record, key: str) -> str:
+    """Tell what a run had for a key: the value of its configuration, or the option of a group."""
+    value, chosen = identity.of(record.config).get(key), record.choices.get(key, "")
+    if value is not None:
+        return str(value)
+    return "" if chosen == "null" else str(chosen)
+
+
+def _hidden(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
+    """Name the keys in which runs still differ that these keys make the same, old records' lack of a key apart."""
+    same: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for record in records:
+        key = (*(str(record.choices.get(group)) for group in ("model", "loss")), *(trait(record, key) for key in keys))
+        same.setdefault(key, []).append(identity.of(record.config))
+    found = {
+        key: None
+        for configs in same.values()
+        for key in configs[0]
+        if key != "seed" and all(key in config for config in configs) and len({str(one[key]) for one in configs}) > 1
+    }
+    return list(found)
+
+
+def order(record: Record) -> tuple[object, ...]:
+    """Sort key: the paper's order of models, then names, losses, what else was chosen, and the seed."""
+    model = str(record.choices.get("model"))
+    known = MODEL_ORDER.index(model) if model in MODEL_ORDER else len(MODEL_ORDER)
+    others = sorted((key, str(value)) for key, value in record.choices.items() if key != "seed")
+    return known, model, str(record.choices.get("loss")), others, record.seed
