@@ -208,6 +208,7 @@ def test_a_best_score_moves_with_its_directory(tmp_path: Path) -> None:
     old, new = (
         checkpoints.Kept(tmp_path / name, "best", [], monitor="val/age_accuracy", mode="max") for name in ("old", "new")
     )
+    assert old.state_key.startswith("ModelCheckpoint{")
     path = str(tmp_path / "old" / "best.ckpt")
     old.best_k_models, old.best_model_path, old.kth_best_model_path = {path: torch.tensor(0.9)}, path, path
     new.load_state_dict(old.state_dict())
@@ -218,7 +219,7 @@ def test_a_best_score_moves_with_its_directory(tmp_path: Path) -> None:
 def test_a_job_does_not_go_on_with_another_number_of_devices(compact: Any, face_folder: Path, tmp_path: Path) -> None:
     keeper = checkpoints.Interruptible(tmp_path / "last.ckpt", None)
     keeper.load_state_dict({"loader": None, "world_size": 2})
-    with pytest.raises(InputError, match=r"begun on 2 devices.*there are 1 now; give trainer\.devices=2"):
+    with pytest.raises(InputError, match=r"begun on 2 devices in all.*there are 1 now; run it where"):
         fitted(compact(), face_folder, keeper)
 
 

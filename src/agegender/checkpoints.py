@@ -59,6 +59,11 @@ class MovingAverage(WeightAveraging):
 
         super().__init__(avg_fn=follow)
 
+    @property
+    def state_key(self) -> str:
+        """Name its state in checkpoints as Lightning's own average does."""
+        return "EMAWeightAveraging"
+
 
 class Kept(ModelCheckpoint):
     """A checkpoint of one name, which a run's directory may be moved with.
@@ -82,6 +87,11 @@ class Kept(ModelCheckpoint):
             auto_insert_metric_name=False,
             **options,
         )
+
+    @property
+    def state_key(self) -> str:
+        """Name its state in checkpoints as Lightning's own does."""
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         for average in self._averages:
@@ -140,8 +150,8 @@ class Interruptible(lightning.Callback):
         self._world_size = trainer.world_size
         if (begun := self._resumed.get("world_size", trainer.world_size)) != trainer.world_size:
             raise InputError(
-                f"this job was begun on {begun} devices, whose number its steps and its schedule follow, and there are "
-                f"{trainer.world_size} now; give trainer.devices={begun}, or resume=false to begin anew"
+                f"this job was begun on {begun} devices in all, whose number its steps and schedule follow, and there are "
+                f"{trainer.world_size} now; run it where there are as many, or give resume=false to begin anew"
             )
         loader = trainer.train_dataloader
         self._loader = loader if isinstance(loader, BatchLoader) else None

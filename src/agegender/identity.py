@@ -1,6 +1,9 @@
 """What makes two configurations different experiments."""
 
+from pathlib import Path
 from typing import Any
+
+from agegender.errors import InputError
 
 # What may differ between two runs of the same job: where it lies, how it is shown, how its data is loaded.
 _NOT_IDENTITY = (
@@ -9,6 +12,8 @@ _NOT_IDENTITY = (
     "data.max_skipped", "data.source.root", "data.source.cache_dir", "trainer.enable_progress_bar",
     "trainer.log_every_n_steps", "trainer.profiler", "trainer.strategy",
 )  # fmt: skip
+_PREFIXES = tuple(f"{key}." for key in _NOT_IDENTITY)
+_FILES = ("data.root", "data.split_file")
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
@@ -18,19 +23,43 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return [f"{key}={before.get(key)}, now {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
 
 
+def check_same(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Refuse to go on with the run of a directory as if it were another.
+
+    Raises:
+        InputError: its configuration and the new one are different experiments.
+    """
+    different = differences(old, new)
+    if different:
+        raise InputError(
+            f"{folder} holds a run of another configuration ({'; '.join(different[:3])}"
+            f"{' and more' if len(different) > 3 else ''}); choose another name=, or resume=false to replace it"
+        )
+
+
 def is_identity(key: str) -> bool:
     """Whether another value of this key makes another experiment."""
-    return not any(f"{key}.".startswith(f"{out}.") for out in _NOT_IDENTITY)
+    return not f"{key}.".startswith(_PREFIXES)
 
 
 def of(config: dict[str, Any]) -> dict[str, Any]:
     """Give what makes a configuration the experiment it is: values by their dotted keys."""
     flat = _flatten(config)
     kept = {key: value for key, value in flat.items() if is_identity(key)}
-    for key in ("data.root", "data.split_file"):  # the same file, named from another directory
-        if isinstance(kept.get(key), str):
-            kept[key] = kept[key].rstrip("/").rpartition("/")[2]
-    return kept
+    return {key: _value(key, value) for key, value in kept.items()}
+
+
+def value_of(config: dict[str, Any], key: str) -> Any:
+    """Look a dotted key up as `of` gives it; None where there is no such value."""
+    found: Any = config
+    for name in key.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return None if isinstance(found, dict) else _value(key, found)
+
+
+def _value(key: str, value: Any) -> Any:
+    """The same file may be named from another directory."""
+    return value.rstrip("/").rpartition("/")[2] if key in _FILES and isinstance(value, str) else value
 
 
 def _flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

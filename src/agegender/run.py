@@ -57,8 +57,6 @@ def run_job(config: DictConfig) -> str:
         session.stop = "on_error=stop"
     if not multirun and session.exit_code():
         raise SystemExit(session.exit_code())
-    if multirun:
-        stop_signals.defer(*STOPS)  # raised where Hydra makes the next job, they would end the sweep without its table
     return outcome.status
 
 
@@ -79,6 +77,9 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
         number = signal_of(stop)
         session.interrupt(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves it ignored
+        stop_signals.install()
+        if job is not None and (ended := job.status) in record.FINISHED:
+            return Outcome(folder, ended)
         log.warning("%s: interrupted by %s; the same command goes on from its last checkpoint", folder, number.name)
         return Outcome(folder, "interrupted")
     except Exception as error:
@@ -97,6 +98,9 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
         if job is not None:
             job.fail(reason)
         return Outcome(folder, status, reason)
+    finally:
+        if multirun:  # raised where Hydra makes the next job, signals would end the sweep without its table
+            stop_signals.defer(*STOPS)
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:
@@ -122,20 +126,6 @@ def _refuse_ddp_sweep(config: dict[str, Any], *, multirun: bool) -> None:
         raise InputError(
             "trainer=ddp starts this program once per device, and each copy would run the whole sweep; "
             "use trainer=gpu with one device per job, or hydra/launcher=slurm, or start each job by itself"
-        )
-
-
-def check_same_experiment(folder: Path, previous: Record, config: dict[str, Any]) -> None:
-    """Refuse to go on with a run as if it were another.
-
-    Raises:
-        InputError: what the directory holds has another configuration.
-    """
-    different = identity.differences(previous.config, config)
-    if different:
-        raise InputError(
-            f"{folder} holds a run of another configuration ({'; '.join(different[:3])}"
-            f"{' and more' if len(different) > 3 else ''}); choose another name=, or resume=false to replace it"
         )
 
 
@@ -169,6 +159,11 @@ class Job:
         self._record: Record | None = None  # once this job has begun
 
     @property
+    def status(self) -> str | None:
+        """How far this attempt has come, as its record says; None before it has begun."""
+        return None if self._record is None else self._record.status
+
+    @property
     def _last(self) -> Path:
         return self.folder / LAST
 
@@ -180,7 +175,7 @@ class Job:
         """
         previous = record.read(self.folder) if self.config["resume"] else None
         if previous is not None and (previous.status in record.FINISHED or self._last.exists()):
-            check_same_experiment(self.folder, previous, self.config)
+            identity.check_same(self.folder, previous.config, self.config)
             if previous.status in record.FINISHED:
                 before, now = previous.config["data"].get("root"), self.config["data"].get("root")
                 told = f" (on {before})" if before != now else ""

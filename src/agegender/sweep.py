@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from agegender import run
 from agegender.errors import InputError, describe, first_line, refuse
 from agegender.session import Outcome, session
-from agegender.signals import stop_signals
+from agegender.signals import signal_of, stop_signals
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +48,20 @@ class Sweep(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write and print the table of all jobs of this name, tell W&B, and end with the exit code."""
+        session.interrupt(stop_signals.received)  # after the last job
+        stop_signals.install()
+        try:
+            self._conclude(config)
+        except KeyboardInterrupt as stop:
+            session.interrupt(signal_of(stop))
+            log.error("the report was interrupted; the jobs' records are whole, and `agegender report` makes it")
+            sys.exit(session.exit_code())
+
+    def _conclude(self, config: DictConfig) -> None:
         # Pandas, scipy and the like, a second: only the end of a sweep needs them, not the start of each job.
         from agegender.report.console import print_table
         from agegender.reporting import report
 
-        session.interrupt(stop_signals.received)  # after the last job
-        stop_signals.install()
         folder = Path(config.hydra.sweep.dir)
         outcomes = session.outcomes
         if outcomes and all(outcome.status == "submitted" for outcome in outcomes):

@@ -205,6 +205,7 @@ def test_a_complete_cache_is_read_without_writing_beside_it(tmp_path: Path, monk
         raise PermissionError("this directory may only be read")
 
     monkeypatch.setattr(cache_module, "locked", refuse)
+    monkeypatch.setattr(cache_module.os, "access", lambda *_: False)
     again, same = use(MemorySource(FILES), tmp_path)
     assert_same(again, table)
     assert np.array_equal(same, pixels)

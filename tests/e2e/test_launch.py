@@ -52,13 +52,14 @@ def test_each_job_says_itself_how_it_failed(shell):
     assert "raise RuntimeError" in (shell.folder / "runs/default/exploding/plain/0/train.log").read_text()
 
 
-def test_a_sweep_does_not_take_runs_of_another_configuration_for_its_own(shell):
+def test_a_job_whose_directory_holds_another_configuration_is_refused_and_not_taken_for_complete(shell):
     settings = ("trainer.max_epochs=1", "name=other")
     assert shell.train("-m", "loss=plain", *settings).code == 0
     finished = shell.train(*LOCAL, *settings, "optimizer.lr=0.01")
-    assert finished.code == 2, finished.output
-    assert finished.output.count("\n") == 1 and "holds a run of another configuration (optimizer.lr=" in finished.output
-    assert not (shell.folder / "runs/other/resnet18/weighted").exists()
+    assert finished.code == 1, finished.output
+    assert "2 jobs: 1 trained, 1 refused." in finished.output
+    assert "holds a run of another configuration (optimizer.lr=" in finished.output
+    assert shell.record("other/resnet18/plain/0")["config"]["optimizer"]["lr"] == 1e-4
 
 
 def test_a_mistake_in_one_job_is_told_before_any_begins(shell):

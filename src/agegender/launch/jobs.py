@@ -9,8 +9,9 @@ from typing import Any
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, open_dict
 
-from agegender import record
-from agegender.run import LAST, check_same_experiment, resolve
+from agegender import identity, record
+from agegender.errors import InputError
+from agegender.run import LAST, resolve
 
 # What the sweep decides is not passed on to its jobs.
 _SWEEP_KEYS = ("hydra/launcher", "hydra/sweeper", "hydra.launcher", "hydra.sweeper", "hydra.sweep", "hydra.mode")
@@ -48,8 +49,11 @@ class PlannedJob:
         self.state, self.reason = state, reason
 
     def read_record(self) -> record.Record | None:
-        """Read its record; None before it has begun."""
-        known = record.read(self.folder)
+        """Read its record; None before it has begun, also where another one or a broken one is still there."""
+        try:
+            known = record.read(self.folder)
+        except InputError:
+            return None
         is_replaced = known is not None and self.replaced is not None and known.started == self.replaced
         return None if is_replaced else known
 
@@ -76,13 +80,19 @@ def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: in
     folder = Path(own.hydra.sweep.dir) / own.hydra.sweep.subdir
     job = PlannedJob(overrides, own, folder, _command(config, overrides, folder), own.trainer.max_epochs)
     resolved = resolve(own)
-    known = job.read_record()
-    if known is not None and not resolved["resume"]:
-        job.replaced = known.started
-    elif known is not None and (known.status in record.FINISHED or (folder / LAST).exists()):
-        check_same_experiment(folder, known, resolved)
-        if known.status in record.FINISHED:
-            job.end("skipped")
+    if not resolved["resume"]:
+        known = job.read_record()
+        job.replaced = known.started if known is not None else None
+        return job
+    known = record.read(folder)
+    if known is not None and (known.status in record.FINISHED or (folder / LAST).exists()):
+        try:
+            identity.check_same(folder, known.config, resolved)
+        except InputError as error:  # as the job would say itself, only later
+            job.end("refused", str(error))
+        else:
+            if known.status in record.FINISHED:
+                job.end("skipped")
     return job
 
 

@@ -66,7 +66,8 @@ class SlurmRun:
         new = [job for job in waiting if self._ids.get(str(job.folder)) not in queue]
         for job in waiting:
             if job not in new:
-                job.replaced = None  # its record is of the attempt that is in the queue
+                if queue[self._ids[str(job.folder)]][0] == "running":
+                    job.replaced = None  # by the attempt whose record is there now
                 log.info("%s: in the queue already, as job %s", job.folder, self._ids[str(job.folder)])
         if not new:
             return

@@ -182,7 +182,8 @@ def warnings_of(complete: list[Record]) -> list[str]:
 
 def _is_cut(record: Record) -> bool:
     done, planned = len(record.history), record.config["trainer"]["max_epochs"]
-    return 0 < done < planned and record.config.get("early_stopping") is None
+    cut = 0 < done < planned and record.config.get("early_stopping") is None
+    return cut and not record.config["trainer"].get("fast_dev_run")  # of which another warning tells
 
 
 def _is_limited(record: Record, key: str) -> bool:
