@@ -150,7 +150,7 @@ class Interruptible(lightning.Callback):
         self._world_size = trainer.world_size
         if (begun := self._resumed.get("world_size", trainer.world_size)) != trainer.world_size:
             raise InputError(
-                f"this job was begun on {begun} devices in all, whose number its steps and schedule follow, and there are "
+                f"this job was begun on {begun} devices in all, which its steps and schedule follow, and there are "
                 f"{trainer.world_size} now; run it where there are as many, or give resume=false to begin anew"
             )
         loader = trainer.train_dataloader

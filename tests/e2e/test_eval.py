@@ -58,7 +58,7 @@ def test_another_sample_of_the_own_data_is_not_tested_as_if_it_were_new(trained)
 
 def test_images_with_the_names_of_training_images_are_told(trained, tmp_path):
     split = trained.record("try/resnet18/weighted/0")["data"]["split_file"]
-    rows = list(csv.DictReader((trained.folder / split).open()))
+    rows = list(csv.DictReader((trained.folder / split).read_text().splitlines()))
     own = Path(trained.environment["AGEGENDER_CACHE"]) / "synthetic-120-0-v1"
     for row in rows[:-1]:
         shutil.copy(own / row["image"], tmp_path)
