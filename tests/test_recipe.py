@@ -230,6 +230,7 @@ def test_a_recipe_trains_and_tests_both_tasks(
     config = composed(f"experiment={experiment}", "logger=none", "trainer=cpu", f"data.root={face_folder}")
     config["data"] |= {"cache_dir": str(tmp_path / "cache"), "image_size": 32, "batch_size": 16}
     config["trainer"] |= {"enable_progress_bar": False, "max_epochs": 1}
+    config["augment"]["start_size"] = 16 if config["augment"]["start_size"] else None
     config["runs_dir"] = str(tmp_path / "runs")
     run(config, tmp_path / "job")
     written = (tmp_path / "job" / "predictions.csv").read_text().splitlines()
