@@ -51,7 +51,7 @@ def test_many_swept_keys_are_several_directories(shell):
 
 
 def test_ctrl_c_between_the_jobs_of_a_sweep_still_ends_with_the_table(shell):
-    command = ("-m", "seed=0,1,2", "trainer.max_epochs=1", "name=between")
+    command = ("-m", "seed=0,1,2", "trainer.max_epochs=1", "data.source.num_synthetic=60", "name=between")
     process = shell.start(*shell.train_command(*command))
     shell.wait_for("between/resnet18/plain/0", "complete in", process)
     process.send_signal(signal.SIGINT)
