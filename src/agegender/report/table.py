@@ -166,8 +166,7 @@ def warnings_of(complete: list[Record]) -> list[str]:
         number = len({str(key(record)) for record in complete})
         if number > 1:
             warnings.append(f"Warning: these rows come from {number} different {what}; they are not comparable.")
-    cut = sum(_is_cut(record) for record in complete)
-    if cut:
+    if cut := sum(_is_cut(record) for record in complete):
         warnings.append(
             f"Warning: {cut} of {len(complete)} runs ended before their last epoch (trainer.max_time or max_steps); "
             "they are not comparable."
@@ -182,8 +181,8 @@ def warnings_of(complete: list[Record]) -> list[str]:
 
 def _is_cut(record: Record) -> bool:
     done, planned = len(record.history), record.config["trainer"]["max_epochs"]
-    cut = 0 < done < planned and record.config.get("early_stopping") is None
-    return cut and not record.config["trainer"].get("fast_dev_run")  # of which another warning tells
+    told = record.config.get("early_stopping") or record.config["trainer"].get("fast_dev_run")
+    return 0 < done < planned and not told
 
 
 def _is_limited(record: Record, key: str) -> bool:
