@@ -29,6 +29,14 @@ def holder(tmp_path: Path):
     process.communicate()
 
 
+def die_elsewhere(holder: subprocess.Popen[str], marker: Path, *, lease: float = 30.0) -> None:
+    """Kill a lock's holder, and have its marker name another machine and this lease."""
+    told = ["host=elsewhere" if line.startswith("host=") else line for line in marker.read_text().split("\n")]
+    holder.kill()
+    holder.wait()
+    marker.write_text("\n".join(told).replace("duration=30.0", f"duration={lease}"))
+
+
 def test_one_process_holds_a_lock_at_a_time(holder: subprocess.Popen[str], tmp_path: Path) -> None:
     with pytest.raises(HeldElsewhere), locked(tmp_path / "file", timeout=0):
         pass
@@ -45,12 +53,8 @@ def test_the_lock_of_a_killed_process_is_free(holder: subprocess.Popen[str], tmp
 def test_the_lock_of_a_dead_node_expires(
     holder: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    marker = tmp_path / ".file.lease"
-    told = ["host=elsewhere" if line.startswith("host=") else line for line in marker.read_text().split("\n")]
-    holder.kill()
-    holder.wait()
     monkeypatch.setattr(locks, "LEASE_SECONDS", 1.0)
-    marker.write_text("\n".join(told).replace("duration=30.0", "duration=1.0"))
+    die_elsewhere(holder, tmp_path / ".file.lease", lease=1.0)
     began = time.monotonic()
     with locked(tmp_path / "file", timeout=20):
         assert time.monotonic() - began > 0.9
@@ -67,11 +71,7 @@ def test_a_marker_without_a_holder_is_removed_when_it_is_old(tmp_path: Path, mon
 def test_an_old_lock_of_another_machine_is_taken_at_once_also_by_who_does_not_wait(
     holder: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    marker = tmp_path / ".file.lease"
-    told = ["host=elsewhere" if line.startswith("host=") else line for line in marker.read_text().split("\n")]
-    holder.kill()
-    holder.wait()
-    marker.write_text("\n".join(told))
+    die_elsewhere(holder, tmp_path / ".file.lease")
     with pytest.raises(HeldElsewhere), locked(tmp_path / "file", timeout=0):
         pass
     monkeypatch.setattr(locks, "LEASE_SECONDS", 0.5)

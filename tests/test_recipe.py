@@ -50,9 +50,14 @@ def fitted(config: dict[str, Any], faces: Path, *others: lightning.Callback) -> 
 
 
 @pytest.fixture
-def compact(composed: Any) -> Any:
+def compact(composed: Any, tmp_path: Path) -> Any:
+    """Composes a job of a small network that keeps what it writes below the test's directory."""
+
     def compose(*overrides: str) -> dict[str, Any]:
-        return composed("model=compact_small", "data.image_size=64", *OVERRIDES, *overrides)
+        config = composed("model=compact_small", "data.image_size=64", *OVERRIDES, *overrides)
+        config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
+        config["trainer"]["enable_progress_bar"] = False
+        return config
 
     return compose
 
@@ -98,9 +103,7 @@ def test_a_resumed_training_goes_on_with_schedule_average_and_augmentation_bit_f
     for name in ("whole", "parts"):
         growing = ("augment.start_size=32", "augment.full_size_from=1")
         config = compact("weight_averaging=0.9", "trainer.max_epochs=3", f"data.root={face_folder}", *growing, *limits)
-        config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
         config["name"] = name
-        config["trainer"]["enable_progress_bar"] = False
         if name == "parts":
             config["checkpoint_minutes"] = 1e-9 if when == "minutes" else None
             with monkeypatch.context() as context:
@@ -153,8 +156,6 @@ def test_without_a_validation_part_the_last_epoch_is_tested(
     averaging: tuple[str, ...], compact: Any, face_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = compact("trainer.max_epochs=2", f"data.root={face_folder}", "data.train_part=trainval", *averaging)
-    config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
-    config["trainer"]["enable_progress_bar"] = False
     record = run(config, tmp_path / "job")
     best, last = (torch.load(tmp_path / f"job/checkpoints/{name}.ckpt", weights_only=True) for name in ("best", "last"))
     assert [key for key, weight in best["state_dict"].items() if not torch.equal(weight, last["state_dict"][key])] == []
@@ -180,8 +181,6 @@ def test_the_tested_weights_are_the_average_that_validation_saw(
     compact: Any, face_folder: Path, tmp_path: Path
 ) -> None:
     config = compact("weight_averaging=0.9", "trainer.max_epochs=1", f"data.root={face_folder}")
-    config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
-    config["trainer"]["enable_progress_bar"] = False
     record = run(config, tmp_path / "job")
     path = tmp_path / "job" / "checkpoints" / "best.ckpt"
     module, datamodule = build.load_module(path), build.make_datamodule(config)
@@ -195,8 +194,6 @@ def test_a_training_that_diverged_fails_with_a_record_that_can_be_written(
     compact: Any, face_folder: Path, tmp_path: Path
 ) -> None:
     config = compact("loss=regression", "optimizer.lr=1e30", "trainer.max_epochs=1", f"data.root={face_folder}")
-    config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
-    config["trainer"]["enable_progress_bar"] = False
     begun = Record(status="running", name="x", choices={}, config=config, seed=0)
     with pytest.raises(FloatingPointError, match="diverged"):
         training.train(config, tmp_path / "job", begun, lambda _: None)

@@ -1,10 +1,11 @@
 """How a job's losses and accuracies went, epoch by epoch."""
 
-import math
 import time
 from typing import Any
 
 import lightning
+
+from agegender.record import finite
 
 _METRICS = {  # key of the history: Lightning's
     "train_loss": "train/loss",
@@ -43,7 +44,7 @@ class History(lightning.Callback):
         """Come before the checkpoints: Lightning calls those last."""
         values = trainer.callback_metrics  # of an epoch without validation it still has the last one's
         known = {
-            key: _finite(values[name]) if name in values and (self._validated or key == "train_loss") else None
+            key: finite(float(values[name])) if name in values and (self._validated or key == "train_loss") else None
             for key, name in _METRICS.items()
         }
         self._epochs.append({"epoch": trainer.current_epoch + 1, **known, "seconds": round(self._seconds(), 3)})
@@ -57,9 +58,3 @@ class History(lightning.Callback):
 
     def _seconds(self) -> float:
         return self._seconds_before + time.perf_counter() - self._began
-
-
-def _finite(value: Any) -> float | None:
-    """JSON knows neither infinity nor a loss that is no number any more."""
-    number = float(value)
-    return number if math.isfinite(number) else None

@@ -97,14 +97,15 @@ def read_runs(folder: Path) -> list[tuple[Path, Record]]:
 
 def write(folder: Path, record: Record) -> None:
     """Write a run's record, whole or not at all; numbers that JSON does not know, infinite or none, as null."""
-    write_atomically(folder / FILE_NAME, json.dumps(_finite(asdict(record)), indent=2, allow_nan=False) + "\n")
+    write_atomically(folder / FILE_NAME, json.dumps(finite(asdict(record)), indent=2, allow_nan=False) + "\n")
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Give plain containers with None for each number that JSON does not know: infinite, or none."""
     if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
+        return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -12,7 +12,7 @@ from agegender.data.synthetic import synthetic_path
 from agegender.data.utkface import FolderSource, open_source
 from agegender.errors import InputError
 from agegender.labels import THRESHOLD_AGE
-from agegender.record import Record, read_runs
+from agegender.record import read_runs
 from agegender.report.write import ReadImage, Report, write_report
 
 
@@ -27,22 +27,23 @@ def report(folder: Path, *, data: Path | None = None, threshold_age: float | Non
     Raises:
         InputError: a record cannot be read, or `data` is given and not there.
     """
-    records = [entry for _, entry in read_runs(folder)]
-    source = open_source(data) if data is not None else _recorded_source(records)
+    source = open_source(data) if data is not None else _recorded_source(folder)
     if threshold_age is None:
-        threshold_age = _recorded_threshold(records)
+        threshold_age = _recorded_threshold(folder)
     return write_report(folder, threshold_age=threshold_age, read_image=None if source is None else _reader(source))
 
 
-def _recorded_threshold(records: Sequence[Record]) -> float:
-    last = max(records, key=lambda entry: entry.started or "", default=None)
+def _recorded_threshold(folder: Path) -> float:
+    records = (record for _, record in read_runs(folder))
+    last = max(records, key=lambda record: record.started or "", default=None)
     asked = {} if last is None else last.config.get("report", {})
     return asked.get("threshold_age", THRESHOLD_AGE)
 
 
-def _recorded_source(records: Sequence[Record]) -> Source | None:
+def _recorded_source(folder: Path) -> Source | None:
     """Open the data of the first complete run; None on another machine than the one that trained."""
-    first = next((record for record in records if record.status == "complete"), None)
+    complete = (record for _, record in read_runs(folder) if record.status == "complete")
+    first = next(complete, None)
     try:
         return None if first is None else _open(first.config.get("data", {}))
     except (InputError, OSError):

@@ -120,6 +120,18 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     return resolved
 
 
+def is_finished(folder: Path, previous: Record, config: dict[str, Any]) -> bool:
+    """Say whether the run that a job's directory holds is what the job would do.
+
+    Raises:
+        InputError: it is another configuration's, and has ended or can be gone on with.
+    """
+    finished = previous.status in record.FINISHED
+    if finished or (folder / LAST).exists():
+        identity.check_same(folder, previous.config, config)
+    return finished
+
+
 def _refuse_ddp_sweep(config: dict[str, Any], *, multirun: bool) -> None:
     launched = "LOCAL_RANK" in os.environ or "SLURM_PROCID" in os.environ
     if multirun and not launched and str(config["trainer"]["strategy"]).startswith("ddp"):
@@ -174,13 +186,11 @@ class Job:
             InputError: the directory holds a run of another configuration, or any other mistake of the user's.
         """
         previous = record.read(self.folder) if self.config["resume"] else None
-        if previous is not None and (previous.status in record.FINISHED or self._last.exists()):
-            identity.check_same(self.folder, previous.config, self.config)
-            if previous.status in record.FINISHED:
-                before, now = previous.config["data"].get("root"), self.config["data"].get("root")
-                told = f" (on {before})" if before != now else ""
-                log.info("%s: %s%s, skipped", self.folder, previous.status, told)
-                return "skipped"
+        if previous is not None and is_finished(self.folder, previous, self.config):
+            before, now = previous.config["data"].get("root"), self.config["data"].get("root")
+            told = f" (on {before})" if before != now else ""
+            log.info("%s: %s%s, skipped", self.folder, previous.status, told)
+            return "skipped"
         self._record = self._begin(previous)
         from agegender.training import train  # imports torch
 

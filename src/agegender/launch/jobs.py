@@ -9,9 +9,9 @@ from typing import Any
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, open_dict
 
-from agegender import identity, record
+from agegender import record
 from agegender.errors import InputError
-from agegender.run import LAST, resolve
+from agegender.run import is_finished, resolve
 
 # What the sweep decides is not passed on to its jobs.
 _SWEEP_KEYS = ("hydra/launcher", "hydra/sweeper", "hydra.launcher", "hydra.sweeper", "hydra.sweep", "hydra.mode")
@@ -85,14 +85,11 @@ def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: in
         job.replaced = known.started if known is not None else None
         return job
     known = record.read(folder)
-    if known is not None and (known.status in record.FINISHED or (folder / LAST).exists()):
-        try:
-            identity.check_same(folder, known.config, resolved)
-        except InputError as error:  # as the job would say itself, only later
-            job.end("refused", str(error))
-        else:
-            if known.status in record.FINISHED:
-                job.end("skipped")
+    try:
+        if known is not None and is_finished(folder, known, resolved):
+            job.end("skipped")
+    except InputError as error:  # as the job would say itself, only later
+        job.end("refused", str(error))
     return job
 
 
