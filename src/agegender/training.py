@@ -18,7 +18,7 @@ from agegender.errors import InputError
 from agegender.history import History
 from agegender.models import measure
 from agegender.module import AgeGenderModule
-from agegender.predictions import save_predictions
+from agegender.predictions import PREDICTIONS, VALIDATION_PREDICTIONS, save_predictions
 from agegender.provenance import cpu_name
 from agegender.pruning import make_pruning
 from agegender.record import Record
@@ -89,11 +89,11 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
     write(record)
     tracker.describe_model(*cost)
     try:
-        pruned = _fit_and_test(config, folder, module, datamodule, tracker, record, write)
+        labels = _fit_and_test(config, folder, module, datamodule, tracker, record, write)
+        status = "pruned" if labels is None else "complete"
         if not main:  # every process of a distributed job has tested all images: one of them tells
-            return "pruned" if pruned else "complete"
-        labels = None if pruned else save_predictions(folder / "predictions.csv", module, datamodule)
-        record.status = "pruned" if pruned else "complete"
+            return status
+        record.status = status
         write(record)
         _drop_optimizer_state(folder / "checkpoints" / "last.ckpt")
         tracker.finish(record, labels, datamodule.groups.names)
@@ -148,8 +148,12 @@ def _fit_and_test(
     tracker: JobTracker,
     record: Record,
     write: Callable[[Record], None],
-) -> bool:
-    """Fill in the record; say whether the job was pruned, and so not tested."""
+) -> dict[str, list[int]] | None:
+    """Fill in the record and write the predictions.
+
+    Returns:
+        Labels of the test images, as `save_predictions` returns them; None where the job was pruned, and so not tested.
+    """
     timer = timing.FitTimer()
     best, last = folder / "checkpoints" / "best.ckpt", folder / "checkpoints" / "last.ckpt"
     callbacks = [timer, History(record.history), EpochLog(timer, lambda: write(record))]
@@ -169,12 +173,15 @@ def _fit_and_test(
     if best.exists():
         chosen = build.read_checkpoint(best)
         record.best_epoch, record.val = chosen["epoch"] + 1, chosen["agegender_val"]
-    pruned = pruning is not None and pruning.pruned
-    if not pruned:
+    labels = None
+    if pruning is None or not pruning.pruned:
         trainer.test(
             module, datamodule=datamodule, ckpt_path=best if best.exists() else None, verbose=False, weights_only=True
         )
         record.test = module.test_scores
+        labels = save_predictions(folder / PREDICTIONS, module, datamodule) if is_main_process() else {}
+        if datamodule.train_part != "trainval":
+            _predict_validation(folder / VALIDATION_PREDICTIONS, trainer, module, datamodule)
     record.time = {
         "fit_seconds": timer.fit_seconds,
         "train_seconds": timer.train_seconds,
@@ -184,7 +191,21 @@ def _fit_and_test(
         "checkpoint_bytes": best.stat().st_size if best.exists() else None,
     }
     record.environment = describe_environment(trainer)
-    return pruned
+    return labels
+
+
+def _predict_validation(
+    path: Path, trainer: lightning.Trainer, module: AgeGenderModule, datamodule: UTKFaceDataModule
+) -> None:
+    """Write what the tested weights predict for the validation part: thresholds are chosen there, not on the test."""
+    loggers, trainer.loggers = trainer.loggers, []  # its scores are no test scores
+    try:
+        loader = datamodule.evaluation_loader("val", trainer.strategy.root_device)
+        trainer.test(module, dataloaders=loader, verbose=False)
+    finally:
+        trainer.loggers = loggers
+    if is_main_process():
+        save_predictions(path, module, datamodule)
 
 
 def _drop_optimizer_state(path: Path) -> None:

@@ -29,6 +29,7 @@ def rows_of(name: str, folder: Path) -> dict[str, dict]:
     [
         ("fit", {"reference", "ours"}),
         ("epoch", {"one resident batch", "the data"}),
+        ("cost", {"levi_hassner"}),
         ("step", {"float32", "bfloat16", "float32, NCHW", "+ channels last", "+ bfloat16", "+ fused Adam"}),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agegender import trainers
-from agegender.bench import BENCHMARKS, data, fit, inference, job_memory, present, startup, step
+from agegender.bench import BENCHMARKS, cost, data, fit, inference, job_memory, present, startup, step
 from agegender.bench.accuracy import agreement
 from agegender.bench.measure import Row
 from agegender.bench.subject import Settings, checkout
@@ -39,6 +39,10 @@ def _fit(settings: Settings) -> list[Row]:
     return [row for model in settings.models for row in fit.against_reference(settings, model)]
 
 
+def _cost(settings: Settings) -> list[Row]:
+    return cost.side_by_side(settings)
+
+
 def _epoch(settings: Settings) -> list[Row]:
     return fit.against_resident(settings, settings.models[0])
 
@@ -66,6 +70,7 @@ _FUNCTIONS: dict[str, Callable[[Settings], list[Row]]] = {
     "memory": _memory,
     "step": _step,
     "fit": _fit,
+    "cost": _cost,
     "epoch": _epoch,
     "lightning": _lightning,
     "startup": _startup,

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -61,18 +61,18 @@ def _first_batch(datamodule: UTKFaceDataModule, trainer: lightning.Trainer) -> d
     return {key: value.to(trainer.strategy.root_device) for key, value in batch.items()}
 
 
-def bare_loop(config: dict[str, Any], settings: Settings) -> float:
-    """Train the same steps on one batch: forward, loss, backward, optimizer, and nothing else."""
+def make_step(config: dict[str, Any], settings: Settings) -> tuple[Callable[[], None], int]:
+    """Make a training step on one batch, as a job computes it: forward, loss, backward, optimizer, and nothing else.
+
+    Returns:
+        The step, and the network's number of parameters.
+    """
     module, datamodule = make(config)
     trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=[], logger=False)
-    device = trainer.strategy.root_device
-    batch, module = _first_batch(datamodule, trainer), module.to(device).train()
+    batch, module = _first_batch(datamodule, trainer), module.to(trainer.strategy.root_device).train()
     optimizer = module.make_optimizer()
-    start = 0.0
-    for step in range(settings.total_steps):
-        if step == WARM_STEPS:
-            synchronize()
-            start = time.perf_counter()
+
+    def step() -> None:
         with trainer.precision_plugin.forward_context():
             outputs = module(batch["images"])
             loss = module.method(outputs.age, batch["group"], batch["years"])
@@ -80,8 +80,26 @@ def bare_loop(config: dict[str, Any], settings: Settings) -> float:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+
+    return step, measure.num_params(module.network)
+
+
+def steps_per_second(step: Callable[[], None], number: int) -> float:
+    """Time some steps."""
     synchronize()
-    return settings.steps * settings.batch_size / (time.perf_counter() - start)
+    start = time.perf_counter()
+    for _ in range(number):
+        step()
+    synchronize()
+    return number / (time.perf_counter() - start)
+
+
+def bare_loop(config: dict[str, Any], settings: Settings) -> float:
+    """Train the same steps as a fit on one batch."""
+    step, _ = make_step(config, settings)
+    for _ in range(WARM_STEPS):
+        step()
+    return settings.batch_size * steps_per_second(step, settings.steps)
 
 
 def against_reference(settings: Settings, model: str) -> list[Row]:

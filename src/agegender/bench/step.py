@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from agegender import trainers
 from agegender.bench.clock import synchronize
-from agegender.bench.fit import make
+from agegender.bench.fit import make, steps_per_second
 from agegender.bench.measure import Row, compare
 from agegender.bench.subject import Settings, faces, job
 
@@ -99,9 +99,4 @@ def _step(
 
 
 def _rate(step: Callable[[], None], settings: Settings) -> float:
-    synchronize()
-    start = time.perf_counter()
-    for _ in range(settings.steps):
-        step()
-    synchronize()
-    return settings.steps * settings.batch_size / (time.perf_counter() - start)
+    return settings.batch_size * steps_per_second(step, settings.steps)

@@ -1,0 +1,36 @@
+"""What training costs: one step of each network in turn, as a job computes it, on one batch that is always there."""
+
+from collections.abc import Callable
+from functools import partial
+
+from agegender import build
+from agegender.bench.fit import make_step, steps_per_second
+from agegender.bench.measure import Row, compare
+from agegender.bench.subject import Settings, faces, job
+from agegender.labels import NUM_GROUPS
+from agegender.models import measure
+
+
+def side_by_side(settings: Settings) -> list[Row]:
+    """Compare the training rate of networks, each as a ratio to the first one named; parameters and GMAC in the note."""
+    root = faces(settings, settings.num_images)
+    rates, notes = {}, {}
+    for model in settings.models:
+        config = job(settings, model, root)
+        step, num_params = make_step(config, settings)
+        gmacs = measure.gmacs(build.network_builder(config, NUM_GROUPS), settings.image_size)
+        rates[model] = partial(_images_per_second, step, settings)
+        notes[model] = f"{num_params:,} parameters, {gmacs:.3f} GMAC"
+    return compare(
+        f"cost of training, {settings.image_size} px, batch {settings.batch_size}",
+        rates,
+        unit="images/s",
+        base=settings.models[0],
+        repeats=settings.repeats,
+        warmup=1,
+        notes=notes,
+    )
+
+
+def _images_per_second(step: Callable[[], None], settings: Settings) -> float:
+    return settings.batch_size * steps_per_second(step, settings.steps)
