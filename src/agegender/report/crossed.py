@@ -24,11 +24,15 @@ class Mean:
         value: the mean.
         standard_error: of images and seeds together.
         degrees: of freedom, of Student's t; infinite where nothing was estimated.
+        num_images: how many.
+        share_degrees: the same where the values are hits, whose variance over images follows from their mean.
     """
 
     value: float
     standard_error: float
     degrees: float
+    num_images: int
+    share_degrees: float
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Return the two-sided interval that covers `1 - level`; of no finite value without an image."""
@@ -40,8 +44,8 @@ class Mean:
         if np.isnan(self.value):
             return 0.0, 1.0
         spread = self.value * (1 - self.value)
-        number = spread / self.standard_error**2 if self.standard_error and spread else self.degrees + 1
-        z = float(stats.t.isf(level / 2, self.degrees))
+        number = spread / self.standard_error**2 if self.standard_error and spread else self.num_images
+        z = float(stats.t.isf(level / 2, self.share_degrees))
         extra = z * z / number
         center = (self.value + extra / 2) / (1 + extra)
         half = z * np.sqrt(spread / number + extra / (4 * number)) / (1 + extra)
@@ -62,35 +66,44 @@ def crossed_mean(values: np.ndarray) -> Mean:
     Hits as 0 and 1 give a share, differences of hits of one network give a difference of shares.
     """
     values = np.asarray(values, dtype=np.float64)
-    seeds, images = values.shape
-    if images == 0:
-        return Mean(np.nan, np.nan, np.inf)
-    of_images = float(values.mean(axis=0).var()) / images
-    of_seeds = float(values.mean(axis=1).var(ddof=1)) / seeds if seeds > 1 else 0.0
-    parts = [(of_images, max(images - 1, 1)), (of_seeds, seeds - 1)]
-    return Mean(float(values.mean()), float(np.sqrt(of_images + of_seeds)), _satterthwaite(parts))
+    return _mean(values.mean(axis=0), [values])
 
 
 def crossed_difference(first: np.ndarray, second: np.ndarray) -> Mean:
     """Return the difference of two configurations' means on the same images, (S1, N) and (S2, N)."""
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    images = first.shape[1]
-    if images == 0:
-        return Mean(np.nan, np.nan, np.inf)
-    paired = first.mean(axis=0) - second.mean(axis=0)
-    parts = [(float(paired.var()) / images, max(images - 1, 1))]
-    for one in (first, second):
-        if len(one) > 1:
-            parts.append((float(one.mean(axis=1).var(ddof=1)) / len(one), len(one) - 1))
-    error = float(np.sqrt(sum(variance for variance, _ in parts)))
-    return Mean(float(paired.mean()), error, _satterthwaite(parts))
+    return _mean(first.mean(axis=0) - second.mean(axis=0), [first, second])
 
 
 def independent_difference(first: Mean, second: Mean) -> Mean:
     """Return the difference of two means of different images, by Welch (1947)."""
-    parts = [(one.standard_error**2, one.degrees) for one in (first, second)]
-    error = float(np.sqrt(sum(variance for variance, _ in parts)))
-    return Mean(first.value - second.value, error, _satterthwaite(parts))
+    variances = [one.standard_error**2 for one in (first, second)]
+    return Mean(
+        first.value - second.value,
+        float(np.sqrt(sum(variances))),
+        _satterthwaite(list(zip(variances, (first.degrees, second.degrees), strict=True))),
+        first.num_images + second.num_images,
+        _satterthwaite(list(zip(variances, (first.share_degrees, second.share_degrees), strict=True))),
+    )
+
+
+def _mean(of_images: np.ndarray, configurations: Sequence[np.ndarray]) -> Mean:
+    """Return the mean of (N,) values with the variance of images and of each configuration's (S, N) seeds."""
+    number = len(of_images)
+    if number == 0:
+        return Mean(np.nan, np.nan, np.inf, 0, np.inf)
+    of_seeds = [
+        (float(one.mean(axis=1).var(ddof=1)) / len(one), len(one) - 1.0) for one in configurations if len(one) > 1
+    ]
+    variance = float(of_images.var()) / number
+    total = variance + sum(part for part, _ in of_seeds)
+    return Mean(
+        float(of_images.mean()),
+        float(np.sqrt(total)),
+        _satterthwaite([(variance, max(number - 1.0, 1.0)), *of_seeds]),
+        number,
+        _satterthwaite([(variance, np.inf), *of_seeds]),
+    )
 
 
 def _satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
