@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from simulated_hits import crossed, mcnemar_of_most_seeds, rejection_rate, simulate
 
 from agegender.report.crossed import (
     compare_on_images,
@@ -109,3 +110,25 @@ def test_a_detectable_difference_is_found_with_its_power():
     power = (stats.t.sf(shifted / tests.standard_error[0], tests.degrees[0]) < 0.025).mean()
     assert power == pytest.approx(0.8, abs=0.02)
     assert np.isnan(detectable_difference(compare_on_images(hits[:1])))
+
+
+def test_simulated_networks_disagree_as_they_should():
+    first, second = simulate(np.random.default_rng(0), (2, 2), 0.0, images=200_000)
+    assert first.mean() == pytest.approx(0.62, abs=0.005)
+    assert (first[0] != first[1]).mean() == pytest.approx(0.205, abs=0.005)
+    assert (first[0] != second[0]).mean() == pytest.approx(0.24, abs=0.005)
+
+
+@pytest.mark.parametrize("seeds", [(3,) * 5, (5,) * 5, (3, 4, 5, 6, 7)])
+def test_configurations_that_are_equal_are_seldom_told_apart_though_seeds_differ(seeds):
+    rate = rejection_rate(crossed, seeds, 1.0, number=200)
+    assert rate <= 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / 200)  # 99.5 % of what a rate of 5 % gives
+
+
+def test_the_former_test_told_equal_configurations_apart():
+    assert rejection_rate(mcnemar_of_most_seeds, (3,) * 5, 1.0, number=100) > 0.15
+
+
+def test_more_seeds_find_more():
+    few, many = (rejection_rate(crossed, (count,) * 2, 0.3, number=150, gain=1.5) for count in (3, 5))
+    assert 0.35 < few < many

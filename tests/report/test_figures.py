@@ -259,7 +259,7 @@ def test_points_where_there_is_room_are_labelled_and_the_others_left_out():
 
 def test_an_interval_is_written_beside_its_label():
     shown = texts(FIGURES["intervals"]("label"))
-    assert {"label", "60.0 [58.0, 62.0]", "50.0", "best"} <= set(shown)
+    assert {"label", "60.0 [58.0, 62.0]", "50.0", "highest"} <= set(shown)
 
 
 def test_without_marks_no_legend_explains_them():

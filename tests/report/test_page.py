@@ -63,13 +63,16 @@ def test_marks_are_told_by_symbol_and_words_not_by_colour_alone() -> None:
     cells = (Cell("3", 3.0, "best"), Cell("2", 2.0, "tied"), Cell("1", 1.0, "worst"), Cell("0", 0.0))
     root = page(with_table(*cells))
     assert [cell.text for cell in root.all("td")] == [
-        "★ 3 (best)",
-        "≈ 2 (not significantly worse than the best)",
+        "★ 3 (highest (of errors lowest))",
+        "≈ 2 (not significantly lower, which is not the same as equal)",
         "▼ 1 (worst off)",
         "0",
     ]
     legend = next(p for p in root.all("p") if "legend" in p.classes)
-    assert legend.text == "★ best ≈ not significantly worse than the best ▼ worst off"
+    assert (
+        legend.text
+        == "★ highest (of errors lowest) ≈ not significantly lower, which is not the same as equal ▼ worst off"
+    )
 
 
 def test_a_table_without_marks_has_no_legend() -> None:

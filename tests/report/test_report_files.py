@@ -60,7 +60,7 @@ def test_every_pair_is_tested_for_both_tasks(made: Report) -> None:
 
 def test_the_page_says_the_verdict_and_the_sections(made: Report) -> None:
     page = made.page.read_text()
-    assert "small_cnn / plain is best at age" in made.verdict
+    assert "small_cnn / plain has the highest age accuracy" in made.verdict
     for text in ("Tests", "What accuracy hides", "Under-age faces", "Cost", "Appendix", "Figure 5 of the paper"):
         assert text in page
 
@@ -138,7 +138,7 @@ def test_the_command_writes_the_report_without_torch_and_says_where(tmp_path: Pa
     done = report_without_torch(tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"The report: {tmp_path / 'report' / 'index.html'}" in done.stdout
-    assert "small_cnn / plain is best at age" in done.stdout
+    assert "small_cnn / plain has the highest age accuracy" in done.stdout
 
 
 def test_numbers_of_the_csv_are_those_of_the_predictions(made: Report) -> None:

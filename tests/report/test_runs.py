@@ -14,6 +14,7 @@ from agegender import record
 from agegender.errors import InputError
 from agegender.labels import age_groups
 from agegender.predictions import save_predictions
+from agegender.report.design import design_of
 from agegender.report.runs import Predictions, read_predictions, read_sweep
 
 
@@ -170,7 +171,7 @@ def test_evaluations_of_other_data_are_no_runs(tmp_path):
 
 def test_an_empty_directory_is_a_sweep_without_runs(tmp_path):
     sweep = read_sweep(tmp_path)
-    assert (sweep.configurations, sweep.runs, sweep.comparable, sweep.problems) == ((), (), (), ())
+    assert (sweep.configurations, sweep.runs, sweep.problems) == ((), (), ())
 
 
 def test_a_record_that_cannot_be_read_is_a_mistake_of_the_user(tmp_path):
@@ -187,7 +188,7 @@ def test_missing_predictions_become_a_line_in_problems(tmp_path):
     (problem,) = sweep.problems
     assert problem.startswith(f"{folder.relative_to(tmp_path)}/predictions.csv cannot be read (")
     assert [run.predictions is None for run in sweep.runs] == [False, True]
-    assert sweep.comparable == ()  # its only configuration has a run that cannot be compared
+    assert design_of(sweep).compared == ()  # its only configuration has a run that cannot be compared
 
 
 BROKEN = {
@@ -226,39 +227,6 @@ def test_a_record_without_names_of_groups_becomes_a_line_in_problems(tmp_path):
     path = write_run(tmp_path, make_predictions([4])) / "record.json"
     path.write_text(path.read_text().replace('"names"', '"labels"'))
     assert len(read_sweep(tmp_path).problems) == 1
-
-
-def test_configurations_on_the_same_images_are_comparable(tmp_path):
-    for seed, model in enumerate(("alexnet", "vgg11", "ours")):
-        write_run(tmp_path, random_predictions(seed, 20), model=model)
-    sweep = read_sweep(tmp_path)
-    assert sweep.comparable == sweep.configurations
-
-
-ADIENCE = age_groups("nearest").names
-OTHER = {
-    "fewer images": make_predictions([4, 5]),
-    "other images": make_predictions([4, 5, 5], images=["a", "b", "c"]),
-    "another order": make_predictions([4, 5, 5], images=["00001.jpg", "00000.jpg", "00002.jpg"]),
-    "other true groups": make_predictions([4, 5, 4]),
-    "other true genders": make_predictions([4, 5, 5], gender=1),
-    "another scheme": make_predictions([4, 5, 5], groups=ADIENCE),
-}
-
-
-@pytest.mark.parametrize("what", OTHER)
-def test_a_configuration_on_other_images_or_groups_is_left_out(tmp_path, what):
-    for seed in (0, 1):
-        write_run(tmp_path, make_predictions([4, 5, 5]), model="vgg11", seed=seed)
-    write_run(tmp_path, OTHER[what], model="alexnet")
-    assert [one.label for one in read_sweep(tmp_path).comparable] == ["vgg11 / plain"]
-
-
-def test_a_configuration_of_which_one_seed_has_other_images_is_left_out(tmp_path):
-    for model in ("alexnet", "vgg11"):
-        write_run(tmp_path, make_predictions([4, 5, 5]), model=model)
-    write_run(tmp_path, make_predictions([4, 5]), model="vgg11", seed=1)
-    assert [one.label for one in read_sweep(tmp_path).comparable] == ["alexnet / plain"]
 
 
 def test_names_of_the_same_images_are_kept_once(tmp_path):

@@ -9,7 +9,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from agegender.report.significance import compare_ranks, holm, mcnemar, over_seeds, percentile_interval, wilson
+from agegender.report.significance import compare_ranks, holm, mcnemar, percentile_interval, wilson
 
 
 @pytest.mark.parametrize(
@@ -25,48 +25,6 @@ def test_mcnemar_by_hand():
     # 1 of 5 by a fair coin, both sides: 2 * (1 + 5) / 32; 0 of 3: 2 / 8; a tie: 1.
     p_values = mcnemar(np.array([[1, 0], [2, 0]]), np.array([[4, 3], [2, 0]]))
     assert p_values == pytest.approx(np.array([[12 / 32, 2 / 8], [1, 1]]))
-
-
-@pytest.mark.parametrize(
-    ("p_values", "combined"),
-    [
-        ([0.03], 0.03),  # of one seed: itself
-        ([0.2, 0.01], 0.2),  # the second of 2, times 2 / 2
-        ([0.9, 0.01, 0.02], 0.03),  # the second of 3, times 3 / 2
-        ([0.5, 0.01, 0.03, 0.9, 0.02], 0.05),  # the third of 5, times 5 / 3
-        ([0.5, 0.02, 0.03, 0.01], 0.04),  # the third of 4, times 4 / 3
-        ([0.7, 0.8, 0.9], 1.0),
-    ],
-)
-def test_p_values_of_seeds_are_combined_by_hand(p_values, combined):
-    assert over_seeds(np.array(p_values)) == pytest.approx(combined)
-
-
-def test_p_values_of_several_pairs_are_combined_each_by_itself():
-    p_values = np.array([[[0.01, 0.5], [0.3, 1.0]], [[0.02, 0.5], [0.2, 1.0]], [[0.9, 0.5], [0.1, 1.0]]])
-    assert over_seeds(p_values) == pytest.approx(np.array([[0.03, 0.75], [0.3, 1.0]]))
-
-
-@pytest.mark.parametrize("number", [2, 3, 5, 10])
-@pytest.mark.parametrize("shared", [1.0, 0.7, 0.0])
-def test_combined_p_values_of_dependent_seeds_reject_no_more_than_5_percent(number, shared):
-    random = np.random.default_rng(number)
-    common, own = random.standard_normal((1, 20_000)), random.standard_normal((number, 20_000))
-    p_values = 2 * stats.norm.sf(np.abs(np.sqrt(shared) * common + np.sqrt(1 - shared) * own))
-    rejected = (over_seeds(p_values) < 0.05).mean()
-    assert rejected <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 20_000)
-
-
-def test_the_worst_dependence_of_three_seeds_rejects_exactly_5_percent():
-    # Each p-value is below 1/30 on two of three stretches of 1/60, with another one each time: two are small together
-    # in 3/60 of all cases, and no dependence makes that more.
-    u, h = (np.arange(60_000) + 0.5) / 60_000, 1 / 60
-    stretch = np.floor(u / h)
-    second = np.select([stretch == 1, stretch == 2], [u + h, u - h], u)
-    third = np.select([stretch == 0, stretch == 1, stretch == 2], [u + 2 * h, u - h, u - h], u)
-    for uniform in (second, third):
-        np.testing.assert_allclose(np.sort(uniform), u, atol=1e-9)
-    assert (over_seeds(np.stack([u, second, third])) < 0.05).mean() == pytest.approx(0.05, abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,9 @@ def test_the_best_and_who_is_not_significantly_worse_are_marked(tmp_path: Path) 
     assert "**90.00 ± 5.00**" in text
     assert "89.50 ± 5.00†" in text
     assert "\\textbf{90.00 ± 5.00}" in formats.latex(table)
-    assert table.legend == ["Bold: best. †: not significantly worse than the best."]
+    assert table.legend == [
+        "Bold: highest. †: not significantly lower than the highest, which is not the same as equal."
+    ]
 
 
 def test_a_single_configuration_gets_no_mark(tmp_path: Path) -> None:
@@ -116,4 +118,4 @@ def test_the_console_shows_marks_and_their_meaning(tmp_path: Path) -> None:
     text = io.StringIO()
     print_table(table_of(tmp_path), Console(file=text, width=200, force_terminal=True, color_system=None))
     assert "89.50†" in text.getvalue().replace(" ± 5.00", "")
-    assert "†: not significantly worse than the best." in text.getvalue()
+    assert "†: not significantly lower than the highest" in text.getvalue()

@@ -12,7 +12,7 @@ from agegender.models import measure
 
 
 def side_by_side(settings: Settings) -> list[Row]:
-    """Compare the training rate of networks, each as a ratio to the first one named; parameters and GMAC in the note."""
+    """Compare the training rate of networks as ratios to the first one named; parameters and GMAC in the note."""
     root = faces(settings, settings.num_images)
     rates, notes = {}, {}
     for model in settings.models:

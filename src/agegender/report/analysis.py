@@ -1,25 +1,17 @@
-"""What the tests say of a sweep: scores with intervals, differences, who is best and who is not surely worse."""
+"""What the tests say of a sweep: scores with intervals, differences, the highest and who is not surely lower."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from agegender.report.runs import TASKS, Configuration, Predictions, Sweep
-from agegender.report.scores import SCORES, draws, scores
-from agegender.report.significance import (
-    LEAST_BLOCKS,
-    LEVEL,
-    Ranks,
-    compare_ranks,
-    holm,
-    mcnemar,
-    over_seeds,
-    percentile_interval,
-)
+from agegender.report.crossed import PairTests, compare_on_images, compare_over_splits, detectable_difference
+from agegender.report.design import Design, design_of
+from agegender.report.resampling import Draws, draw_scores, half_widths
+from agegender.report.runs import TASKS, Sweep
+from agegender.report.scores import SCORES
+from agegender.report.significance import LEVEL, Ranks, compare_ranks, holm, percentile_interval
 
 NUM_DRAWS = 2_000  # of the bootstrap
-# Images drawn twice make bins look worse calibrated than they are: these draws are moved back by their mean bias.
-_BIASED = ("age_calibration_error", "gender_calibration_error")
 
 
 @dataclass(frozen=True)
@@ -27,9 +19,10 @@ class Estimate:
     """A score, or a difference of scores.
 
     Attributes:
-        value: mean over seeds.
-        deviation: standard deviation over seeds, with S - 1; None of a single seed.
-        interval: 95 %, of the test images; None where runs were not tested on the same images.
+        value: mean over seeds and splits.
+        deviation: standard deviation over them, with S - 1; None of a single run.
+        interval: 95 %; of the test images and the seeds, or of the splits; None where runs were not tested on the same
+            images, and of scores that a bootstrap says nothing of.
     """
 
     value: float
@@ -39,13 +32,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two configurations on the same images.
+    """Two configurations.
 
     Attributes:
         first, second: labels.
-        difference: of the task's accuracy, first minus second, with its paired bootstrap interval.
-        p_value: McNemar's, over the seeds in which the one with the higher mean is ahead; 1 for equal means.
-        adjusted: the same, adjusted by Holm for all pairs.
+        difference: of the task's accuracy, first minus second; its interval is simultaneous over all pairs compared.
+        p_value: of the test that `Design.basis` names; 1 for equal means.
+        adjusted: the same, adjusted by Holm for all pairs compared.
     """
 
     first: str
@@ -60,89 +53,92 @@ class Analysis:
     """All tests of a sweep.
 
     Attributes:
+        design: which configurations are compared, on what.
         estimates: by label, then by key of `SCORES`; of every configuration with predictions.
-        differences: by label, then by key: to the best of that score; the compared ones only.
-        compared: labels of the configurations that share their test images.
-        num_images: that they share.
+        differences: by label, then by key: to the highest of that score (the lowest of an error), with an interval
+            simultaneous over all pairs; the compared ones only.
         best: by task, the label with the highest accuracy; empty where nothing is compared.
-        pairs: by task, all pairs.
-        tied: by task, labels that are not significantly worse than the best, itself included.
-        ranks: by task, over the seeds that all compared configurations have; None where those are too few.
+        pairs: by task, all pairs, or those with the reference.
+        detectable: by task, the true difference of accuracies that one planned comparison would find with a
+            probability of 80 %; NaN without a pair.
+        ranks: by task, over the splits; None where those are too few.
     """
 
+    design: Design
     estimates: dict[str, dict[str, Estimate]]
     differences: dict[str, dict[str, Estimate]]
-    compared: tuple[str, ...]
-    num_images: int
     best: dict[str, str]
     pairs: dict[str, list[Pair]]
-    tied: dict[str, frozenset[str]]
+    detectable: dict[str, float]
     ranks: dict[str, Ranks | None]
 
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Labels of the configurations that are compared."""
+        return self.design.labels
+
+    @property
+    def num_images(self) -> int:
+        """Test images that the compared ones share; of several splits the first's."""
+        return self.design.num_images
+
+    def standing(self, task: str) -> str:
+        """Return the label that the others are held against: the reference, else the highest accuracy."""
+        return self.design.reference or self.best[task]
+
+    def sign(self, first: str, second: str, task: str) -> int:
+        """Return 1 where the first is significantly higher, -1 where it is significantly lower, else 0."""
+        for pair in self.pairs[task]:
+            if {pair.first, pair.second} == {first, second} and pair.adjusted < LEVEL:
+                difference = pair.difference.value if pair.first == first else -pair.difference.value
+                return 1 if difference > 0 else -1
+        return 0
+
+    def tied(self, task: str) -> frozenset[str]:
+        """Return the labels that do not differ significantly from `standing`, itself included."""
+        if not self.compared:
+            return frozenset()
+        standing = self.standing(task)
+        return frozenset(label for label in self.compared if not self.sign(standing, label, task))
+
     def mark(self, task: str, label: str) -> str:
-        """Say `best`, or `tied` of who is not significantly worse; nothing where less than two are compared."""
-        if len(self.compared) < 2 or label not in self.tied[task]:
+        """Return `best` for the highest, `tied` for who does not differ significantly from `standing`, or nothing."""
+        if len(self.compared) < 2:
             return ""
-        return "best" if label == self.best[task] else "tied"
+        if label == self.best[task]:
+            return "best"
+        return "tied" if label in self.tied(task) else ""
 
 
 def analyse(sweep: Sweep, num_draws: int = NUM_DRAWS) -> Analysis:
     """Test what can be tested."""
-    compared = sweep.comparable
-    labels = tuple(configuration.label for configuration in compared)
-    estimates: dict[str, dict[str, Estimate]] = {}
-    drawn: dict[str, dict[str, np.ndarray]] = {}  # (D,) of each score, means over seeds
-    counts = np.empty((0, 0), dtype=np.float32)  # the same draws for all runs on the same images
-    for configuration in sweep.configurations:
-        if not configuration.measured:
-            continue
-        num_images = len(_predictions(configuration)[0])
-        if counts.shape[1] != num_images:
-            counts = draws(num_images, num_draws)
-        values, means = _scores_of(configuration, counts)
-        estimates[configuration.label] = {key: _estimate(values[key], means[key] if means else None) for key in SCORES}
-        if means is not None:
-            drawn[configuration.label] = means
-    best = {task: max(labels, key=lambda label: _accuracy(estimates, label, task)) for task in TASKS if labels}
-    pairs = {task: _pairs(compared, task, estimates, drawn) for task in TASKS}
+    design = design_of(sweep)
+    labels = design.labels
+    drawn = draw_scores(sweep.configurations, design, num_draws)
+    estimates = {label: {key: _estimate(found, key) for key in SCORES} for label, found in drawn.items()}
+    widths = {key: half_widths([drawn[label] for label in labels], key) for key in SCORES}
+    tests = {task: _tests(design, drawn, task) for task in TASKS if len(labels) > 1}
     return Analysis(
+        design=design,
         estimates=estimates,
-        differences={label: _to_best(label, labels, estimates, drawn) for label in labels},
-        compared=labels,
-        num_images=len(_predictions(compared[0])[0]) if compared else 0,
-        best=best,
-        pairs=pairs,
-        tied={task: _tied(best[task], labels, pairs[task]) for task in best},
-        ranks={task: _ranks(compared, task) for task in TASKS},
+        differences={label: _to_best(at, labels, estimates, widths) for at, label in enumerate(labels)},
+        best={task: max(labels, key=lambda label: _accuracy(estimates, label, task)) for task in TASKS if labels},
+        pairs={
+            task: _pairs(design, tests[task], widths[f"{task}_accuracy"]) if task in tests else [] for task in TASKS
+        },
+        detectable={task: detectable_difference(tests[task]) if task in tests else float("nan") for task in TASKS},
+        ranks={task: _ranks(design, drawn, task) for task in TASKS},
     )
 
 
-def _predictions(configuration: Configuration) -> list[Predictions]:
-    return [run.predictions for run in configuration.measured if run.predictions is not None]
-
-
-def _scores_of(
-    configuration: Configuration, counts: np.ndarray
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None]:
-    """Give each score of each seed, (S,), and of each draw, (D,); no draws where the seeds have other images."""
-    seeds = _predictions(configuration)
-    values = [scores(predictions) for predictions in seeds]
-    per_seed = {key: np.concatenate([value[key] for value in values]) for key in SCORES}
-    if len({run.images_id for run in configuration.measured}) > 1:
-        return per_seed, None
-    of_draws = [scores(predictions, counts) for predictions in seeds]
-    means = {key: np.mean([value[key] for value in of_draws], axis=0) for key in SCORES}
-    for key in _BIASED:
-        means[key] += per_seed[key].mean() - means[key].mean()
-    return per_seed, means
-
-
-def _estimate(values: np.ndarray, drawn: np.ndarray | None) -> Estimate:
+def _estimate(found: Draws, key: str) -> Estimate:
+    values = found.values[key]
     deviation = float(values.std(ddof=1)) if len(values) > 1 else None
-    if drawn is None:
-        return Estimate(float(values.mean()), deviation, None)
-    low, high = percentile_interval(drawn)
-    return Estimate(float(values.mean()), deviation, (float(low), float(high)))
+    if found.draws is None or not SCORES[key].has_interval:
+        return Estimate(found.means[key], deviation, None)
+    drawn = found.draws[key]
+    low, high = percentile_interval(np.clip(drawn, 0, 1) if SCORES[key].unit == "%" else drawn)
+    return Estimate(found.means[key], deviation, (float(low), float(high)))
 
 
 def _accuracy(estimates: dict[str, dict[str, Estimate]], label: str, task: str) -> float:
@@ -150,92 +146,45 @@ def _accuracy(estimates: dict[str, dict[str, Estimate]], label: str, task: str) 
 
 
 def _to_best(
-    label: str,
-    labels: tuple[str, ...],
-    estimates: dict[str, dict[str, Estimate]],
-    drawn: dict[str, dict[str, np.ndarray]],
+    at: int, labels: tuple[str, ...], estimates: dict[str, dict[str, Estimate]], widths: dict[str, np.ndarray]
 ) -> dict[str, Estimate]:
     found = {}
     for key, score in SCORES.items():
         sign = 1 if score.higher_is_better else -1
-        values = np.array([sign * estimates[other][key].value for other in labels])
-        best = labels[int(np.argmax(np.where(np.isnan(values), -np.inf, values)))]
-        value = estimates[label][key].value - estimates[best][key].value
-        low, high = percentile_interval(drawn[label][key] - drawn[best][key])
-        found[key] = Estimate(value, None, (float(low), float(high)))
+        values = np.array([estimates[other][key].value for other in labels])
+        best = int(np.argmax(np.where(np.isnan(values), -np.inf, sign * values)))
+        value, half = float(values[at] - values[best]), float(widths[key][at, best])
+        found[key] = Estimate(value, None, (value - half, value + half) if score.has_interval else None)
     return found
 
 
-def _hits(compared: tuple[Configuration, ...], task: str) -> tuple[np.ndarray, int]:
-    """Tell which images each configuration gets right under each seed that all of them have.
-
-    Returns:
-        float32 (S, K, N), 1 where it is right, and how many seeds they share; where that is none, the first seed of
-        each stands for it.
-    """
-    by_seed = [
-        {run.record.seed: run.predictions.hits(task) for run in configuration.measured if run.predictions is not None}
-        for configuration in compared
-    ]
-    shared = sorted(set.intersection(*(set(hits) for hits in by_seed)))
-    rows = [[hits[seed] for hits in by_seed] for seed in shared] or [[next(iter(hits.values())) for hits in by_seed]]
-    return np.array(rows, dtype=np.float32), len(shared)
+def _tests(design: Design, drawn: dict[str, Draws], task: str) -> PairTests:
+    if design.num_splits > 1:
+        return compare_over_splits(_by_split(design, drawn, f"{task}_accuracy"), design.test_to_train)
+    return compare_on_images([design.hits(configuration, task) for configuration in design.compared])
 
 
-def _pairs(
-    compared: tuple[Configuration, ...],
-    task: str,
-    estimates: dict[str, dict[str, Estimate]],
-    drawn: dict[str, dict[str, np.ndarray]],
-) -> list[Pair]:
-    if len(compared) < 2:
-        return []
-    labels, key = [configuration.label for configuration in compared], f"{task}_accuracy"
-    of_draws = np.stack([drawn[label][key] for label in labels])  # (K, D)
-    intervals = [percentile_interval(of_draws[k] - of_draws[k + 1 :]) for k in range(len(labels) - 1)]
-    low, high = np.concatenate(intervals, axis=1)  # (K * (K - 1) / 2,) each
-    first, second = np.triu_indices(len(labels), k=1)
-    means = np.array([estimates[label][key].value for label in labels])
-    differences = means[first] - means[second]
-    ahead, behind = np.where(differences > 0, (first, second), (second, first))
-    p_values = np.where(differences == 0, 1.0, _p_better(_hits(compared, task)[0])[ahead, behind])
-    adjusted = holm(p_values)
-    return [
-        Pair(
-            *(labels[first[at]], labels[second[at]]),
-            Estimate(float(differences[at]), None, (float(low[at]), float(high[at]))),
-            *(float(p_values[at]), float(adjusted[at])),
-        )
-        for at in range(len(first))
-    ]
+def _by_split(design: Design, drawn: dict[str, Draws], key: str) -> np.ndarray:
+    return np.stack([drawn[label].by_split[key] for label in design.labels], axis=1)  # (J, K)
 
 
-def _p_better(hits: np.ndarray) -> np.ndarray:
-    """Test, for every two configurations, whether the first is right more often than the second.
-
-    A seed in which it is not says nothing for it, however clear it is: else seeds that contradict each other would
-    add up. Twice the smaller of the one-sided p-values of both directions, so McNemar's own where there is one seed.
-
-    Args:
-        hits: (S, K, N), 1 where it is right.
-
-    Returns:
-        p-values (K, K).
-    """
-    only_first = np.rint(hits @ (1 - hits).transpose(0, 2, 1)).astype(np.int64)  # (S, K, K) images
-    only_second = only_first.transpose(0, 2, 1)
-    return over_seeds(np.where(only_first > only_second, mcnemar(only_first, only_second), 1.0))
+def _pairs(design: Design, tests: PairTests, widths: np.ndarray) -> list[Pair]:
+    labels, reference = design.labels, design.reference
+    first, second = np.triu_indices(len(labels), 1)
+    chosen = np.array([reference in (None, labels[j], labels[k]) for j, k in zip(first, second, strict=True)])
+    adjusted = np.ones(len(first))
+    adjusted[chosen] = holm(tests.p_value[chosen])
+    found = []
+    for at in np.flatnonzero(chosen):
+        j, k = first[at], second[at]
+        value, half = float(tests.difference[at]), float(widths[j, k])
+        difference = Estimate(value, None, (value - half, value + half))
+        found.append(Pair(labels[j], labels[k], difference, float(tests.p_value[at]), float(adjusted[at])))
+    return found
 
 
-def _tied(best: str, labels: tuple[str, ...], pairs: list[Pair]) -> frozenset[str]:
-    """Leave out who is significantly worse than the best, after Holm's adjustment for all pairs."""
-    decided = [pair for pair in pairs if best in (pair.first, pair.second) and pair.adjusted < LEVEL]
-    return frozenset(labels) - ({label for pair in decided for label in (pair.first, pair.second)} - {best})
-
-
-def _ranks(compared: tuple[Configuration, ...], task: str) -> Ranks | None:
-    """Compare over the seeds that all have; Friedman's test needs three configurations."""
-    if len(compared) < 3:
+def _ranks(design: Design, drawn: dict[str, Draws], task: str) -> Ranks | None:
+    """Compare over splits, which are the only independent blocks; Friedman's test needs three configurations."""
+    if len(design.labels) < 3 or not design.has_enough_splits_for_ranks:
         return None
-    hits, num_shared = _hits(compared, task)
-    return compare_ranks(hits.mean(axis=2, dtype=np.float64)) if num_shared >= LEAST_BLOCKS else None
+    return compare_ranks(_by_split(design, drawn, f"{task}_accuracy"))

@@ -1,8 +1,8 @@
 """Which configurations the report looks at closely, and what it calls their files."""
 
 from agegender.report.analysis import Analysis
+from agegender.report.claims import PROPOSED
 from agegender.report.runs import Configuration, Predictions, Sweep
-from agegender.report.verdict import PROPOSED
 
 MOST_SHOWN = 12  # configurations with figures and slices of their own; more would bury the rest
 

@@ -1,4 +1,6 @@
-"""All that the report says, in its order: the paper's figures, tests, what accuracy hides, cost, an appendix."""
+"""All that the report says, in its order: the paper's statements and figures, tests, scores, cost, an appendix."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -6,23 +8,32 @@ from agegender.labels import GENDERS
 from agegender.report import figures_network, figures_results, grids, grids_runs, scores
 from agegender.report.analysis import Analysis
 from agegender.report.chosen import MOST_SHOWN, focus, predictions_of, slug
+from agegender.report.claims import Judgement, scope
 from agegender.report.contents_runs import appendix, cost, under_age
 from agegender.report.contents_scores import scores_section, tests_section
-from agegender.report.document import Document, Figure, Grid, Section
+from agegender.report.cost import MeasuredCost
+from agegender.report.document import Cell, Document, Figure, Grid, Heading, Section
 from agegender.report.runs import Configuration, Sweep
 from agegender.report.table import Comparison
 
 
 def document(
-    sweep: Sweep, analysis: Analysis, table: Comparison, verdict: str, claim: str, threshold_age: float
+    sweep: Sweep,
+    analysis: Analysis,
+    table: Comparison,
+    verdict: str,
+    judgements: Sequence[Judgement],
+    costs: Sequence[MeasuredCost],
+    threshold_age: float,
 ) -> Document:
     """Put the report together."""
     sections = [
+        _statements(judgements, analysis),
         _paper(sweep, analysis),
-        tests_section(analysis, claim),
+        tests_section(analysis),
         scores_section(sweep, analysis),
         under_age(sweep, threshold_age),
-        cost(sweep),
+        cost(sweep, costs),
         appendix(sweep),
     ]
     return Document(
@@ -32,6 +43,24 @@ def document(
         grids.comparison(table),
         tuple(section for section in sections if section.blocks or section.paragraphs),
     )
+
+
+def _statements(judgements: Sequence[Judgement], analysis: Analysis) -> Section:
+    """What the paper says, and what becomes of it here."""
+    if not judgements:
+        return Section("statements", "The paper's statements")
+    rows = tuple(
+        (
+            Cell(one.statement, one.statement),
+            Cell(one.verdict, one.verdict),
+            Cell(one.figures, one.figures),
+            Cell(one.test, one.test),
+        )
+        for one in judgements
+    )
+    headings = (Heading("Statement"), Heading("Here"), Heading("Measured, with 95 % intervals"), Heading("Test"))
+    grid = Grid("What the paper says, judged", headings, rows)
+    return Section("statements", "The paper's statements", (scope(analysis),), (grid,))
 
 
 def _paper(sweep: Sweep, analysis: Analysis) -> Section:

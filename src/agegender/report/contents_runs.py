@@ -1,7 +1,11 @@
 """The report's sections on the under-age claim, on cost, and on what repeats it all."""
 
+from collections.abc import Sequence
+
+from agegender.report import cost as side_by_side
 from agegender.report import figures_efficiency, figures_results, grids, grids_runs
 from agegender.report.chosen import MOST_SHOWN, predictions_of
+from agegender.report.cost import MeasuredCost
 from agegender.report.document import Cell, Figure, Grid, Heading, Section
 from agegender.report.runs import Configuration, Sweep
 from agegender.report.underage import UNDERAGE_GROUP, ThresholdCurve, predicted_older, threshold_curve
@@ -74,12 +78,13 @@ def _of_time(configuration: Configuration, key: str, unit: float) -> float | Non
     return grids_runs.mean_time([run.record for run in configuration.complete], key, unit)
 
 
-def cost(sweep: Sweep) -> Section:
-    """What accuracy costs, and how training went."""
+def cost(sweep: Sweep, measured: Sequence[MeasuredCost] = ()) -> Section:
+    """What accuracy costs, and how training went; first what was measured side by side."""
     complete = [configuration for configuration in sweep.configurations if configuration.complete]
     if not complete:
         return Section("cost", "Cost")
-    blocks: list[Grid | Figure] = [grids_runs.efficiency(complete)]
+    blocks: list[Grid | Figure] = [side_by_side.grid(one, next(iter(one.rates))) for one in measured]
+    blocks.append(grids_runs.efficiency(complete))
     for key, title, read in _COSTS:
         points = [
             figures_efficiency.EfficiencyPoint(one.label, one.model, value, 100 * _age_accuracy(one))

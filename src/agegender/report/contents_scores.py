@@ -8,13 +8,14 @@ from agegender.report.chosen import MOST_SHOWN, focus, predictions_of
 from agegender.report.document import Figure, Grid, Section
 from agegender.report.runs import Configuration, Sweep
 from agegender.report.significance import LEAST_BLOCKS
+from agegender.report.verdict import found_differences
 
 MOST_INTERVALS = 40  # lines of a figure
 
 
-def tests_section(analysis: Analysis, claim: str) -> Section:
+def tests_section(analysis: Analysis) -> Section:
     """Who is better than whom, and how surely."""
-    text = [claim] if claim else []
+    text = []
     blocks: list[Grid | Figure] = []
     if len(analysis.compared) < 2:
         text.append("Nothing to test: fewer than two configurations were tested on the same images.")
@@ -22,7 +23,7 @@ def tests_section(analysis: Analysis, claim: str) -> Section:
     for task in TASKS:
         rows, title = _interval_rows(analysis, task), f"{task.capitalize()} accuracy with its 95 % interval"
         if len(rows) > MOST_INTERVALS:
-            title += f", the best {MOST_INTERVALS} of {len(rows)}"
+            title += f", the highest {MOST_INTERVALS} of {len(rows)}"
         shown = rows[:MOST_INTERVALS]
         blocks.append(figures_comparison.intervals(shown, f"intervals-{task}", title, f"{task} accuracy, %"))
         blocks.append(grids.pairs(analysis, task))
@@ -32,18 +33,43 @@ def tests_section(analysis: Analysis, claim: str) -> Section:
             blocks.append(
                 figures_comparison.critical_difference(analysis.compared, ranks, f"critical-difference-{task}", title)
             )
-    if analysis.ranks["age"] is None:
-        text.append(
-            f"Ranks over seeds (Friedman, Nemenyi) need three configurations with at least {LEAST_BLOCKS} seeds in "
-            "common; these runs have fewer."
-        )
-    text.append(
-        f"All configurations were tested on the same {analysis.num_images:,} images. Intervals tell what other test "
-        "images would do; what another seed would do is the standard deviation over seeds. With several seeds the test "
-        "asks most of them to show the difference, each by itself (Rüger's rule), so it may well say no where the "
-        "interval of the mean leaves 0 out: a lead that only some seeds have is not called one."
-    )
+    text += [*basis(analysis), found_differences(analysis)]
     return Section("tests", "Tests", tuple(text), tuple(blocks))
+
+
+def basis(analysis: Analysis) -> list[str]:
+    """Say what was tested, how, and of what it speaks."""
+    design = analysis.design
+    pairs = "the comparisons with the whole recipe" if design.reference else "all pairs"
+    if design.num_splits > 1:
+        return [
+            f"Every configuration was trained and tested on the same {design.num_splits} splits. Pairs are compared by "
+            "the corrected resampled t-test (Nadeau & Bengio 2003) of the splits' means over seeds, for the training "
+            f"parts share most of their images, with Holm's correction for {pairs}; intervals follow from the same "
+            "variance."
+        ]
+    told = f"All configurations were tested on the same {analysis.num_images:,} images. "
+    if design.num_seeds == (1, 1):
+        told += (
+            "Each has a single seed: McNemar's exact test compares these networks, and intervals say what other test "
+            "images would do. What another seed would do is not in them."
+        )
+    else:
+        told += (
+            "Tests and intervals are crossed over images and seeds: other test images and other seeds of the same "
+            "methods are both in them (of rows with a single seed only the images)."
+        )
+    return [
+        f"{told} Holm's correction for {pairs}; intervals of differences are simultaneous over all pairs (max-T).",
+        "Not significantly lower is not the same as equal.",
+        *([] if analysis.ranks["age"] else [_NO_RANKS]),
+    ]
+
+
+_NO_RANKS = (
+    f"Ranks (Friedman, Nemenyi) need three configurations on at least {LEAST_BLOCKS} splits: seeds on one test part "
+    "are no independent blocks."
+)
 
 
 def _interval_rows(analysis: Analysis, task: str) -> list[tuple[str, float, float, float, str]]:

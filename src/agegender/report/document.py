@@ -35,7 +35,7 @@ class Cell:
     Attributes:
         text: as it is shown; never HTML.
         sort: what it is sorted by; None stands last.
-        mark: `best`, `tied` (not significantly worse than the best), `worst`, or nothing.
+        mark: `best` (the highest, of errors the lowest), `tied` (not significantly lower), `worst`, or nothing.
         note: small, below the value: an interval, or the paper's number.
     """
 

@@ -35,8 +35,8 @@ Interval = tuple[
     str, float, float | None, float | None, str
 ]  # label, value, its 95 % interval if any, mark as in a Cell
 _MARKS = {
-    "best": ("D", PALETTE[2], "best"),
-    "tied": ("o", PALETTE[0], "not significantly worse than the best"),
+    "best": ("D", PALETTE[2], "highest"),
+    "tied": ("o", PALETTE[0], "not significantly lower than the highest"),
     "": ("o", GREY, "others"),
     "worst": ("v", PALETTE[1], "worst"),
 }

@@ -18,7 +18,7 @@ MOST_PAIRS = 60  # rows of a table of pairs; all are in pairs.csv
 _PUBLISHED = {"paper_age_accuracy": "age_minus_paper", "paper_gender_accuracy": "gender_minus_paper"}
 _PAPER_HELP = "As published, and ours minus it; below, its 95 % sampling interval for 4,821 test images."
 _HELP = {
-    "age_accuracy": "Share of the test images in their own age group; below, the 95 % interval of a paired bootstrap.",
+    "age_accuracy": "Share of the test images in their own age group; below, its 95 % interval.",
     "gender_accuracy": "Share of the test images with their own gender; below, the 95 % interval.",
     "paper_age_accuracy": _PAPER_HELP,
     "paper_gender_accuracy": _PAPER_HELP,
@@ -78,7 +78,7 @@ def estimate_cell(estimate: Estimate, score: Score, mark: str = "", *, signed: b
 
 
 def scores(analysis: Analysis) -> Grid:
-    """Show every score of every configuration, the best of each marked."""
+    """Show every score of every configuration, the highest of each (the lowest error) marked."""
     headings = [Heading("Configuration")]
     headings += [Heading(f"{s.title}{f', {s.unit}' if s.unit else ''}", numeric=True) for s in SCORES.values()]
     rows = []
@@ -90,27 +90,33 @@ def scores(analysis: Analysis) -> Grid:
         "Every score, with its 95 % interval below",
         tuple(headings),
         tuple(rows),
-        ("Intervals: percentiles of a bootstrap over the test images, the same draws for all configurations.",),
+        (
+            "Intervals: percentiles of a bootstrap over test images and seeds (of several splits: over splits), the "
+            "same draws of images for all configurations. The highest of many is flattered by having been chosen.",
+        ),
     )
 
 
 def to_the_best(analysis: Analysis) -> Grid:
-    """Show how far each configuration is from the best of each score, with paired intervals."""
+    """Show how far each configuration is from the highest of each score (the lowest error)."""
     headings = [Heading("Configuration"), *(Heading(score.title, numeric=True) for score in SCORES.values())]
     rows = [
         (Cell(label, label), *(estimate_cell(found[key], SCORES[key], signed=True) for key in SCORES))
         for label, found in analysis.differences.items()
     ]
     return Grid(
-        "Difference to the best of each score, with its paired 95 % interval below",
+        "Difference to the highest of each score (the lowest error), with its 95 % interval below",
         tuple(headings),
         tuple(rows),
-        ("An interval without 0 is a difference that other test images would most likely show too.",),
+        (
+            "Intervals are simultaneous over all pairs of configurations: the one held against was chosen by the same "
+            "data.",
+        ),
     )
 
 
 def pairs(analysis: Analysis, task: str) -> Grid:
-    """Show McNemar's test of each pair; of many, the pairs with the best alone."""
+    """Show the test of each pair; of many, the pairs with the highest alone."""
     found, best = analysis.pairs[task], analysis.best.get(task)
     shown = found if len(found) <= MOST_PAIRS else [pair for pair in found if best in (pair.first, pair.second)]
     score = SCORES[f"{task}_accuracy"]
@@ -126,9 +132,13 @@ def pairs(analysis: Analysis, task: str) -> Grid:
     ]
     headings = (
         Heading("Pair"),
-        Heading("Difference, points", "First minus second, with its paired 95 % interval below.", numeric=True),
-        Heading("McNemar's p", "Exact; of several seeds combined: most of them must show the difference.", True),
-        Heading("Adjusted", "Holm's correction for all pairs.", numeric=True),
+        Heading(
+            "Difference, points",
+            "First minus second; below, its 95 % interval, simultaneous over all pairs.",
+            numeric=True,
+        ),
+        Heading("p", "Of this pair alone; how it was tested stands above.", numeric=True),
+        Heading("Adjusted", "Holm's correction for all pairs that are compared.", numeric=True),
         Heading(f"Different at {100 * LEVEL:.0f} %"),
     )
     notes = () if len(shown) == len(found) else (f"{len(shown)} of {len(found):,} pairs; all are in pairs.csv.",)

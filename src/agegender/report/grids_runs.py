@@ -113,7 +113,12 @@ def efficiency(configurations: Sequence[Configuration]) -> Grid:
         )
     titles = ("Parameters, M", "GMAC", "Training, s", "Images/s", "Peak memory, MB", "Checkpoint, MB")
     headings = (Heading("Configuration"), *(Heading(title, numeric=True) for title in titles), Heading("Hardware"))
-    return Grid("What it costs", headings, tuple(rows), ("Times are comparable on the same hardware only.",))
+    return Grid(
+        "What it costs",
+        headings,
+        tuple(rows),
+        ("Times are comparable on the same hardware only, and only of jobs beside which nothing else ran.",),
+    )
 
 
 def mean_time(records: Sequence[Record], key: str, unit: float = 1) -> float | None:

@@ -26,8 +26,8 @@ class Mark:
 
 
 MARKS = {
-    "best": Mark("★", "best"),
-    "tied": Mark("≈", "not significantly worse than the best"),
+    "best": Mark("★", "highest (of errors lowest)"),
+    "tied": Mark("≈", "not significantly lower, which is not the same as equal"),
     "worst": Mark("▼", "worst off"),
 }
 

@@ -75,14 +75,20 @@ class Run:
     predictions: Predictions | None
     images_id: str | None
 
+    @property
+    def tested(self) -> Predictions:
+        """The predictions of a run that has them."""
+        assert self.predictions is not None
+        return self.predictions
+
 
 @dataclass(frozen=True)
 class Configuration:
-    """Runs that differ in their seed alone.
+    """Runs that differ in their seed and their split alone.
 
     Attributes:
         label: what tells it from the others of the sweep: model, loss, and whatever else varies.
-        runs: one per seed, complete or not, by seed.
+        runs: one per seed and split, complete or not, by seed.
     """
 
     label: str
@@ -120,22 +126,6 @@ class Sweep:
     def runs(self) -> tuple[Run, ...]:
         """All runs."""
         return tuple(run for configuration in self.configurations for run in configuration.runs)
-
-    @property
-    def comparable(self) -> tuple[Configuration, ...]:
-        """Configurations whose measured runs all share their test images with the most other runs.
-
-        A configuration with a run on other images, other groups, or without predictions is left out.
-        """
-        ids = [run.images_id for run in self.runs if run.images_id is not None]
-        if not ids:
-            return ()
-        most = max(dict.fromkeys(ids), key=ids.count)
-        return tuple(
-            configuration
-            for configuration in self.configurations
-            if configuration.measured and all(run.images_id == most for run in configuration.complete)
-        )
 
 
 def read_sweep(folder: Path) -> Sweep:
@@ -228,6 +218,10 @@ def _configurations(runs: Sequence[Run]) -> tuple[Configuration, ...]:
         key = (str(choices.get("model")), str(choices.get("loss")), *(f"{k}={trait(run.record, k)}" for k in extra))
         found.setdefault(key, []).append(run)
     return tuple(
-        Configuration(" / ".join(key), key[0], key[1], tuple(sorted(same, key=lambda run: run.record.seed)))
+        Configuration(" / ".join(key), key[0], key[1], tuple(sorted(same, key=_seed_and_split)))
         for key, same in found.items()
     )
+
+
+def _seed_and_split(run: Run) -> tuple[int, int]:
+    return run.record.seed, run.record.config.get("data", {}).get("split_seed", 0)

@@ -24,11 +24,13 @@ class Score:
         title: for people.
         unit: "%" for shares, which are shown times 100, "years", or "".
         higher_is_better: whether more is better.
+        has_interval: whether a bootstrap says how far chance moves it.
     """
 
     title: str
     unit: str
     higher_is_better: bool = True
+    has_interval: bool = True
 
 
 SCORES = {
@@ -40,8 +42,8 @@ SCORES = {
     "age_kappa": Score("Age, quadratic weighted kappa", ""),
     "age_mae_years": Score("Age, mean absolute error", "years", higher_is_better=False),
     "age_cs5": Score(f"Age, within {_WITHIN} years (CS@{_WITHIN})", "%"),
-    "age_calibration_error": Score("Age, expected calibration error", "%", higher_is_better=False),
-    "gender_calibration_error": Score("Gender, expected calibration error", "%", higher_is_better=False),
+    "age_calibration_error": Score("Age, expected calibration error", "%", False, has_interval=False),
+    "gender_calibration_error": Score("Gender, expected calibration error", "%", False, has_interval=False),
 }
 
 

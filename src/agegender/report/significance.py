@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.05  # of every test; intervals cover 95 %
-LEAST_BLOCKS = 5  # seeds or folds from which on ranks are compared
+LEAST_BLOCKS = 5  # splits or folds from which on ranks are compared
 
 
 def mcnemar(first_only: np.ndarray, second_only: np.ndarray) -> np.ndarray:
@@ -23,17 +23,6 @@ def mcnemar(first_only: np.ndarray, second_only: np.ndarray) -> np.ndarray:
     """
     total = first_only + second_only
     return np.minimum(1.0, 2 * stats.binom.cdf(np.minimum(first_only, second_only), total, 0.5))
-
-
-def over_seeds(p_values: np.ndarray) -> np.ndarray:
-    """Combine the p-values of several seeds, (S, ...), which share their images and so depend on each other.
-
-    The k-th smallest of S, times S / k, is a p-value whatever the dependence; Rüger 1978. k is the least majority: more
-    than half of the seeds must agree.
-    """
-    number = len(p_values)
-    k = number // 2 + 1
-    return np.minimum(1.0, np.sort(p_values, axis=0)[k - 1] * number / k)
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -85,7 +74,7 @@ class Ranks:
         mean_ranks: (K,), 1 is best.
         p_value: of Friedman's test that all are equal.
         critical_difference: of two mean ranks, at 5 %.
-        num_blocks: seeds or folds.
+        num_blocks: splits or folds.
     """
 
     mean_ranks: np.ndarray
@@ -95,7 +84,7 @@ class Ranks:
 
 
 def compare_ranks(values: np.ndarray) -> Ranks:
-    """Compare the ranks of K >= 3 configurations over B seeds or folds.
+    """Compare the ranks of K >= 3 configurations over B splits or folds.
 
     Args:
         values: (B, K), higher is better.

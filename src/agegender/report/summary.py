@@ -29,14 +29,15 @@ def summarise(sweep: Sweep, analysis: Analysis) -> Comparison:
     columns = [Column("model", "Model"), Column("loss", "Loss"), *(Column(key, key) for key in extra)]
     columns += [Column("seeds", "Seeds"), *RESULTS]
     complete = [run.record for run in sweep.runs if run.record.status == "complete"]
-    warnings = [*warnings_of(complete), *_left_out(sweep, analysis)]
+    repeated = analysis.design.num_splits > 1 and len(analysis.compared) == len(sweep.configurations)
+    warnings = [*warnings_of(complete, repeated_splits=repeated), *_left_out(sweep, analysis)]
     return Comparison(
         columns,
         [_row(configuration, extra) for configuration in sweep.configurations],
         [*warnings, *_tests(analysis), *notes_of(complete), *sweep.problems],
         warnings,
         [_spreads(configuration, analysis) for configuration in sweep.configurations],
-        ["Bold: best. †: not significantly worse than the best."] if len(analysis.compared) > 1 else [],
+        _legend(analysis),
     )
 
 
@@ -48,7 +49,13 @@ def _row(configuration: Configuration, extra: list[str]) -> dict[str, Value]:
         values = [value for value in (row.get(key) for row in complete or rows) if isinstance(value, float | int)]
         row[key] = statistics.fmean(values) if values else None
     seeds = [run.record.seed for run in (configuration.complete or configuration.runs)]
-    return row | differences(row) | {"seeds": _ranges(seeds), "status": _status(configuration)}
+    return row | differences(row) | {"seeds": _blocks(configuration, seeds), "status": _status(configuration)}
+
+
+def _blocks(configuration: Configuration, seeds: list[int]) -> str:
+    splits = {run.record.data.get("split_hash") for run in configuration.complete}
+    told = _ranges(sorted(set(seeds)))
+    return told if len(splits) < 2 else f"{told} on {len(splits)} splits"
 
 
 def _ranges(seeds: list[int]) -> str:
@@ -102,12 +109,28 @@ def _left_out(sweep: Sweep, analysis: Analysis) -> list[str]:
     ]
 
 
-def _tests(analysis: Analysis) -> list[str]:
+def _legend(analysis: Analysis) -> list[str]:
     if len(analysis.compared) < 2:
         return []
+    if analysis.design.reference:
+        return [f"Bold: highest. †: not significantly different from {analysis.design.reference}."]
+    return ["Bold: highest. †: not significantly lower than the highest, which is not the same as equal."]
+
+
+def _tests(analysis: Analysis) -> list[str]:
+    design = analysis.design
+    if len(design.labels) < 2:
+        return []
+    pairs = "comparisons with the whole recipe" if design.reference else "all pairs"
+    if design.num_splits > 1:
+        test = f"corrected resampled t-test (Nadeau & Bengio 2003) over {design.num_splits} splits"
+    elif design.num_seeds == (1, 1):
+        test = f"McNemar's exact test on {design.num_images:,} test images; of these networks, not of their methods"
+    else:
+        test = f"t-test crossed over {design.num_images:,} test images and the seeds of each row"
     several = any(of["age_accuracy"].deviation is not None for of in analysis.estimates.values())
+    what = "splits and seeds" if design.num_splits > 1 else "seeds"
     return [
-        f"Significance: McNemar's exact test on {analysis.num_images:,} test images, Holm's correction for all pairs, "
-        f"{100 * LEVEL:.0f} %.",
-        *(["±: standard deviation over seeds."] if several else []),
+        f"Significance: {test}; Holm's correction for {pairs}, {100 * LEVEL:.0f} %.",
+        *([f"±: standard deviation over {what}."] if several else []),
     ]

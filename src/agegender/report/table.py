@@ -30,7 +30,7 @@ class Spread:
     Attributes:
         deviation: standard deviation over seeds; None of one seed.
         interval: 95 %, of the test images; None where it is not known.
-        mark: `best`, `tied` (not significantly worse than the best), or nothing.
+        mark: `best` (the highest), `tied` (not significantly lower than the highest), or nothing.
     """
 
     deviation: float | None = None
@@ -152,8 +152,8 @@ def status_of(record: Record) -> str:
     return "complete" if record.status == "complete" else "begun, not finished"
 
 
-def warnings_of(complete: list[Record]) -> list[str]:
-    """Say why rows must not be compared, if so."""
+def warnings_of(complete: list[Record], *, repeated_splits: bool = False) -> list[str]:
+    """Say why rows must not be compared, if so; splits that all rows have may differ."""
     warnings = []
     for what, key in (
         ("data sets", lambda record: record.data["fingerprint"]),
@@ -164,7 +164,7 @@ def warnings_of(complete: list[Record]) -> list[str]:
         ("numbers of epochs", lambda record: record.config["trainer"]["max_epochs"]),
     ):
         number = len({str(key(record)) for record in complete})
-        if number > 1:
+        if number > 1 and not (what == "splits" and repeated_splits):
             warnings.append(f"Warning: these rows come from {number} different {what}; they are not comparable.")
     if cut := sum(_is_cut(record) for record in complete):
         warnings.append(

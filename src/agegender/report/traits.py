@@ -7,11 +7,12 @@ from agegender import identity
 from agegender.record import Record
 from agegender.report.paper import MODEL_ORDER
 
-_FIXED = frozenset({"model", "loss", "seed", "experiment", "debug"})
+_BLOCKS = frozenset({"seed", "data.split_seed", "data.split_file", "data.fold"})  # runs of one configuration
+_FIXED = _BLOCKS | {"model", "loss", "experiment", "debug"}
 
 
 def varying_choices(records: Sequence[Record]) -> list[str]:
-    """Name what tells records apart beside model, loss and seed.
+    """Name what tells records apart beside model, loss, seed and split.
 
     Choices that make another experiment, unless they say what the others have by default; and where an experiment's
     file made a difference that nobody chose by name, the experiment, or that key itself.
@@ -43,7 +44,9 @@ def _hidden(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
         key: None
         for configs in same.values()
         for key in configs[0]
-        if key != "seed" and all(key in config for config in configs) and len({str(one[key]) for one in configs}) > 1
+        if key not in _BLOCKS
+        and all(key in config for config in configs)
+        and len({str(one[key]) for one in configs}) > 1
     }
     return list(found)
 

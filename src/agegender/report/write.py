@@ -13,13 +13,15 @@ from agegender.record import write_atomically
 from agegender.report import faces, formats
 from agegender.report.analysis import TASKS, Analysis, analyse
 from agegender.report.chosen import focus, predictions_of
+from agegender.report.claims import claim, judge
 from agegender.report.contents import document
+from agegender.report.cost import read_costs
 from agegender.report.document import Document, Figure, Section
 from agegender.report.page import render
 from agegender.report.runs import Predictions, Sweep, read_sweep
 from agegender.report.summary import summarise
 from agegender.report.table import Comparison, compare
-from agegender.report.verdict import claim, verdict
+from agegender.report.verdict import verdict
 
 _PER_GROUP = 5  # sample faces
 _MISTAKES = 24  # faces of a gallery
@@ -35,7 +37,7 @@ class Report:
         folder: runs/NAME/report.
         table: the comparison, a row per configuration.
         verdict: what the tests allow to say, one sentence.
-        claim: what becomes of the paper's claim; empty where its networks were not compared.
+        claim: what becomes of the paper's statements, lines; empty where its networks were not compared.
         page: index.html, which shows no face and may be passed on.
         faces: local/faces.html, for this machine alone; None where the images are not at hand.
         figures: PNG files of the page by key.
@@ -75,11 +77,13 @@ def write_report(folder: Path, *, threshold_age: float = THRESHOLD_AGE, read_ima
     sweep = read_sweep(folder)
     analysis = analyse(sweep)
     table = summarise(sweep, analysis)
-    said, judged = verdict(sweep, analysis, table), "" if table.warnings else claim(sweep, analysis)
+    costs = read_costs(folder)
+    said = verdict(sweep, analysis, table)
+    judged = [] if table.warnings else judge(sweep, analysis, costs)
     report = folder / "report"
     _write_tables(report, sweep, table)
     write_atomically(report / "pairs.csv", _pairs(analysis))
-    contents = document(sweep, analysis, table, said, judged, threshold_age)
+    contents = document(sweep, analysis, table, said, judged, costs, threshold_age)
     figures = _write_figures(report / "figures", contents.figures)
     write_atomically(report / "index.html", render(contents, public=True))
     local = report / "local" / "faces.html"
@@ -88,7 +92,15 @@ def write_report(folder: Path, *, threshold_age: float = THRESHOLD_AGE, read_ima
         local.unlink(missing_ok=True)  # of an earlier report, perhaps of other runs
     else:
         write_atomically(local, render(shown))
-    return Report(report, table, said, judged, report / "index.html", local if shown is not None else None, figures)
+    return Report(
+        report,
+        table,
+        said,
+        claim(judged, analysis),
+        report / "index.html",
+        local if shown is not None else None,
+        figures,
+    )
 
 
 def _write_tables(report: Path, sweep: Sweep, table: Comparison) -> None:
