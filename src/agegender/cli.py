@@ -63,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_argument("folder", type=Path, metavar="runs/NAME")
     sync.add_argument("--dry-run", action="store_true", help="only tell what would be sent")
     sync.set_defaults(run=_sync)
+    archive = commands.add_parser("archive", help="records and predictions alone, compact: what a report is made of")
+    archive.add_argument("folder", type=Path, metavar="runs/NAME")
+    archive.add_argument("out", type=Path, metavar="DIR", help="what it holds of other runs stays")
+    archive.set_defaults(run=_archive)
     predict = commands.add_parser("predict", help="age and gender of face crops, as CSV")
     predict.add_argument("checkpoint", type=Path, metavar="CKPT")
     predict.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, or folders of them")
@@ -143,6 +147,16 @@ def _sync(options: argparse.Namespace) -> int:
     from agegender.sync import sync
 
     return sync(options.folder, dry_run=options.dry_run)
+
+
+def _archive(options: argparse.Namespace) -> int:
+    from agegender.archive import archive
+
+    if not options.folder.is_dir():
+        raise InputError(f"{options.folder} is not a directory; give runs/NAME")
+    made = archive(options.folder, options.out)
+    print(f"{options.out}: {made.num_runs} runs, {made.num_written} of them new, {made.num_bytes / 1e6:.2f} MB")
+    return 0
 
 
 def _predict(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from agegender import config as schema
 from agegender.errors import InputError, describe
-from agegender.record import Record, read, write
+from agegender.record import PREDICTIONS, Record, read, write
 
 if TYPE_CHECKING:
     from agegender.data.datamodule import UTKFaceDataModule
@@ -73,7 +73,7 @@ def evaluate(request: dict[str, Any]) -> Record:
     record.num_params = measure.num_params(module.network)
     record.coarse_years = module.method.coarse_years
     record.environment = training.describe_environment(trainer)
-    save_predictions(folder / "predictions.csv", module, datamodule)
+    save_predictions(folder / PREDICTIONS, module, datamodule)
     write(folder, record)
     _tell(record, len(loader.dataset), request["part"], folder)  # pyright: ignore[reportArgumentType]
     return record

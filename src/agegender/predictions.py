@@ -11,9 +11,6 @@ from agegender.labels import GENDERS, RACES
 from agegender.module import AgeGenderModule
 from agegender.record import write_atomically
 
-PREDICTIONS = "predictions.csv"  # of the test part
-VALIDATION_PREDICTIONS = "predictions_val.csv"
-
 
 def save_predictions(path: Path, module: AgeGenderModule, datamodule: UTKFaceDataModule) -> dict[str, list[int]]:
     """Write one row per tested image: labels, predictions and their probabilities.

@@ -18,10 +18,10 @@ from agegender.errors import InputError
 from agegender.history import History
 from agegender.models import measure
 from agegender.module import AgeGenderModule
-from agegender.predictions import PREDICTIONS, VALIDATION_PREDICTIONS, save_predictions
+from agegender.predictions import save_predictions
 from agegender.provenance import cpu_name
 from agegender.pruning import make_pruning
-from agegender.record import Record
+from agegender.record import PREDICTIONS, VALIDATION_PREDICTIONS, Record
 from agegender.session import is_main_process
 from agegender.tracking import JobTracker
 

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from agegender.labels import GENDERS, RACES, UNKNOWN_RACE
-from agegender.record import Record, read_runs
+from agegender.record import COMPRESSED, PREDICTIONS, Record, read_runs
 from agegender.report.traits import order, trait, varying_choices
 
-PREDICTIONS = "predictions.csv"
 TASKS = ("age", "gender")
 _LABELS = ("group", "group_predicted", "gender", "gender_predicted", "race")  # columns of names
 
@@ -141,7 +140,7 @@ def read_sweep(folder: Path) -> Sweep:
         predictions = None
         if record.status == "complete":
             try:
-                predictions = read_predictions(path / PREDICTIONS, record.data["age_groups"]["names"], names)
+                predictions = read_predictions(predictions_file(path), record.data["age_groups"]["names"], names)
             except (OSError, ValueError, KeyError) as error:
                 reason = " ".join(str(error).split())
                 problems.append(f"{path.relative_to(folder) / PREDICTIONS} cannot be read ({reason}); not in the tests")
@@ -149,11 +148,17 @@ def read_sweep(folder: Path) -> Sweep:
     return Sweep(folder.name, folder, _configurations(runs), tuple(problems))
 
 
+def predictions_file(folder: Path, name: str = PREDICTIONS) -> Path:
+    """Return where the predictions of a run's directory are, as a job or as an archive has them."""
+    packed = folder / f"{name}{COMPRESSED}"
+    return packed if packed.exists() and not (folder / name).exists() else folder / name
+
+
 def read_predictions(path: Path, groups: Sequence[str], known: dict[bytes, np.ndarray] | None = None) -> Predictions:
     """Read the predictions of a run.
 
     Args:
-        path: of its CSV file.
+        path: of its CSV file, which may be compressed.
         groups: G names, youngest first.
         known: names of images by their digest, shared by the runs that are read with it.
 
