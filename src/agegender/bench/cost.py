@@ -10,9 +10,20 @@ from agegender.bench.subject import Settings, faces, job
 from agegender.labels import NUM_GROUPS
 from agegender.models import measure
 
+PAPER_SIZE = 256  # pixels of a side
+
 
 def side_by_side(settings: Settings) -> list[Row]:
-    """Compare the training rate of networks as ratios to the first one named; parameters and GMAC in the note."""
+    """Compare the training rate of networks as ratios to the first one named, at the paper's size and at another.
+
+    Parameters and GMAC are in the note. All networks of a size are in memory at once, so that their repeats can take
+    turns.
+    """
+    sizes = sorted({PAPER_SIZE, settings.image_size})
+    return [row for size in sizes for row in _at_one_size(settings.at(size))]
+
+
+def _at_one_size(settings: Settings) -> list[Row]:
     root = faces(settings, settings.num_images)
     rates, notes = {}, {}
     for model in settings.models:
@@ -27,7 +38,6 @@ def side_by_side(settings: Settings) -> list[Row]:
         unit="images/s",
         base=settings.models[0],
         repeats=settings.repeats,
-        warmup=1,
         notes=notes,
     )
 
