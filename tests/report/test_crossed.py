@@ -132,3 +132,17 @@ def test_the_former_test_told_equal_configurations_apart():
 def test_more_seeds_find_more():
     few, many = (rejection_rate(crossed, (count,) * 2, 0.3, number=150, gain=1.5) for count in (3, 5))
     assert 0.35 < few < many
+
+
+def test_splits_that_share_training_images_are_corrected_for():
+    # Two equal methods; their difference on a split is half of what all splits share, half of the split's own.
+    random, test_to_train, splits = np.random.default_rng(4), 0.25, 5
+    shared = test_to_train / (1 + test_to_train)  # the correlation that Nadeau and Bengio assume
+    corrected = uncorrected = 0
+    for _ in range(2_000):
+        common, own = random.standard_normal((1, 2)), random.standard_normal((splits, 2))
+        values = np.sqrt(shared) * common + np.sqrt(1 - shared) * own
+        corrected += compare_over_splits(values, test_to_train).p_value[0] < 0.05
+        uncorrected += stats.ttest_rel(values[:, 0], values[:, 1]).pvalue < 0.05
+    assert corrected / 2_000 == pytest.approx(0.05, abs=0.015)
+    assert uncorrected / 2_000 > 0.12
