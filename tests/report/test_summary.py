@@ -8,6 +8,7 @@ import pytest
 from made_runs import right_at, write_run
 from rich.console import Console
 
+from agegender import record
 from agegender.report import formats
 from agegender.report.analysis import analyse
 from agegender.report.console import print_table
@@ -119,3 +120,14 @@ def test_the_console_shows_marks_and_their_meaning(tmp_path: Path) -> None:
     print_table(table_of(tmp_path), Console(file=text, width=200, force_terminal=True, color_system=None))
     assert "89.50†" in text.getvalue().replace(" ± 5.00", "")
     assert "†: not significantly lower than the highest" in text.getvalue()
+
+
+def test_coarse_years_are_told_where_others_are_exact(tmp_path: Path) -> None:
+    for loss, coarse in (("plain", True), ("dex", False)):
+        folder = write_run(tmp_path, right_at(N, range(20)), loss=loss)
+        entry = record.read(folder)
+        assert entry is not None
+        entry.coarse_years = coarse
+        record.write(folder, entry)
+    (note,) = [note for note in table_of(tmp_path).notes if "coarse" in note]
+    assert note.endswith("not comparable: resnet18 / plain.")

@@ -34,7 +34,7 @@ def summarise(sweep: Sweep, analysis: Analysis) -> Comparison:
     return Comparison(
         columns,
         [_row(configuration, extra) for configuration in sweep.configurations],
-        [*warnings, *_tests(analysis), *notes_of(complete), *sweep.problems],
+        [*warnings, *_tests(analysis), *_coarse_years(sweep), *notes_of(complete), *sweep.problems],
         warnings,
         [_spreads(configuration, analysis) for configuration in sweep.configurations],
         _legend(analysis),
@@ -107,6 +107,15 @@ def _left_out(sweep: Sweep, analysis: Analysis) -> list[str]:
     return [
         f"Warning: not tested on the same images and groups as the others, and so in no test: {'; '.join(others)}.",
     ]
+
+
+def _coarse_years(sweep: Sweep) -> list[str]:
+    """Say whose errors in years are those of a group's typical age, where others predict an age."""
+    known = {one.label: one.complete[0].record.coarse_years for one in sweep.configurations if one.complete}
+    coarse = [label for label, is_coarse in known.items() if is_coarse]
+    if not coarse or all(known.values()):
+        return []
+    return [f"Years are coarse, the typical age of the predicted group, and so not comparable: {'; '.join(coarse)}."]
 
 
 def _legend(analysis: Analysis) -> list[str]:
