@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from agegender.report.crossed import PairTests, compare_on_images, compare_over_splits, detectable_difference
 from agegender.report.design import Design, design_of
@@ -37,6 +38,7 @@ class Pair:
     Attributes:
         first, second: labels.
         difference: of the task's accuracy, first minus second; its interval is simultaneous over all pairs compared.
+        planned: the 95 % interval of this difference alone, for a comparison that was stated before looking.
         p_value: of the test that `Design.basis` names; 1 for equal means.
         adjusted: the same, adjusted by Holm for all pairs compared.
     """
@@ -44,6 +46,7 @@ class Pair:
     first: str
     second: str
     difference: Estimate
+    planned: tuple[float, float]
     p_value: float
     adjusted: float
 
@@ -116,16 +119,14 @@ def analyse(sweep: Sweep, num_draws: int = NUM_DRAWS) -> Analysis:
     labels = design.labels
     drawn = draw_scores(sweep.configurations, design, num_draws)
     estimates = {label: {key: _estimate(found, key) for key in SCORES} for label, found in drawn.items()}
-    widths = {key: half_widths([drawn[label] for label in labels], key) for key in SCORES}
+    widths = {key: half_widths([drawn[label] for label in labels], key, design) for key in SCORES}
     tests = {task: _tests(design, drawn, task) for task in TASKS if len(labels) > 1}
     return Analysis(
         design=design,
         estimates=estimates,
         differences={label: _to_best(at, labels, estimates, widths) for at, label in enumerate(labels)},
         best={task: max(labels, key=lambda label: _accuracy(estimates, label, task)) for task in TASKS if labels},
-        pairs={
-            task: _pairs(design, tests[task], widths[f"{task}_accuracy"]) if task in tests else [] for task in TASKS
-        },
+        pairs={task: _pairs(design, tests[task]) if task in tests else [] for task in TASKS},
         detectable={task: detectable_difference(tests[task]) if task in tests else float("nan") for task in TASKS},
         ranks={task: _ranks(design, drawn, task) for task in TASKS},
     )
@@ -168,18 +169,21 @@ def _by_split(design: Design, drawn: dict[str, Draws], key: str) -> np.ndarray:
     return np.stack([drawn[label].by_split[key] for label in design.labels], axis=1)  # (J, K)
 
 
-def _pairs(design: Design, tests: PairTests, widths: np.ndarray) -> list[Pair]:
+def _pairs(design: Design, tests: PairTests) -> list[Pair]:
     labels, reference = design.labels, design.reference
     first, second = np.triu_indices(len(labels), 1)
     chosen = np.array([reference in (None, labels[j], labels[k]) for j, k in zip(first, second, strict=True)])
     adjusted = np.ones(len(first))
     adjusted[chosen] = holm(tests.p_value[chosen])
+    simultaneous = stats.t.isf(LEVEL / 2 / design.num_pairs, tests.degrees) * tests.standard_error  # Bonferroni
+    alone = stats.t.isf(LEVEL / 2, tests.degrees) * tests.standard_error
     found = []
     for at in np.flatnonzero(chosen):
         j, k = first[at], second[at]
-        value, half = float(tests.difference[at]), float(widths[j, k])
+        value, half = float(tests.difference[at]), float(simultaneous[at])
         difference = Estimate(value, None, (value - half, value + half))
-        found.append(Pair(labels[j], labels[k], difference, float(tests.p_value[at]), float(adjusted[at])))
+        planned = (value - float(alone[at]), value + float(alone[at]))
+        found.append(Pair(labels[j], labels[k], difference, planned, float(tests.p_value[at]), float(adjusted[at])))
     return found
 
 

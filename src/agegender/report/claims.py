@@ -91,7 +91,7 @@ def _more_accurate(plain: dict[str, Configuration], analysis: Analysis, task: st
         verdict,
         "; ".join(told),
         "Holds where all four differences are significant at 5 % each (intersection-union); contradicted where one of "
-        "four is significantly negative after Holm's correction. Intervals are simultaneous over all pairs.",
+        "four is significantly negative after Holm's correction. Intervals are of each comparison alone.",
     )
 
 
@@ -100,7 +100,7 @@ def _pair(plain: dict[str, Configuration], model: str, pairs: list[Pair]) -> tup
     labels = {plain[PROPOSED].label, plain[model].label}
     pair = next(pair for pair in pairs if {pair.first, pair.second} == labels)
     sign = 1 if pair.first == plain[PROPOSED].label else -1
-    low, high = pair.difference.interval or (np.nan, np.nan)
+    low, high = pair.planned
     ends = (low, high) if sign > 0 else (-high, -low)
     return sign * pair.difference.value, ends, pair.p_value
 

@@ -60,7 +60,7 @@ def basis(analysis: Analysis) -> list[str]:
             "methods are both in them (of rows with a single seed only the images)."
         )
     return [
-        f"{told} Holm's correction for {pairs}; intervals of differences are simultaneous over all pairs (max-T).",
+        f"{told} Holm's correction for {pairs}; intervals of differences are simultaneous (Bonferroni).",
         "Not significantly lower is not the same as equal.",
         *([] if analysis.ranks["age"] else [_NO_RANKS]),
     ]

@@ -33,6 +33,12 @@ class Design:
         return tuple(configuration.label for configuration in self.compared)
 
     @property
+    def num_pairs(self) -> int:
+        """How many comparisons are made: all pairs, or those with the reference."""
+        number = len(self.compared)
+        return number - 1 if self.reference else number * (number - 1) // 2
+
+    @property
     def num_splits(self) -> int:
         return len(self.splits)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from agegender.report.design import Design
 from agegender.report.runs import Configuration
@@ -17,7 +18,6 @@ from agegender.report.scores import SCORES, draws, scores
 from agegender.report.significance import LEVEL
 
 _SEED = 0  # of the draws: a report that is made again says the same
-_ROUNDING = 1e-12  # of a difference that is the same in all draws
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,21 @@ class Draws:
         values: by key of `SCORES`, (S,) of each run.
         by_split: by key, (J,) means over the seeds of each split.
         means: by key, the mean over the splits' means.
-        draws: by key, (D,) of the mean, with Student's tails for few seeds or splits; None where its runs were tested
-            on several test parts that the compared ones do not share.
-        normal: the same with normal tails, whose deviation is the standard error.
+        draws: by key, (D,) of the mean; None where its runs were tested on several test parts that the compared ones do
+            not share.
+        of_images: the same where only the images are drawn, not the seeds; None over several splits.
     """
 
     values: dict[str, np.ndarray]
     by_split: dict[str, np.ndarray]
     means: dict[str, float]
     draws: dict[str, np.ndarray] | None
-    normal: dict[str, np.ndarray] | None
+    of_images: dict[str, np.ndarray] | None
+
+    def seed_variance(self, key: str) -> float:
+        """Return the variance of the mean over seeds; 0 of a single seed, whose network is taken as it is."""
+        values = self.values[key]
+        return float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
 
 
 def draw_scores(configurations: Iterable[Configuration], design: Design, num_draws: int) -> dict[str, Draws]:
@@ -49,12 +54,12 @@ def draw_scores(configurations: Iterable[Configuration], design: Design, num_dra
             continue
         values, by_split = _scores_of(configuration, design)
         means = {key: float(by_split[key].mean()) for key in SCORES}
-        drawn = normal = None
+        drawn = of_images = None
         if len(by_split["age_accuracy"]) == 1:
-            drawn, normal = on_images.of(configuration, values, number)
+            drawn, of_images = on_images.of(configuration, values, number)
         elif configuration in design.compared:
-            drawn, normal = on_splits.of(by_split)
-        found[configuration.label] = Draws(values, by_split, means, drawn, normal)
+            drawn = on_splits.of(by_split)
+        found[configuration.label] = Draws(values, by_split, means, drawn, of_images)
     return found
 
 
@@ -77,7 +82,7 @@ class _ImageDraws:
     def of(
         self, configuration: Configuration, values: dict[str, np.ndarray], number: int
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Return the draws with Student's and with normal tails; `number` tells configurations apart."""
+        """Return the draws of images and seeds, and those of the images alone; `number` tells configurations apart."""
         runs = [run.tested for run in configuration.measured]
         if self._counts.shape[1] != len(runs[0]):
             self._counts = draws(len(runs[0]), self._num_draws, _SEED)
@@ -86,69 +91,54 @@ class _ImageDraws:
         if len(runs) == 1:
             return of_images, of_images
         errors = {key: values[key].std(ddof=1) / np.sqrt(len(runs)) for key in SCORES}
-        random = np.random.default_rng([_SEED, number])
-        normal = random.standard_normal(self._num_draws)
-        student = normal / _root_chi_square(random, len(runs) - 1, self._num_draws)
-        return (
-            {key: of_images[key] + errors[key] * student for key in SCORES},
-            {key: of_images[key] + errors[key] * normal for key in SCORES},
-        )
+        student = np.random.default_rng([_SEED, number]).standard_t(len(runs) - 1, size=self._num_draws)
+        return {key: of_images[key] + errors[key] * student for key in SCORES}, of_images
 
 
 class _SplitDraws:
-    """Draws of other splits: the same weights of the splits for all configurations.
-
-    Of each difference the draws have the corrected variance and J - 1 degrees of freedom.
-    """
+    """Draws of other splits: each score varies as Nadeau & Bengio correct it, with J - 1 degrees of freedom."""
 
     def __init__(self, design: Design, num_draws: int) -> None:
         splits = design.num_splits
         if splits < 2:
             return
         random = np.random.default_rng([_SEED, 1])
-        scale = np.sqrt((1 / splits + design.test_to_train) / (splits - 1))
-        self._normal = scale * random.standard_normal((num_draws, splits))
-        self._student = self._normal / _root_chi_square(random, splits - 1, num_draws)[:, None]
+        normal = random.standard_normal((num_draws, splits))
+        student = normal / np.sqrt(random.chisquare(splits - 1, size=(num_draws, 1)) / (splits - 1))
+        self._weights = np.sqrt((1 / splits + design.test_to_train) / (splits - 1)) * student  # (D, J)
 
-    def of(self, by_split: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Return the draws with Student's and with normal tails."""
-        means = {key: values.mean() for key, values in by_split.items()}
-        deviations = {key: values - means[key] for key, values in by_split.items()}
-        return (
-            {key: means[key] + self._student @ deviations[key] for key in by_split},
-            {key: means[key] + self._normal @ deviations[key] for key in by_split},
-        )
+    def of(self, by_split: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {key: values.mean() + self._weights @ (values - values.mean()) for key, values in by_split.items()}
 
 
-def _root_chi_square(random: np.random.Generator, degrees: int, num_draws: int) -> np.ndarray:
-    """Draw what a normal draw is divided by to be one of Student's t."""
-    return np.sqrt(random.chisquare(degrees, size=num_draws) / degrees)
+def half_widths(drawn: Sequence[Draws], key: str, design: Design) -> np.ndarray:
+    """Return half the width of the interval of each difference, simultaneous over all pairs compared: (K, K).
 
-
-def half_widths(drawn: Sequence[Draws], key: str) -> np.ndarray:
-    """Return half the width of the interval of each difference, simultaneous over all pairs: (K, K).
-
-    Each difference has an error of its own; the largest of their standardized deviations (max-T, Westfall & Young 1993)
-    stays below one common bound in 95 % of the draws.
+    Student's quantile at 5 % by the number of pairs (Bonferroni), with each pair's own error and degrees of freedom.
+    Holm's tests reject whatever such an interval excludes. A bound common to all pairs (max-T) would let the pair whose
+    seeds vary most widen the intervals of all others.
     """
-    number = len(drawn)
-    if number < 2:
-        return np.zeros((number, number))
-    student = _centred([one.draws for one in drawn], key)
-    normal = _centred([one.normal for one in drawn], key)
-    errors, largest = np.zeros((number, number)), np.zeros(student.shape[1])
-    for first in range(number - 1):
-        error = (normal[first] - normal[first + 1 :]).std(axis=1)
-        errors[first, first + 1 :] = errors[first + 1 :, first] = error
-        differences = np.abs(student[first] - student[first + 1 :])
-        standardized = differences / np.where(error > _ROUNDING, error, np.inf)[:, None]
-        largest = np.fmax(largest, np.fmax.reduce(standardized, axis=0))
-    return errors * np.quantile(largest, 1 - LEVEL)
+    if len(drawn) < 2:
+        return np.zeros((len(drawn), len(drawn)))
+    if design.num_splits > 1:
+        values = np.stack([one.by_split[key] for one in drawn])  # (K, J)
+        total = (1 / design.num_splits + design.test_to_train) * _of_differences(values)
+        degrees = np.full(total.shape, design.num_splits - 1.0)
+    else:
+        of_seeds = np.array([one.seed_variance(key) for one in drawn])
+        total = _of_differences(np.stack([one.of_images[key] for one in drawn if one.of_images is not None]))
+        total = total + of_seeds[:, None] + of_seeds[None, :]
+        squares = np.array([one.seed_variance(key) ** 2 / max(len(one.values[key]) - 1, 1) for one in drawn])
+        below = squares[:, None] + squares[None, :]
+        degrees = np.divide(total**2, below, out=np.full(total.shape, np.inf), where=below > 0)
+    return stats.t.isf(LEVEL / 2 / design.num_pairs, degrees) * np.sqrt(total)
 
 
-def _centred(drawn: Sequence[dict[str, np.ndarray] | None], key: str) -> np.ndarray:
-    """Stack the draws of a score around their means, (K, D); a draw without a value says nothing: 0."""
-    values = np.stack([one[key] for one in drawn if one is not None])
+def _of_differences(values: np.ndarray) -> np.ndarray:
+    """Return the variance of every difference of two rows, (K, K); what has no value says nothing."""
     defined = ~np.isnan(values)
     sums = np.where(defined, values, 0).sum(axis=1, keepdims=True)
-    return np.where(defined, values - sums / np.maximum(defined.sum(axis=1, keepdims=True), 1), 0)
+    centred = np.where(defined, values - sums / np.maximum(defined.sum(axis=1, keepdims=True), 1), 0)
+    products = centred @ centred.T / max(values.shape[1] - 1, 1)
+    spread = products.diagonal()
+    return np.maximum(spread[:, None] + spread[None, :] - 2 * products, 0)
