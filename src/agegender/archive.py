@@ -68,7 +68,8 @@ def _write_run(source: Path, entry: record.Record, target: Path) -> bool:
     known = target / record.FILE_NAME
     if known.is_file() and known.read_text(encoding="utf-8") == content:
         return False
-    for name in (PREDICTIONS, VALIDATION_PREDICTIONS):
+    # Thresholds of years are chosen on the validation part: of methods that predict no years of their own nothing is.
+    for name in (PREDICTIONS,) if entry.coarse_years else (PREDICTIONS, VALIDATION_PREDICTIONS):
         if (source / name).is_file():
             packed = lzma.compress((source / name).read_bytes(), preset=9 | lzma.PRESET_EXTREME)
             write_atomically(target / f"{name}{COMPRESSED}", packed)

@@ -47,6 +47,19 @@ def test_jobs_are_added_as_they_complete_and_others_stay(tmp_path):
     assert (added.num_runs, added.num_written) == (5, 1)
 
 
+def test_validation_predictions_go_along_where_years_are_exact(tmp_path):
+    for loss, coarse in (("plain", True), ("dex", False)):
+        folder = write_run(tmp_path / "runs", random_predictions(1, 20), loss=loss)
+        (folder / "predictions_val.csv").write_text("image\n")
+        entry = record.read(folder)
+        assert entry is not None
+        entry.coarse_years = coarse
+        record.write(folder, entry)
+    archive(tmp_path / "runs", tmp_path / "results")
+    (found,) = (tmp_path / "results").rglob("predictions_val.csv.xz")
+    assert "dex" in found.parts
+
+
 def test_measurements_of_cost_go_along(tmp_path):
     a_sweep(tmp_path / "runs")
     (tmp_path / "runs" / "cost-128.json").write_text("{}")

@@ -1,8 +1,10 @@
 """The comparison table of a sweep: a row per configuration, mean over its seeds, with what the tests say."""
 
 import statistics
+from collections.abc import Sequence
 
 from agegender.report.analysis import Analysis, Estimate
+from agegender.report.cost import MeasuredCost
 from agegender.report.runs import Configuration, Sweep
 from agegender.report.scores import SCORES
 from agegender.report.significance import LEVEL
@@ -23,8 +25,12 @@ from agegender.report.traits import varying_choices
 _TASKS = {"age_accuracy": "age", "gender_accuracy": "gender"}
 
 
-def summarise(sweep: Sweep, analysis: Analysis) -> Comparison:
-    """Make the table of all configurations."""
+def summarise(sweep: Sweep, analysis: Analysis, costs: Sequence[MeasuredCost] = ()) -> Comparison:
+    """Make the table of all configurations.
+
+    Where training rates were measured side by side they stand for those of the jobs, beside which other work may have
+    run; so do no training times then.
+    """
     extra = varying_choices([run.record for run in sweep.runs])
     columns = [Column("model", "Model"), Column("loss", "Loss"), *(Column(key, key) for key in extra)]
     columns += [Column("seeds", "Seeds"), *RESULTS]
@@ -33,8 +39,8 @@ def summarise(sweep: Sweep, analysis: Analysis) -> Comparison:
     warnings = [*warnings_of(complete, repeated_splits=repeated), *_left_out(sweep, analysis)]
     return Comparison(
         columns,
-        [_row(configuration, extra) for configuration in sweep.configurations],
-        [*warnings, *_tests(analysis), *_coarse_years(sweep), *notes_of(complete), *sweep.problems],
+        [_row(configuration, extra) | _measured(configuration, costs) for configuration in sweep.configurations],
+        [*warnings, *_tests(analysis), *_coarse_years(sweep), *_cost(costs), *notes_of(complete), *sweep.problems],
         warnings,
         [_spreads(configuration, analysis) for configuration in sweep.configurations],
         _legend(analysis),
@@ -107,6 +113,18 @@ def _left_out(sweep: Sweep, analysis: Analysis) -> list[str]:
     return [
         f"Warning: not tested on the same images and groups as the others, and so in no test: {'; '.join(others)}.",
     ]
+
+
+def _measured(configuration: Configuration, costs: Sequence[MeasuredCost]) -> dict[str, Value]:
+    if not costs or not configuration.complete:
+        return {}
+    size = configuration.complete[0].record.data["image_size"]
+    rates = next((cost.rates.get(configuration.model) for cost in costs if cost.image_size == size), None)
+    return {"fit_seconds": None, "images_per_second": statistics.median(rates) if rates else None}
+
+
+def _cost(costs: Sequence[MeasuredCost]) -> list[str]:
+    return ["Images/s: training steps of all networks in turn on an idle machine, not the jobs' own."] if costs else []
 
 
 def _coarse_years(sweep: Sweep) -> list[str]:

@@ -76,8 +76,8 @@ def write_report(folder: Path, *, threshold_age: float = THRESHOLD_AGE, read_ima
     """
     sweep = read_sweep(folder)
     analysis = analyse(sweep)
-    table = summarise(sweep, analysis)
     costs = read_costs(folder)
+    table = summarise(sweep, analysis, costs)
     said = verdict(sweep, analysis, table)
     judged = [] if table.warnings else judge(sweep, analysis, costs)
     report = folder / "report"
