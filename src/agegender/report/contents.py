@@ -6,22 +6,24 @@ from agegender.labels import GENDERS
 from agegender.report import figures_network, figures_results, grids, grids_runs, scores
 from agegender.report.analysis import Analysis
 from agegender.report.chosen import MOST_SHOWN, focus, predictions_of, slug
-from agegender.report.contents_runs import appendix, cost, under_age
+from agegender.report.contents_runs import appendix, cost
 from agegender.report.contents_scores import scores_section, tests_section
+from agegender.report.contents_underage import under_age
 from agegender.report.document import Document, Figure, Grid, Section
 from agegender.report.runs import Configuration, Sweep
 from agegender.report.table import Comparison
+from agegender.report.underage import AgeLimits
 
 
 def document(
-    sweep: Sweep, analysis: Analysis, table: Comparison, verdict: str, claim: str, threshold_age: float
+    sweep: Sweep, analysis: Analysis, table: Comparison, verdict: str, claim: str, limits: AgeLimits
 ) -> Document:
     """Put the report together."""
     sections = [
         _paper(sweep, analysis),
         tests_section(analysis, claim),
         scores_section(sweep, analysis),
-        under_age(sweep, threshold_age),
+        under_age(sweep, limits),
         cost(sweep),
         appendix(sweep),
     ]
