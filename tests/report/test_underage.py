@@ -7,18 +7,18 @@ from scipy import stats
 
 from agegender.report.crossed import crossed_mean
 from agegender.report.runs import Predictions
-from agegender.report.underage import AgeLimits, paired_difference, predicted_older
+from agegender.report.underage import AgeLimits, crossings, paired_difference
 
 LIMITS = AgeLimits()
 
 
 def share(runs: list[Predictions]) -> float:
-    return crossed_mean(predicted_older(runs, LIMITS).group).value
+    return crossed_mean(crossings(runs, LIMITS).group).value
 
 
 def test_predicted_older_counts_the_group_13_to_20_in_any_older_group():
     group = [3, 3, 3, 3, 3, 2, 4, 4]
-    older = predicted_older([make_predictions(group, [3, 4, 7, 2, 0, 4, 5, 3])], LIMITS)
+    older = crossings([make_predictions(group, [3, 4, 7, 2, 0, 4, 5, 3])], LIMITS)
     assert older.group.tolist() == [[False, True, True, False, False]]
 
 
@@ -27,17 +27,22 @@ def test_predicted_older_is_a_mean_over_seeds():
     assert share(runs) == 0.5
 
 
+def test_the_reverse_counts_older_faces_in_the_group_or_a_younger_one():
+    found = crossings([make_predictions([4, 4, 7, 5, 3, 2], [3, 4, 0, 4, 2, 1])], LIMITS)
+    assert found.older.tolist() == [[True, False, True, False]]
+
+
 def test_minors_of_the_group_are_those_below_the_threshold():
     run = make_predictions([3, 3, 3, 2], [3, 4, 4, 4], years=[13, 17, 18, 12])
-    older = predicted_older([run], LIMITS)
+    older = crossings([run], LIMITS)
     assert older.minors.tolist() == [[False, True]]
-    assert predicted_older([run], AgeLimits(19)).minors.tolist() == [[False, True, True]]
+    assert crossings([run], AgeLimits(19)).minors.tolist() == [[False, True, True]]
 
 
 def test_predicted_older_without_an_image_of_the_group_has_no_value():
     runs = [make_predictions([2, 4], [4, 5])]
     assert np.isnan(share(runs))
-    older = predicted_older(runs, LIMITS)
+    older = crossings(runs, LIMITS)
     found = paired_difference(older.group, older.group)
     assert (found.p_value, found.mean.num_images) == (1.0, 0)
 

@@ -8,13 +8,14 @@ from agegender.report.age_check import AgeCheck, check_ages, choose_age, least_t
 from agegender.report.chosen import MOST_SHOWN, predictions_of, runs_on_the_same_images
 from agegender.report.document import Figure, Grid, Section
 from agegender.report.runs import Configuration, Predictions, Sweep
+from agegender.report.significance import LEVEL
 from agegender.report.underage import (
     TEENAGER,
     UNDERAGE_GROUP,
     AgeLimits,
     PairedDifference,
+    crossings,
     paired_difference,
-    predicted_older,
 )
 from agegender.report.validation import FILE_NAME, read_years
 
@@ -28,12 +29,12 @@ def under_age(sweep: Sweep, limits: AgeLimits) -> Section:
         return Section("under-age", "Under-age faces")
     first = predictions_of(measured[0])[0]
     group = first.groups[UNDERAGE_GROUP]
-    older = [(one.label, predicted_older(predictions_of(one), limits)) for one in measured]
-    blocks: list[Grid | Figure] = [grids_underage.predicted_older(older, group, limits)]
+    found = [(one.label, crossings(predictions_of(one), limits)) for one in measured]
+    blocks: list[Grid | Figure] = [grids_underage.crossings(found, group, limits)]
     compared = _to_plain(measured, limits)
     if compared:
         blocks.append(grids_underage.differences(compared, group, limits))
-    text = [_claim(group, first, limits)]
+    text = [_claim(group, first, limits), _intervals(measured)]
     exact = [one for one in measured if one.complete[0].record.coarse_years is False]
     if not exact:
         text.append(
@@ -51,11 +52,20 @@ def _claim(group: str, first: Predictions, limits: AgeLimits) -> str:
     age = f"{limits.threshold_age:g}"
     return (
         "The paper: with the plain loss over 52 % of true 15-20 year olds are predicted older, and the weighted loss "
-        f"is offered as the remedy; whether it is stands in the differences to the plain loss. Of the {inside.sum():,} "
-        f"test images of the group {group}, {adults:,} show adults of {age} years or more, so the minors among them "
-        f"are counted alone too. The group straddles {age}: whether somebody is taken for an adult can be told only by "
-        "methods that predict years."
+        f"is offered as the remedy. Of the {inside.sum():,} test images of the group {group}, {adults:,} show adults "
+        f"of {age} years or more, so the minors among them are counted alone too. A method that predicts everybody "
+        "younger would seem a remedy as well: the reverse error stands beside it. Whether somebody is taken for an "
+        f"adult at {age} can be told only by methods that predict years."
     )
+
+
+def _intervals(measured: Sequence[Configuration]) -> str:
+    """Say what the intervals are over."""
+    covered = f"Intervals cover {100 * (1 - LEVEL):g} %, over test images and training seeds together."
+    if all(len(predictions_of(one)) > 1 for one in measured):
+        return covered
+    alone = "One seed varies over images alone: its shares, intervals and tests are of that network, not of the method."
+    return f"{covered} {alone}"
 
 
 def _to_plain(measured: Sequence[Configuration], limits: AgeLimits) -> list[tuple[str, list[PairedDifference]]]:
@@ -66,8 +76,12 @@ def _to_plain(measured: Sequence[Configuration], limits: AgeLimits) -> list[tupl
         plain = by_label.get(f"{one.model} / {_PLAIN}{one.label.removeprefix(f'{one.model} / {one.loss}')}")
         if plain is None or plain is one or plain.measured[0].images_id != one.measured[0].images_id:
             continue
-        ours, theirs = (predicted_older(predictions_of(each), limits) for each in (one, plain))
-        pairs = [paired_difference(ours.group, theirs.group), paired_difference(ours.minors, theirs.minors)]
+        ours, theirs = (crossings(predictions_of(each), limits) for each in (one, plain))
+        pairs = [
+            paired_difference(ours.group, theirs.group),
+            paired_difference(ours.minors, theirs.minors),
+            paired_difference(ours.older, theirs.older),
+        ]
         found.append((one.label, pairs))
     return found
 
@@ -122,10 +136,10 @@ def _on_choosing(chosen: Sequence[_Chosen], num_runs: int, limits: AgeLimits) ->
     if numbers:
         low, high = passed_range(min(numbers), limits)
         text.append(
-            f"Each run's age was chosen on its own validation part, never on the test part: the lowest that at most "
-            f"{share} of new faces of {limits.teenage_years} years are expected to reach. Chosen on {min(numbers)} "
-            f"faces it may let {100 * low:.1f} to {100 * high:.1f} % of all such faces pass (95 % of validation "
-            "parts); the intervals are for the ages chosen here and leave that out."
+            "An age is also chosen for each run, on its own validation part and never on the test part: the lowest "
+            f"that at most {share} of new faces of {limits.teenage_years} years are expected to reach. Chosen on "
+            f"{min(numbers)} faces it may let {100 * low:.1f} to {100 * high:.1f} % of all such faces pass (95 % of "
+            "validation parts); the intervals of its table hold for the ages chosen here and leave that out."
         )
     unread = sum(one.num_unread for one in chosen)
     if unread:

@@ -44,7 +44,8 @@ def threshold_tradeoff(items: Sequence[AgeCheck], limits: AgeLimits, key: str, t
         titles = "adults refused, %", f"{limits.teenage_years} years, pass as adults, %"
         axes = plot_area(figure, *titles, bottom=legend_height(labels))
         _scale(axes)
-        axes.axhline(100 * limits.minors_passed, color=GREY, linewidth=0.8, linestyle=(0, (3, 2)))
+        if any(item.at_chosen is not None for item in items):
+            axes.axhline(100 * limits.minors_passed, color=GREY, linewidth=0.8, linestyle=(0, (3, 2)))
         for item in items:
             style = look[plain(item.label)]
             if item.curve is None:
@@ -95,7 +96,7 @@ def _marks(items: Sequence[AgeCheck], limits: AgeLimits) -> list[str]:
     if any(item.at_challenge is not None for item in items):
         marks.append(f"white: {limits.challenge_age:g} years")
     if any(item.at_chosen is not None for item in items):
-        marks.append(f"dotted: chosen by validation for {100 * limits.minors_passed:g} %")
+        marks.append(f"with a dot: chosen by validation for {100 * limits.minors_passed:g} %")
     return marks
 
 

@@ -7,63 +7,70 @@ import numpy as np
 from agegender.report.age_check import WrongSide
 from agegender.report.crossed import Mean, crossed_mean
 from agegender.report.document import Cell, Grid, Heading
-from agegender.report.significance import LEVEL, holm
-from agegender.report.underage import AgeLimits, PairedDifference, PredictedOlder
+from agegender.report.significance import holm
+from agegender.report.underage import AgeLimits, Crossings, PairedDifference
 
 _BELOW = "Mean over seeds; below, its 95 % interval and the number of images."
-_PAIRED = "Configuration minus plain loss on the same images, in points; below, the paired 95 % interval."
-_TESTED = "Two networks: McNemar's exact test; several seeds: crossed over images and seeds."
+_PAIRED = "Configuration minus plain loss on the same images; below, the paired 95 % interval."
+_TESTED = (
+    "Two networks: McNemar's exact test; several seeds: crossed over images and seeds. Below, with Holm's correction."
+)
 
 
-def predicted_older(rows: Sequence[tuple[str, PredictedOlder]], group: str, limits: AgeLimits) -> Grid:
+def crossings(rows: Sequence[tuple[str, Crossings]], group: str, limits: AgeLimits) -> Grid:
     """Show who of the group 13-20 (15-20) is predicted older; the paper: over 52 % with the plain loss."""
     cells = [
-        (Cell(label, label), share_cell(crossed_mean(older.group)), share_cell(crossed_mean(older.minors)))
-        for label, older in rows
+        (Cell(label, label), *(share_cell(crossed_mean(hits)) for hits in (found.group, found.minors, found.older)))
+        for label, found in rows
     ]
-    headings = (
-        Heading("Configuration"),
-        Heading(f"All of {group}, %", _BELOW, numeric=True),
-        Heading(f"Under {limits.threshold_age:g} alone, %", _BELOW, numeric=True),
-    )
-    title = f"Test images of the age group {group} that are predicted in an older group"
-    single = any(len(older.group) == 1 for _, older in rows)
-    return Grid(title, headings, tuple(cells), _notes(single=single))
+    headings = [Heading("Configuration")]
+    headings += [Heading(f"{title}, %", f"{told} {_BELOW}", numeric=True) for title, told in _parts(group, limits)]
+    title = f"Test images of the age group {group} that are predicted in an older group, and the reverse"
+    return Grid(title, tuple(headings), tuple(cells))
 
 
 def differences(rows: Sequence[tuple[str, Sequence[PairedDifference]]], group: str, limits: AgeLimits) -> Grid:
     """Show what each configuration changes against the plain loss of the same network.
 
     Args:
-        rows: a label, and the differences of the whole group and of its minors.
-        group: its name.
+        rows: a label, and the differences of the three shares that `crossings` shows.
+        group: the name of the group.
         limits: who is a minor.
     """
-    adjusted = [holm([pairs[column].p_value for _, pairs in rows]) for column in range(2)]
+    parts = _parts(group, limits)
+    adjusted = np.array([holm([pairs[column].p_value for _, pairs in rows]) for column in range(len(parts))])
     cells = []
     for at, (label, pairs) in enumerate(rows):
         row = [Cell(label, label)]
         for column, pair in enumerate(pairs):
-            row += _difference_cells(pair, float(adjusted[column][at]))
+            row += _difference_cells(pair, float(adjusted[column, at]))
         cells.append(tuple(row))
     headings = [Heading("Configuration")]
-    for part in (f"All of {group}", f"Under {limits.threshold_age:g}"):
-        headings.append(Heading(f"{part}, points", _PAIRED, numeric=True))
+    for title, told in parts:
+        headings.append(Heading(f"{title}, points", f"{told} {_PAIRED}", numeric=True))
         headings.append(Heading("p", _TESTED, numeric=True))
-        headings.append(Heading("Adjusted p", "Holm's correction for all rows of this column.", numeric=True))
-    title = "Predicted in an older group: difference to the plain loss of the same network"
-    note = "Each interval covers 95 % on its own; the adjusted p-values alone allow for the number of rows."
-    return Grid(title, tuple(headings), tuple(cells), (note,))
+    note = "Each interval covers 95 % on its own. Adjusted: Holm's correction for all rows of the column."
+    return Grid(
+        "Difference of these shares to the plain loss of the same network", tuple(headings), tuple(cells), (note,)
+    )
 
 
-def wrong_side(title: str, rows: Sequence[tuple[str, WrongSide]], limits: AgeLimits, *notes: str) -> Grid:
+def _parts(group: str, limits: AgeLimits) -> tuple[tuple[str, str], ...]:
+    """Return titles and meanings of the three shares."""
+    return (
+        ("Whole group", f"Images of the group {group} that are predicted in an older group."),
+        (f"Under {limits.threshold_age:g}", "Those of them alone that show minors."),
+        ("Reverse", f"Images of older groups that are predicted in {group} or a younger group."),
+    )
+
+
+def wrong_side(title: str, rows: Sequence[tuple[str, WrongSide]], limits: AgeLimits) -> Grid:
     """Show who is taken for the wrong side of the threshold.
 
     Args:
         title: which age is asked for.
         rows: a label and its shares.
         limits: who is a minor.
-        notes: lines below the table.
     """
     cells = [
         (
@@ -83,8 +90,7 @@ def wrong_side(title: str, rows: Sequence[tuple[str, WrongSide]], limits: AgeLim
         Heading("All minors pass, %", f"Share of all minors {pass_as} {_BELOW}", numeric=True),
         Heading("Adults refused, %", f"Share of the adults that do not pass: false negatives. {_BELOW}", True),
     )
-    single = any(len(found.asked) == 1 for _, found in rows)
-    return Grid(title, headings, tuple(cells), (*_notes(single=single), *notes))
+    return Grid(title, headings, tuple(cells))
 
 
 def share_cell(mean: Mean) -> Cell:
@@ -97,27 +103,24 @@ def share_cell(mean: Mean) -> Cell:
     )
 
 
-def _difference_cells(pair: PairedDifference, adjusted: float) -> tuple[Cell, Cell, Cell]:
+def _difference_cells(pair: PairedDifference, adjusted: float) -> tuple[Cell, Cell]:
     if not pair.mean.num_images:
-        return Cell("-"), Cell("-"), Cell("-")
+        return Cell("-"), Cell("-")
     low, high = pair.mean.interval()
     difference = Cell(f"{100 * pair.mean.value:+.1f}", pair.mean.value, note=f"{100 * low:+.1f} to {100 * high:+.1f}")
-    return difference, _p_cell(pair.p_value), _p_cell(adjusted)
+    return difference, Cell(_p(pair.p_value), pair.p_value, note=f"adjusted {_p(adjusted)}")
 
 
-def _p_cell(value: float) -> Cell:
-    return Cell("< 0.0001" if value < 1e-4 else f"{value:.4f}", value)
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
 
 
 def _asked_cell(asked: Sequence[float]) -> Cell:
     """Show the mean age that is asked for; below, that of each seed where they differ."""
-    shown = list(dict.fromkeys(f"{age:.1f}" for age in asked))
-    if len(shown) == 1:
-        return Cell(f"{asked[0]:.4g}", asked[0])
-    return Cell(f"{np.mean(asked):.1f}", float(np.mean(asked)), note=", ".join(f"{age:.1f}" for age in asked))
+    mean = float(np.mean(asked))
+    each = ", ".join(_age(age) for age in asked) if len(set(asked)) > 1 else ""
+    return Cell(_age(mean), mean, note=each)
 
 
-def _notes(*, single: bool) -> tuple[str, ...]:
-    covered = f"Intervals: {100 * (1 - LEVEL):g} %, Wilson's, over test images and training seeds together."
-    alone = "A configuration of one seed has an interval over images alone: of that network, not of its method."
-    return (covered, alone) if single else (covered,)
+def _age(years: float) -> str:
+    return f"{years:.0f}" if years == round(years) else f"{years:.1f}"

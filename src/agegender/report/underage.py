@@ -48,29 +48,33 @@ class AgeLimits:
 
 
 @dataclass(frozen=True)
-class PredictedOlder:
-    """Which images of the group 13-20 (15-20) are predicted in an older group.
+class Crossings:
+    """Which images are predicted on the other side of the upper end of the group 13-20 (15-20).
 
     Attributes:
-        group: bool (S, N) of all its images.
-        minors: bool (S, M) of those below the threshold alone; the others are adults, whatever their group.
+        group: bool (S, N), of the images of the group: predicted in an older one.
+        minors: bool (S, M), the same of those below the threshold alone; the others are adults, whatever their group.
+        older: bool (S, L), of the images of older groups: predicted in the group or a younger one, the price of a
+            method that simply predicts everybody younger.
     """
 
     group: np.ndarray
     minors: np.ndarray
+    older: np.ndarray
 
 
-def predicted_older(runs: Sequence[Predictions], limits: AgeLimits) -> PredictedOlder:
-    """Find the images of the group 13-20 (15-20) that are predicted in an older one.
+def crossings(runs: Sequence[Predictions], limits: AgeLimits) -> Crossings:
+    """Find the images of the group 13-20 (15-20) that are predicted older, and the older ones that are not.
 
     Args:
         runs: of one configuration, on the same images.
         limits: who is a minor.
     """
     inside = runs[0].group == UNDERAGE_GROUP
+    older = runs[0].group > UNDERAGE_GROUP
     minors = inside & limits.minors(runs[0].years)
-    older = np.stack([run.group_predicted > UNDERAGE_GROUP for run in runs])
-    return PredictedOlder(older[:, inside], older[:, minors])
+    predicted_older = np.stack([run.group_predicted > UNDERAGE_GROUP for run in runs])
+    return Crossings(predicted_older[:, inside], predicted_older[:, minors], ~predicted_older[:, older])
 
 
 @dataclass(frozen=True)
