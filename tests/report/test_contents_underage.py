@@ -119,6 +119,13 @@ def test_p_values_are_adjusted_for_the_number_of_losses(tmp_path: Path) -> None:
     ]
 
 
+def test_differences_of_one_seed_are_of_these_networks(tmp_path: Path) -> None:
+    for loss, seeds in (("plain", 2), ("weighted", 2), ("focal", 1)):
+        for seed in range(seeds):
+            write_run(tmp_path, make_predictions(np.full(9, 3)), loss=loss, seed=seed)
+    assert grid(section_of(tmp_path), "to the plain loss").notes[-1].startswith("resnet18 / focal: one seed")
+
+
 def test_a_configuration_of_one_seed_speaks_of_its_network_alone(tmp_path: Path) -> None:
     write_run(tmp_path, make_predictions([3, 4]), seed=1)
     assert "not of the method" in " ".join(section_of(tmp_path).paragraphs)

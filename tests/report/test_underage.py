@@ -62,6 +62,7 @@ def test_two_networks_are_compared_by_mcnemar_and_several_seeds_crossed():
     assert alone.p_value == pytest.approx(2 / 2**12)
     several = paired_difference(np.repeat(first, 3, axis=0), second)
     assert several.p_value == several.mean.p_value() != alone.p_value
+    assert alone.single and several.single and not paired_difference(*[np.repeat(first, 3, axis=0)] * 2).single
 
 
 def simulated(random: np.random.Generator, mean: float, num_seeds: int, image: np.ndarray) -> np.ndarray:

@@ -49,10 +49,16 @@ def differences(rows: Sequence[tuple[str, Sequence[PairedDifference]]], group: s
     for title, told in parts:
         headings.append(Heading(f"{title}, points", f"{told} {_PAIRED}", numeric=True))
         headings.append(Heading("p", _TESTED, numeric=True))
-    note = "Each interval covers 95 % on its own. Adjusted: Holm's correction for all rows of the column."
-    return Grid(
-        "Difference of these shares to the plain loss of the same network", tuple(headings), tuple(cells), (note,)
-    )
+    notes = ["Each interval covers 95 % on its own. Adjusted: Holm's correction for all rows of the column."]
+    single = [label for label, pairs in rows if any(pair.single for pair in pairs)]
+    if single:
+        which = "All rows" if len(single) == len(rows) else ", ".join(single)
+        notes.append(
+            f"{which}: one seed on either side, so that interval and p are of these networks; another training of the "
+            "same method may differ by more."
+        )
+    title = "Difference of these shares to the plain loss of the same network"
+    return Grid(title, tuple(headings), tuple(cells), tuple(notes))
 
 
 def _parts(group: str, limits: AgeLimits) -> tuple[tuple[str, str], ...]:

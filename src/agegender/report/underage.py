@@ -84,10 +84,12 @@ class PairedDifference:
     Attributes:
         mean: first minus second.
         p_value: two-sided, not adjusted: of two networks McNemar's exact test, else crossed over images and seeds.
+        single: whether either has one seed: then what another training would change is not in the mean's error.
     """
 
     mean: Mean
     p_value: float
+    single: bool
 
 
 def paired_difference(first: np.ndarray, second: np.ndarray) -> PairedDifference:
@@ -95,5 +97,5 @@ def paired_difference(first: np.ndarray, second: np.ndarray) -> PairedDifference
     mean = crossed_difference(first, second)
     if len(first) == len(second) == 1:
         only_first, only_second = (first & ~second).sum(), (second & ~first).sum()
-        return PairedDifference(mean, float(mcnemar(only_first, only_second)))
-    return PairedDifference(mean, mean.p_value())
+        return PairedDifference(mean, float(mcnemar(only_first, only_second)), single=True)
+    return PairedDifference(mean, mean.p_value(), single=1 in (len(first), len(second)))
