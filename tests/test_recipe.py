@@ -163,6 +163,7 @@ def test_without_a_validation_part_the_last_epoch_is_tested(
     assert (record.best_epoch, record.val, len(record.history)) == (2, {}, 2)
     assert [epoch["val_loss"] for epoch in record.history] == [None, None]
     assert record.data["train_part"] == "trainval" and record.test["age_accuracy"] > 0
+    assert [path.name for path in (tmp_path / "job").glob("predictions*")] == ["predictions.csv"]
     with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
         request = OmegaConf.to_container(
             compose("eval", [f"ckpt_path={tmp_path}/job/checkpoints/best.ckpt", "part=val"])

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from agegender import record, reporting
+from agegender.cli import main
 from agegender.data.synthetic import synthetic_folder
 from agegender.record import Record
+from agegender.report.underage import AgeLimits
 
 
 @pytest.fixture
@@ -25,17 +27,35 @@ def a_run(folder: Path, number: int, config: dict[str, Any]) -> None:
 
 def test_minors_are_younger_than_the_last_run_was_told(tmp_path: Path, asked: dict[str, Any]) -> None:
     for number, age in ((1, 21.0), (2, 16.0)):
-        a_run(tmp_path, number, {"report": {"threshold_age": age}})
+        a_run(tmp_path, number, {"report": {"threshold_age": age, "challenge_age": age + 5}})
     reporting.report(tmp_path)
-    assert asked["threshold_age"] == 16
+    assert asked["limits"] == AgeLimits(16, 21, 0.05)
     reporting.report(tmp_path, threshold_age=20)
-    assert asked["threshold_age"] == 20
+    assert asked["limits"] == AgeLimits(20, 21, 0.05)
+    reporting.report(tmp_path, challenge_age=30, minors_passed=0.1)
+    assert asked["limits"] == AgeLimits(16, 30, 0.1)
 
 
 def test_without_a_word_of_it_minors_are_younger_than_18(tmp_path: Path, asked: dict[str, Any]) -> None:
     a_run(tmp_path, 1, {})
     reporting.report(tmp_path)
-    assert asked["threshold_age"] == 18
+    assert asked["limits"] == AgeLimits(18, 25, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("--threshold-age=0", "--threshold-age=0: must be above 0 years"),
+        ("--challenge-age=-3", "--challenge-age=-3: must be above 0 years"),
+        ("--challenge-age=nan", "--challenge-age=nan: must be above 0 years"),
+        ("--minors-passed=5", "--minors-passed=5: must be a share between 0 and 1"),
+    ],
+)
+def test_an_age_check_that_makes_no_sense_is_refused(
+    option: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(tmp_path), option]) == 2
+    assert reason in capsys.readouterr().err
 
 
 def test_synthetic_faces_are_shown_where_they_lie_and_never_drawn(tmp_path: Path, asked: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import argparse
 import csv
 import io
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,18 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         metavar="YEARS",
         help="a minor is younger (default: report.threshold_age of the last run)",
+    )
+    report.add_argument(
+        "--challenge-age",
+        type=float,
+        metavar="YEARS",
+        help="asked for in place of it, as a margin (default: report.challenge_age of the last run)",
+    )
+    report.add_argument(
+        "--minors-passed",
+        type=float,
+        metavar="SHARE",
+        help="of 13-17 that may reach the age chosen by validation (default: report.minors_passed of the last run)",
     )
     report.add_argument("--wandb", action="store_true", help="send it to the sweep's comparison run in W&B")
     report.set_defaults(run=_report)
@@ -126,9 +139,9 @@ def _report(options: argparse.Namespace) -> int:
 
     if not options.folder.is_dir():
         raise InputError(f"{options.folder} is not a directory; give runs/NAME")
-    if options.threshold_age is not None and options.threshold_age <= 0:
-        raise InputError("--threshold-age must be above 0 years")
-    made = report(options.folder, data=options.data, threshold_age=options.threshold_age)
+    limits = {key: getattr(options, key) for key in ("threshold_age", "challenge_age", "minors_passed")}
+    _check_limits(limits)
+    made = report(options.folder, data=options.data, **limits)
     print_table(made.table)
     print(made.told())
     if options.wandb:
@@ -141,6 +154,16 @@ def _report(options: argparse.Namespace) -> int:
             return 1
         print(f"W&B: {where}")
     return 0
+
+
+def _check_limits(limits: dict[str, float | None]) -> None:
+    for key in ("threshold_age", "challenge_age"):
+        age = limits[key]
+        if age is not None and not 0 < age < math.inf:
+            raise InputError(f"--{key.replace('_', '-')}={age:g}: must be above 0 years, such as 18")
+    share = limits["minors_passed"]
+    if share is not None and not 0 < share < 1:
+        raise InputError(f"--minors-passed={share:g}: must be a share between 0 and 1, such as 0.05")
 
 
 def _sync(options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from agegender.errors import InputError
-from agegender.labels import SCHEMES, THRESHOLD_AGE
+from agegender.labels import CHALLENGE_AGE, MINORS_PASSED, SCHEMES, THRESHOLD_AGE
 
 _Positive = Annotated[int, Field(ge=1)]
 _Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -142,6 +142,8 @@ class Report(_Keys):
     """What the report is told."""
 
     threshold_age: Annotated[float, Field(gt=0.0)] = THRESHOLD_AGE
+    challenge_age: Annotated[float, Field(gt=0.0)] = CHALLENGE_AGE
+    minors_passed: Annotated[float, Field(gt=0.0, lt=1.0)] = MINORS_PASSED
 
 
 class Config(BaseModel):

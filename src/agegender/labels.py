@@ -13,6 +13,8 @@ NUM_GROUPS = 8  # G, in every scheme
 GENDERS = ("male", "female")
 RACES = ("White", "Black", "Asian", "Indian", "Others")
 THRESHOLD_AGE = 18  # years; who is younger is a minor, unless a report is told another age
+CHALLENGE_AGE = 25  # years; British shops ask everybody for a proof of age who looks younger ("Challenge 25")
+MINORS_PASSED = 0.05  # share of the validation part's minors of 13 years or more that a chosen age may let pass
 UNKNOWN_RACE = -1  # three of UTKFace's file names give no race
 
 # Adience's age ranges in years, first and last year of each; Eidinger et al. 2014.

@@ -1,6 +1,7 @@
 """The report of a sweep, with the faces of its data set where they are at hand."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +12,43 @@ from agegender.data.images import decode
 from agegender.data.synthetic import synthetic_path
 from agegender.data.utkface import FolderSource, open_source
 from agegender.errors import InputError
-from agegender.labels import THRESHOLD_AGE
 from agegender.record import read_runs
+from agegender.report.underage import AgeLimits
 from agegender.report.write import ReadImage, Report, write_report
 
 
-def report(folder: Path, *, data: Path | None = None, threshold_age: float | None = None) -> Report:
+def report(
+    folder: Path,
+    *,
+    data: Path | None = None,
+    threshold_age: float | None = None,
+    challenge_age: float | None = None,
+    minors_passed: float | None = None,
+) -> Report:
     """Rebuild runs/NAME/report.
 
     Args:
         folder: runs/NAME.
         data: the images; None: where the records say that they were, if they are still there.
         threshold_age: years from which on somebody is an adult; None: `report.threshold_age` of the last run.
+        challenge_age: years that are asked for instead; None: as for `threshold_age`.
+        minors_passed: share of minors from 13 years on that may reach the age chosen by validation; None: likewise.
 
     Raises:
         InputError: a record cannot be read, or `data` is given and not there.
     """
     source = open_source(data) if data is not None else _recorded_source(folder)
-    if threshold_age is None:
-        threshold_age = _recorded_threshold(folder)
-    return write_report(folder, threshold_age=threshold_age, read_image=None if source is None else _reader(source))
+    given = {"threshold_age": threshold_age, "challenge_age": challenge_age, "minors_passed": minors_passed}
+    limits = _recorded_limits(folder) | {key: value for key, value in given.items() if value is not None}
+    return write_report(folder, limits=AgeLimits(**limits), read_image=None if source is None else _reader(source))
 
 
-def _recorded_threshold(folder: Path) -> float:
+def _recorded_limits(folder: Path) -> dict[str, float]:
+    """Return what the last run was told of the report; keys that are younger than the run are missing."""
     records = (record for _, record in read_runs(folder))
     last = max(records, key=lambda record: record.started or "", default=None)
-    asked = {} if last is None else last.config.get("report", {})
-    return asked.get("threshold_age", THRESHOLD_AGE)
+    recorded = {} if last is None else last.config.get("report", {})
+    return {key.name: recorded[key.name] for key in fields(AgeLimits) if key.name in recorded}
 
 
 def _recorded_source(folder: Path) -> Source | None:

@@ -69,7 +69,8 @@ class Sweep(Callback):
             _close()
             return
         try:
-            made = report(folder, threshold_age=config.report.threshold_age)
+            keys = ("threshold_age", "challenge_age", "minors_passed")
+            made = report(folder, **{key: config.report[key] for key in keys})
         except Exception as error:  # Hydra would make a warning of it, and the exit code 0
             reason = describe(error)
             told = reason or first_line(error, kind=True)

@@ -12,7 +12,8 @@ from agegender.data.synthetic import write_faces
 
 # The contract that scripts rely on.
 JOB_FILES = {
-    *("record.json", "config.yaml", "train.log", "predictions.csv", "checkpoints/best.ckpt", "checkpoints/last.ckpt"),
+    *("record.json", "config.yaml", "train.log", "predictions.csv", "predictions_val.csv"),
+    *("checkpoints/best.ckpt", "checkpoints/last.ckpt"),
 }
 RECORD_KEYS = {
     *("schema", "status", "choices", "config", "seed", "git", "data", "environment", "num_params"),
@@ -62,6 +63,22 @@ def test_the_record_agrees_with_the_predictions(trained):
     for row in rows:
         assert sum(float(row[f"p_{name}"]) for name in names) == pytest.approx(1, abs=1e-4)
         assert row["image"].startswith(f"{row['years']}_{['male', 'female'].index(row['gender'])}_")
+
+
+def test_the_validation_part_is_predicted_by_the_weights_of_the_best_epoch(trained):
+    job = trained.folder / "runs/try/resnet18/weighted/0"
+    with (job / "predictions_val.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    record = trained.record("try/resnet18/weighted/0")
+    with (trained.folder / record["data"]["split_file"]).open(newline="") as file:
+        part = [row["image"] for row in csv.DictReader(file) if row["part"] == "val"]
+    assert sorted(row["image"] for row in rows) == sorted(part)
+    for task in ("age", "gender"):
+        key = {"age": "group", "gender": "gender"}[task]
+        right = sum(row[key] == row[f"{key}_predicted"] for row in rows) / len(rows)
+        assert right == pytest.approx(record["val"][f"{task}_accuracy"])
+    error = sum(abs(float(row["years"]) - float(row["years_predicted"])) for row in rows) / len(rows)
+    assert error == pytest.approx(record["val"]["age_mae_years"], abs=1e-3)
 
 
 def test_the_manifest_that_the_record_names_has_its_hash(trained):

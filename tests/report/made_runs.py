@@ -141,6 +141,7 @@ def make_record(
     seed: int = 0,
     status: str = "complete",
     error: str | None = None,
+    coarse_years: bool | None = None,
     **choices: str,
 ) -> Record:
     """The record of a run with these predictions; of a run that is not complete, what is known at its beginning."""
@@ -151,6 +152,7 @@ def make_record(
         config=copy.deepcopy(CONFIG),
         seed=seed,
         error=error,
+        coarse_years=coarse_years,
     )
     for key, value in choices.items():
         group, dot, name = key.partition(".")
@@ -197,16 +199,21 @@ def _matrix(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> list[l
     return matrix.tolist()
 
 
-def write_run(sweep: Path, predictions: Predictions | None, **made: Any) -> Path:
+def write_run(
+    sweep: Path, predictions: Predictions | None, *, validation: Predictions | None = None, **made: Any
+) -> Path:
     """Write a run below a sweep's directory, as `make_record` makes it; give its directory.
 
-    Without predictions it has begun, unless another `status` is given.
+    Without predictions it has begun, unless another `status` is given. `validation`: of its validation part, where its
+    file is wanted.
     """
     entry = make_record(predictions, **({"status": "running"} if predictions is None else {}) | made)
     extra = ",".join(f"{key}={value}" for key, value in entry.choices.items() if key not in ("model", "loss", "data"))
     folder = sweep / entry.choices["model"] / entry.choices["loss"] / str(entry.seed) / extra
     if predictions is not None:
         write_predictions(folder / "predictions.csv", predictions)
+    if validation is not None:
+        write_predictions(folder / "predictions_val.csv", validation)
     record.write(folder, entry)
     return folder
 

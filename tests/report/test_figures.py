@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agegender.report.age_check import AgeCheck, ThresholdCurve, WrongSide
+from agegender.report.crossed import crossed_mean
 from agegender.report.document import Figure
 from agegender.report.figures import fit, looks, plain, text_width, wrap
 from agegender.report.figures_comparison import critical_difference, intervals, joined
@@ -19,11 +21,11 @@ from agegender.report.figures_results import (
     confusion_matrix,
     medians,
     reliability_diagram,
-    threshold_tradeoff,
     training_curves,
 )
+from agegender.report.figures_underage import threshold_tradeoff
 from agegender.report.significance import Ranks
-from agegender.report.underage import ThresholdCurve
+from agegender.report.underage import AgeLimits
 
 NASTY = "$x_1$ <b>&amp; \\alpha"
 
@@ -36,9 +38,21 @@ def texts(figure: Figure) -> list[str]:
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def curve() -> ThresholdCurve:
+def check(label: str) -> AgeCheck:
     asked = np.array([10.0, 18.0, 30.0, 40.0])
-    return ThresholdCurve(18.0, asked, np.array([1.0, 0.25, 0.1, 0.0]), np.array([0.0, 0.125, 0.5, 1.0]), 20, 80)
+    curve = ThresholdCurve(asked, np.array([1.0, 0.25, 0.1, 0.0]), np.array([0.0, 0.125, 0.5, 1.0]))
+    at_threshold, at_challenge, at_chosen = (
+        WrongSide((age,), crossed_mean(passed), crossed_mean(passed), crossed_mean(refused))
+        for age, passed, refused in ((18.0, hits(5, 20), hits(1, 8)), (25.0, hits(2, 20), hits(4, 8)), CHOSEN)
+    )
+    return AgeCheck(label, curve, at_threshold, at_challenge, at_chosen)
+
+
+def hits(number: int, total: int) -> np.ndarray:
+    return (np.arange(total) < number)[None]
+
+
+CHOSEN = (31.5, hits(1, 20), hits(6, 8))
 
 
 def conv(channels: int, side: int, number: int = 0) -> Layer:
@@ -55,7 +69,7 @@ FIGURES: dict[str, Callable[[str], Figure]] = {
     "confusion": lambda label: confusion_matrix(np.array([[3, 1], [0, 0]]), [label, "b"], "c", "Errors"),
     "reliability": lambda label: reliability_diagram([(label, np.array([0.9]), np.array([True]))], "r", "Reliability"),
     "training": lambda label: training_curves([(label, np.arange(3), np.array([1, np.nan, 2]))], "loss", "t", "Runs"),
-    "threshold": lambda label: threshold_tradeoff([(label, curve()), (SECOND, curve())], "u", "Minors"),
+    "threshold": lambda label: threshold_tradeoff([check(label), check(SECOND)], AgeLimits(), "u", "Minors"),
     "efficiency": lambda label: efficiency(
         [EfficiencyPoint("p", label, 1.0, 50.0), EfficiencyPoint("q", "m", 90.0, 60.0)], "cost", "e", "Cost", log_x=True
     ),
@@ -72,7 +86,7 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "reliability without an image": lambda: reliability_diagram([("a", np.zeros(0), np.zeros(0, bool))], "r", "R"),
     "training": lambda: training_curves([], "loss", "t", "Runs"),
     "training of one epoch": lambda: training_curves([("a", [0], [1.0])], "loss", "t", "Runs"),
-    "threshold": lambda: threshold_tradeoff([], "u", "Minors"),
+    "threshold": lambda: threshold_tradeoff([], AgeLimits(), "u", "Minors"),
     "efficiency": lambda: efficiency([], "cost", "e", "Cost", log_x=True),
     "efficiency of one": lambda: efficiency([EfficiencyPoint("p", "m", 0.0, 5.0)], "cost", "e", "Cost", log_x=True),
     "intervals": lambda: intervals([], "i", "Intervals", "accuracy, %"),
@@ -223,10 +237,18 @@ def test_the_median_of_runs_is_taken_epoch_by_epoch():
     assert values.tolist() == [2.0, 3.0, 9.0]
 
 
-def test_the_rates_at_the_legal_age_are_told():
-    figure = threshold_tradeoff([("m", curve())], "u", "Minors")
-    assert "m: 25.0 % and 12.5 %" in figure.alt
-    assert "marked: asked for 18 years" in texts(figure)
+def test_the_rates_at_every_marked_age_are_told():
+    figure = threshold_tradeoff([check("m")], AgeLimits(), "u", "Minors")
+    told = "m: 25.0 % and 12.5 % at 18.0 years, 10.0 % and 50.0 % at 25.0 years, 5.0 % and 75.0 % at 31.5 years"
+    assert told in figure.alt
+    marks = ["filled: 18 years asked for", "white: 25 years", "with a dot: chosen by validation for 5 %"]
+    assert [text for text in texts(figure) if text in marks] == marks
+
+
+def test_a_mark_that_no_curve_has_is_not_explained():
+    plain_check = AgeCheck("m", check("m").curve, check("m").at_threshold)
+    figure = threshold_tradeoff([plain_check], AgeLimits(), "u", "Minors")
+    assert not any(text.startswith(("white", "with a dot")) for text in texts(figure))
 
 
 def points(**values: tuple[float, float]) -> list[EfficiencyPoint]:

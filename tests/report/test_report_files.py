@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_runs import make_predictions, random_predictions, report_without_torch, right_at, write_run
 
-from agegender import record
+from agegender.cli import main
 from agegender.report.runs import Predictions
 from agegender.report.write import Report, write_report
 
@@ -168,23 +168,12 @@ def test_the_latex_table_compiles_whatever_names_and_reasons_hold(made: Report, 
     assert done.returncode == 0, done.stdout[-2000:]
 
 
-def test_a_method_that_predicts_years_is_judged_at_the_threshold_age(tmp_path: Path) -> None:
-    # 40 minors of 15, 10 of them taken for 19; 60 adults of 30, 6 of them taken for 17.
-    years = np.repeat([15, 30], [40, 60])
-    predicted = np.concatenate([np.repeat([19.0, 14.0], [10, 30]), np.repeat([17.0, 31.0], [6, 54])])
-    groups = np.repeat([3, 4], [40, 60])
-    folder = write_run(tmp_path, make_predictions(groups, groups, years=years, years_predicted=predicted))
-    entry = record.read(folder)
-    assert entry is not None
-    entry.coarse_years = False
-    record.write(folder, entry)
-    page = write_report(tmp_path, threshold_age=18).page.read_text()
-    assert "Who is taken for an adult where 18 years are asked for" in page
-    assert "25.0" in page and "of 40 minors" in page
-    assert "10.0" in page and "of 60 adults" in page
+def test_the_command_judges_an_age_check_at_the_ages_that_it_is_given(tmp_path: Path) -> None:
+    write_run(tmp_path, make_predictions([3, 4] * 20, years=[15, 30] * 20), coarse_years=False)
+    assert main(["report", str(tmp_path), "--threshold-age=16", "--challenge-age=20", "--minors-passed=0.1"]) == 0
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "where 16 years are asked for" in page and "where 20 years are asked for" in page
     assert (tmp_path / "report/figures/threshold.svg").exists()
-    assert "where 20 years are asked for" in write_report(tmp_path, threshold_age=20).page.read_text()
-    assert "do not hold both minors and adults at 14" in write_report(tmp_path, threshold_age=14).page.read_text()
 
 
 def test_group_classifiers_get_no_rates_at_an_age(made: Report) -> None:

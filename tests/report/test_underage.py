@@ -1,93 +1,91 @@
-"""Under-age rates by hand, and against every threshold tried one by one."""
-
-import math
+"""Who of the group 13-20 is predicted older: by hand, and on simulated data whose truth is known."""
 
 import numpy as np
 import pytest
-from made_runs import make_predictions, random_predictions
+from made_runs import make_predictions
+from scipy import stats
 
-from agegender.report.underage import Share, predicted_older, threshold_curve
+from agegender.report.crossed import crossed_mean
+from agegender.report.runs import Predictions
+from agegender.report.underage import AgeLimits, crossings, paired_difference
+
+LIMITS = AgeLimits()
 
 
-def told(years: list[float], years_predicted: list[float]):
-    return make_predictions([3] * len(years), years=years, years_predicted=years_predicted)
+def share(runs: list[Predictions]) -> float:
+    return crossed_mean(crossings(runs, LIMITS).group).value
 
 
 def test_predicted_older_counts_the_group_13_to_20_in_any_older_group():
     group = [3, 3, 3, 3, 3, 2, 4, 4]
-    assert predicted_older([make_predictions(group, [3, 4, 7, 2, 0, 4, 5, 3])]) == Share(2.0, 5)
+    older = crossings([make_predictions(group, [3, 4, 7, 2, 0, 4, 5, 3])], LIMITS)
+    assert older.group.tolist() == [[False, True, True, False, False]]
 
 
 def test_predicted_older_is_a_mean_over_seeds():
     runs = [make_predictions([3, 3, 4], predicted) for predicted in ([4, 4, 4], [3, 5, 4], [3, 4, 3], [3, 3, 4])]
-    assert predicted_older(runs) == Share(1.0, 2)
-    assert predicted_older(runs).value == 0.5
+    assert share(runs) == 0.5
+
+
+def test_the_reverse_counts_older_faces_in_the_group_or_a_younger_one():
+    found = crossings([make_predictions([4, 4, 7, 5, 3, 2], [3, 4, 0, 4, 2, 1])], LIMITS)
+    assert found.older.tolist() == [[True, False, True, False]]
+
+
+def test_minors_of_the_group_are_those_below_the_threshold():
+    run = make_predictions([3, 3, 3, 2], [3, 4, 4, 4], years=[13, 17, 18, 12])
+    older = crossings([run], LIMITS)
+    assert older.minors.tolist() == [[False, True]]
+    assert crossings([run], AgeLimits(19)).minors.tolist() == [[False, True, True]]
 
 
 def test_predicted_older_without_an_image_of_the_group_has_no_value():
-    share = predicted_older([make_predictions([2, 4], [4, 5])])
-    assert share == Share(0.0, 0)
-    assert math.isnan(share.value)
+    runs = [make_predictions([2, 4], [4, 5])]
+    assert np.isnan(share(runs))
+    older = crossings(runs, LIMITS)
+    found = paired_difference(older.group, older.group)
+    assert (found.p_value, found.mean.num_images) == (1.0, 0)
 
 
-def test_a_threshold_curve_by_hand():
-    # Minors of 10, 16, 17 years, adults of 18 and 40; who is said to be 18.0 is taken for an adult.
-    curve = threshold_curve([told([10, 16, 17, 18, 40], [9.5, 18.0, 25.0, 17.0, 33.0])], 18)
-    assert curve is not None
-    assert (curve.num_minors, curve.num_adults) == (3, 2)
-    assert curve.at(18) == pytest.approx((2 / 3, 1 / 2))
-    assert curve.at(25) == pytest.approx((1 / 3, 1 / 2))
-    assert curve.at(25.5) == pytest.approx((0, 1 / 2))
-    assert curve.at(0) == pytest.approx((1, 0))
-    assert curve.at(90) == pytest.approx((0, 1))
+def test_teenage_years_end_before_the_threshold():
+    assert AgeLimits(18).teenage_years == AgeLimits(17.5).teenage_years == "13 to 17"
+    assert AgeLimits(14).teenage_years == "13"
+    years = np.array([12, 13, 17, 18])
+    assert LIMITS.teenagers(years).tolist() == [False, True, True, False]
+    assert LIMITS.minors(years).tolist() == [True, True, True, False]
 
 
-@pytest.mark.parametrize(("seeds", "age"), [((1,), 18), ((2, 3, 4), 18), ((5, 6), 21), ((7, 8, 9), 16)])
-def test_every_rate_is_what_counting_image_by_image_finds(seeds, age):
-    runs = [random_predictions(seed, 120, skill=0.6) for seed in seeds]
-    curve = threshold_curve(runs, age)
-    assert curve is not None
-    for asked, false_positive, false_negative in zip(
-        curve.asked, curve.false_positive_rate, curve.false_negative_rate, strict=True
-    ):
-        shares = []
-        for run in runs:
-            pairs = list(zip(run.years, run.years_predicted, strict=True))
-            minors = [predicted >= asked for true, predicted in pairs if true < age]
-            adults = [predicted < asked for true, predicted in pairs if true >= age]
-            shares.append((sum(minors) / len(minors), sum(adults) / len(adults)))
-        assert (false_positive, false_negative) == pytest.approx(tuple(np.mean(shares, axis=0)), abs=1e-12)
+def test_two_networks_are_compared_by_mcnemar_and_several_seeds_crossed():
+    first, second = (np.arange(60) < 20)[None], (np.arange(60) < 32)[None]
+    alone = paired_difference(first, second)
+    assert alone.mean.value == pytest.approx(-0.2)
+    assert alone.p_value == pytest.approx(2 / 2**12)
+    several = paired_difference(np.repeat(first, 3, axis=0), second)
+    assert several.p_value == several.mean.p_value() != alone.p_value
+    assert alone.single and several.single and not paired_difference(*[np.repeat(first, 3, axis=0)] * 2).single
 
 
-@pytest.mark.parametrize("seeds", [(1,), (2, 3, 4), (5, 6, 7, 8, 9)])
-def test_a_higher_threshold_takes_fewer_minors_and_more_adults_for_the_other_side(seeds):
-    curve = threshold_curve([random_predictions(seed, 200) for seed in seeds], 18)
-    assert curve is not None
-    assert (np.diff(curve.asked) > 0).all()
-    assert (np.diff(curve.false_positive_rate) <= 0).all()
-    assert (np.diff(curve.false_negative_rate) >= 0).all()
+def simulated(random: np.random.Generator, mean: float, num_seeds: int, image: np.ndarray) -> np.ndarray:
+    """Hits with the share that `mean` stands for: a face's own difficulty, a seed's own bias, and chance."""
+    seeds = random.normal(0, 0.25, (num_seeds, 1))
+    return image + seeds + random.normal(0, 1, (num_seeds, len(image))) < mean
 
 
-def test_a_curve_goes_from_everybody_an_adult_to_nobody():
-    curve = threshold_curve([random_predictions(seed, 50) for seed in (1, 2)], 18)
-    assert curve is not None
-    assert (curve.false_positive_rate[0], curve.false_negative_rate[0]) == (1.0, 0.0)
-    assert (curve.false_positive_rate[-1], curve.false_negative_rate[-1]) == (0.0, 1.0)
+@pytest.mark.parametrize("num_seeds", [3, 5])
+def test_a_remedy_that_changes_nothing_is_seldom_called_one(num_seeds):
+    random, found = np.random.default_rng(0), 0
+    for _ in range(600):
+        image = random.normal(0, 1, 284)
+        found += paired_difference(*(simulated(random, 0.1, num_seeds, image) for _ in range(2))).p_value < 0.05
+    assert found / 600 < 0.075
 
 
-def test_between_two_predicted_ages_the_rates_are_those_of_the_next():
-    curve = threshold_curve([told([15, 16, 30], [20.0, 22.0, 31.0])], 18)
-    assert curve is not None
-    assert curve.at(20.001) == curve.at(21.9) == curve.at(22) == (0.5, 0.0)
-
-
-def test_equal_predictions_give_one_threshold():
-    curve = threshold_curve([told([15, 16, 30, 31], [18.0] * 4)], 18)
-    assert curve is not None
-    assert curve.false_positive_rate.tolist() == [1.0, 0.0]
-    assert curve.false_negative_rate.tolist() == [0.0, 1.0]
-
-
-@pytest.mark.parametrize("years", [[3, 10, 17], [18, 30, 90]])
-def test_minors_or_adults_alone_have_no_curve(years):
-    assert threshold_curve([told(years, [20, 20, 20])], 18) is None
+def test_the_interval_of_a_remedy_covers_its_true_effect():
+    random, covered = np.random.default_rng(1), 0
+    truth = np.subtract(*stats.norm.cdf([0.1, -0.5], scale=np.sqrt(1 + 0.25**2 + 1)))
+    for _ in range(600):
+        image = random.normal(0, 1, 284)
+        pair = paired_difference(simulated(random, 0.1, 3, image), simulated(random, -0.5, 3, image))
+        low, high = pair.mean.interval()
+        covered += low <= truth <= high
+    assert 0.92 <= covered / 600 <= 0.98

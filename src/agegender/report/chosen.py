@@ -2,15 +2,20 @@
 
 from agegender.report.analysis import Analysis
 from agegender.report.claims import PROPOSED
-from agegender.report.runs import Configuration, Predictions, Sweep
+from agegender.report.runs import Configuration, Predictions, Run, Sweep
 
 MOST_SHOWN = 12  # configurations with figures and slices of their own; more would bury the rest
 
 
+def runs_on_the_same_images(configuration: Configuration) -> list[Run]:
+    """Return its measured runs that share their test images with the first."""
+    measured = configuration.measured
+    return [run for run in measured if run.images_id == measured[0].images_id]
+
+
 def predictions_of(configuration: Configuration) -> list[Predictions]:
-    """Predictions of its runs that share their test images with the first."""
-    first = configuration.measured[0].images_id if configuration.measured else None
-    return [run.predictions for run in configuration.measured if run.predictions is not None and run.images_id == first]
+    """Return the predictions of its runs that share their test images with the first."""
+    return [run.predictions for run in runs_on_the_same_images(configuration) if run.predictions is not None]
 
 
 def focus(sweep: Sweep, analysis: Analysis) -> list[Configuration]:

@@ -9,12 +9,14 @@ from agegender.report import figures_network, figures_results, grids, grids_runs
 from agegender.report.analysis import Analysis
 from agegender.report.chosen import MOST_SHOWN, focus, predictions_of, slug
 from agegender.report.claims import Judgement, scope
-from agegender.report.contents_runs import appendix, cost, under_age
+from agegender.report.contents_runs import appendix, cost
 from agegender.report.contents_scores import scores_section, tests_section
+from agegender.report.contents_underage import under_age
 from agegender.report.cost import MeasuredCost
 from agegender.report.document import Cell, Document, Figure, Grid, Heading, Section
 from agegender.report.runs import Configuration, Sweep
 from agegender.report.table import Comparison
+from agegender.report.underage import AgeLimits
 
 
 def document(
@@ -24,7 +26,7 @@ def document(
     verdict: str,
     judgements: Sequence[Judgement],
     costs: Sequence[MeasuredCost],
-    threshold_age: float,
+    limits: AgeLimits,
 ) -> Document:
     """Put the report together."""
     sections = [
@@ -32,7 +34,7 @@ def document(
         _paper(sweep, analysis),
         tests_section(analysis),
         scores_section(sweep, analysis),
-        under_age(sweep, threshold_age),
+        under_age(sweep, limits),
         cost(sweep, costs),
         appendix(sweep),
     ]

@@ -1,14 +1,13 @@
-"""The report's sections on the under-age claim, on cost, and on what repeats it all."""
+"""The report's sections on cost, and on what repeats it all."""
 
 from collections.abc import Sequence
 
 from agegender.report import cost as side_by_side
-from agegender.report import figures_efficiency, figures_results, grids, grids_runs
-from agegender.report.chosen import MOST_SHOWN, predictions_of
+from agegender.report import figures_efficiency, figures_results, grids_runs
+from agegender.report.chosen import MOST_SHOWN
 from agegender.report.cost import MeasuredCost
-from agegender.report.document import Cell, Figure, Grid, Heading, Section
+from agegender.report.document import Figure, Grid, Section
 from agegender.report.runs import Configuration, Sweep
-from agegender.report.underage import UNDERAGE_GROUP, ThresholdCurve, predicted_older, threshold_curve
 
 _COSTS = (  # key of the figure, title of the axis, what it is read from
     ("params", "parameters, M", lambda one: _of_record(one, "num_params", 1e6)),
@@ -17,56 +16,6 @@ _COSTS = (  # key of the figure, title of the axis, what it is read from
     ("memory", "peak memory, MB", lambda one: _of_time(one, "peak_memory_bytes", 1e6)),
     ("checkpoint", "checkpoint, MB", lambda one: _of_time(one, "checkpoint_bytes", 1e6)),
 )
-
-
-def under_age(sweep: Sweep, threshold_age: float) -> Section:
-    """The paper's "solution of underage prevention", as numbers."""
-    measured = [configuration for configuration in sweep.configurations if configuration.measured]
-    if not measured:
-        return Section("under-age", "Under-age faces")
-    rows = [(configuration, predicted_older(predictions_of(configuration))) for configuration in measured]
-    name = predictions_of(measured[0])[0].groups[UNDERAGE_GROUP]
-    blocks: list[Grid | Figure] = [grids.underage(rows, name)]
-    exact = [one for one in measured if one.complete[0].record.coarse_years is False]
-    curves = [(one.label, threshold_curve(predictions_of(one), threshold_age)) for one in exact]
-    known = [(label, curve) for label, curve in curves if curve is not None]
-    text = [
-        f"The paper: with the plain loss over 52 % of true 15-20 year olds are predicted older, and the weighted loss "
-        f"is offered as the remedy. The group {name} straddles {threshold_age:g}, so whether somebody is taken for an "
-        "adult can be told only by methods that predict years."
-    ]
-    if known:
-        title = f"Minors taken for adults against adults taken for minors, at {threshold_age:g} years"
-        blocks.append(_rates(known, threshold_age))
-        blocks.append(figures_results.threshold_tradeoff(known[:MOST_SHOWN], "threshold", title))
-    elif exact:
-        text.append(f"The test images do not hold both minors and adults at {threshold_age:g} years.")
-    else:
-        text.append(
-            "None of these methods does: a group classifier's years are the typical age of a group, so no rates at "
-            f"{threshold_age:g} are given."
-        )
-    return Section("under-age", "Under-age faces", tuple(text), tuple(blocks))
-
-
-def _rates(curves: list[tuple[str, ThresholdCurve]], threshold_age: float) -> Grid:
-    rows = []
-    for label, curve in curves:
-        positive, negative = curve.at(threshold_age)
-        minors, adults = f"{curve.num_minors:,}", f"{curve.num_adults:,}"
-        rows.append(
-            (
-                Cell(label, label),
-                Cell(f"{100 * positive:.1f}", positive, note=f"of {minors} minors"),
-                Cell(f"{100 * negative:.1f}", negative, note=f"of {adults} adults"),
-            )
-        )
-    headings = (
-        Heading("Configuration"),
-        Heading("False positives, %", "Minors whose predicted age reaches the threshold.", numeric=True),
-        Heading("False negatives, %", "Adults whose predicted age does not.", numeric=True),
-    )
-    return Grid(f"Who is taken for an adult where {threshold_age:g} years are asked for", headings, tuple(rows))
 
 
 def _of_record(configuration: Configuration, key: str, unit: float) -> float | None:

@@ -24,13 +24,11 @@ from agegender.report.figures import (
     text_width,
 )
 from agegender.report.scores import NUM_BINS, bin_of_confidence
-from agegender.report.underage import ThresholdCurve
 
 Values = Sequence[float] | np.ndarray
 
 _PLOT = 300  # pixels, height of a figure without its legend
 _FEW_RUNS = 12  # that can be told apart as thick lines
-_RATES = (0, 1, 5, 10, 20, 40, 60, 80, 100)  # percent, on an axis of square roots
 
 
 def age_distribution(
@@ -198,42 +196,3 @@ def medians(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray
     values = np.concatenate([values for _, values in curves])
     every = np.unique(epochs)
     return every, np.array([np.median(values[epochs == epoch]) for epoch in every])
-
-
-def threshold_tradeoff(curves: Sequence[tuple[str, ThresholdCurve]], key: str, title: str) -> Figure:
-    """Show both ways to be wrong about a legal age, for every age that one may ask for.
-
-    Args:
-        curves: a label, and its curve; the mark stands where the legal age itself is asked for.
-        key: of the figure.
-        title: of the figure.
-    """
-    from matplotlib.ticker import FixedLocator
-
-    look = looks(plain(label) for label, _ in curves)
-    labels = list(look)
-    with canvas(_PLOT + 20 + legend_height(labels)) as figure:
-        axes = plot_area(
-            figure, "adults taken for minors, %", "minors taken for adults, %", bottom=legend_height(labels)
-        )
-        square_root = {"functions": (lambda x: np.sqrt(np.maximum(x, 0)), np.square)}  # small rates matter most
-        axes.set_xscale("function", **square_root)
-        axes.set_yscale("function", **square_root)
-        told = []
-        for label, curve in curves:
-            style = look[plain(label)]
-            rates = 100 * curve.false_negative_rate, 100 * curve.false_positive_rate
-            axes.plot(*rates, color=style.colour, linestyle=style.dash, linewidth=1.3)
-            positive, negative = (100 * rate for rate in curve.at(curve.threshold_age))
-            axes.scatter([negative], [positive], 36, color=style.colour, marker=style.marker, zorder=3, clip_on=False)
-            told.append(f"{plain(label)}: {positive:.1f} % and {negative:.1f} %")
-        for axis, limit in ((axes.xaxis, axes.set_xlim), (axes.yaxis, axes.set_ylim)):
-            axis.set_major_locator(FixedLocator(_RATES))
-            limit(0, 100)
-        legend(figure, [sample_line(look[label]) for label in labels], labels)
-        ages = "/".join(f"{age:g}" for age in sorted({curve.threshold_age for _, curve in curves}))
-        axes.text(0.98, 0.97, f"marked: asked for {ages} years", transform=axes.transAxes, ha="right", va="top")
-        alt = (
-            f"Minors taken for adults, and adults taken for minors, where {ages} years are asked for: {listing(told)}."
-        )
-        return finish(figure, key, title, alt)

@@ -6,12 +6,10 @@ from agegender.report.analysis import TASKS, Analysis, Estimate
 from agegender.report.document import Cell, Grid, Heading
 from agegender.report.formats import format_value, is_numeric
 from agegender.report.paper import TEST_IMAGES
-from agegender.report.runs import Configuration
 from agegender.report.scores import SCORES, Score
 from agegender.report.significance import LEVEL, wilson
 from agegender.report.slices import Slice
 from agegender.report.table import Column, Comparison
-from agegender.report.underage import Share
 
 MOST_PAIRS = 60  # rows of a table of pairs; all are in pairs.csv
 
@@ -176,23 +174,3 @@ def slices(label: str, parts: Sequence[Slice], worst: Iterable[Slice | None]) ->
 
 def _share(value: float, interval: tuple[float, float]) -> Cell:
     return Cell(f"{100 * value:.1f}", value, note=f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}")
-
-
-def underage(rows: Sequence[tuple[Configuration, Share]], group: str) -> Grid:
-    """Show who of the group 13-20 (15-20) is predicted older; the paper: over 52 % with the plain loss."""
-    cells = []
-    for configuration, share in rows:
-        interval = wilson(share.hits, share.total)
-        cells.append(
-            (
-                Cell(configuration.label, configuration.label),
-                Cell(f"{share.hits:,.1f} of {share.total:,}", share.hits),
-                _share(share.value, interval) if share.total else Cell("-"),
-            )
-        )
-    headings = (
-        Heading("Configuration"),
-        Heading("Predicted older", "Mean over seeds.", numeric=True),
-        Heading("Share, %", "Wilson's 95 % interval below.", numeric=True),
-    )
-    return Grid(f"Test images of the age group {group} that are predicted in an older group", headings, tuple(cells))

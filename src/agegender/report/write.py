@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from agegender.labels import THRESHOLD_AGE
 from agegender.record import write_atomically
 from agegender.report import faces, formats
 from agegender.report.analysis import TASKS, Analysis, analyse
@@ -21,10 +20,12 @@ from agegender.report.page import render
 from agegender.report.runs import Predictions, Sweep, read_sweep
 from agegender.report.summary import summarise
 from agegender.report.table import Comparison, compare
+from agegender.report.underage import AgeLimits
 from agegender.report.verdict import verdict
 
 _PER_GROUP = 5  # sample faces
 _MISTAKES = 24  # faces of a gallery
+_LIMITS = AgeLimits()
 
 ReadImage = Callable[[str], np.ndarray]
 
@@ -62,12 +63,12 @@ class Report:
         return "\n".join([*lines, *([f"Faces, for this machine alone: {self.faces}"] if self.faces else [])])
 
 
-def write_report(folder: Path, *, threshold_age: float = THRESHOLD_AGE, read_image: ReadImage | None = None) -> Report:
+def write_report(folder: Path, *, limits: AgeLimits = _LIMITS, read_image: ReadImage | None = None) -> Report:
     """Rebuild runs/NAME/report from the records and predictions below runs/NAME.
 
     Args:
         folder: runs/NAME.
-        threshold_age: years from which on somebody is an adult.
+        limits: at which ages minors and adults are told apart.
         read_image: gives the pixels of a test image, uint8 (H, W, 3), by its name, or raises ValueError or OSError;
             None where the images are not at hand.
 
@@ -83,7 +84,7 @@ def write_report(folder: Path, *, threshold_age: float = THRESHOLD_AGE, read_ima
     report = folder / "report"
     _write_tables(report, sweep, table)
     write_atomically(report / "pairs.csv", _pairs(analysis))
-    contents = document(sweep, analysis, table, said, judged, costs, threshold_age)
+    contents = document(sweep, analysis, table, said, judged, costs, limits)
     figures = _write_figures(report / "figures", contents.figures)
     write_atomically(report / "index.html", render(contents, public=True))
     local = report / "local" / "faces.html"
