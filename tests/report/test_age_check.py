@@ -5,6 +5,7 @@ import pytest
 from made_runs import make_predictions, random_predictions, write_predictions, write_run
 from scipy import stats
 
+from agegender.record import VALIDATION_PREDICTIONS
 from agegender.report.age_check import (
     check_ages,
     choose_age,
@@ -16,7 +17,7 @@ from agegender.report.age_check import (
 from agegender.report.runs import Predictions, read_sweep
 from agegender.report.significance import wilson
 from agegender.report.underage import AgeLimits
-from agegender.report.validation import FILE_NAME, read_years
+from agegender.report.validation import read_years
 
 LIMITS = AgeLimits()
 
@@ -194,9 +195,9 @@ def test_the_years_of_a_validation_part_are_read_on_demand(tmp_path):
     assert found[0].tolist() == aged(3, 20).years.tolist()
     assert found[1].tolist() == aged(3, 20).years_predicted.tolist()
     for broken in ("", "no,table\n1,2\n", "years,years_predicted\n3,x\n", "years,years_predicted\n3,\n"):
-        (folder / FILE_NAME).write_text(broken)
+        (folder / VALIDATION_PREDICTIONS).write_text(broken)
         assert read_years(run) is None
-    (folder / FILE_NAME).unlink()
+    (folder / VALIDATION_PREDICTIONS).unlink()
     assert read_years(run) is None
-    write_predictions(folder / FILE_NAME, aged(3, 20))
+    write_predictions(folder / VALIDATION_PREDICTIONS, aged(3, 20))
     assert read_years(run) is not None

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agegender.record import VALIDATION_PREDICTIONS
 from agegender.report import figures_underage, grids_underage
 from agegender.report.age_check import AgeCheck, check_ages, choose_age, least_teenagers, passed_range
 from agegender.report.chosen import MOST_SHOWN, predictions_of, runs_on_the_same_images
@@ -17,7 +18,7 @@ from agegender.report.underage import (
     crossings,
     paired_difference,
 )
-from agegender.report.validation import FILE_NAME, read_years
+from agegender.report.validation import read_years
 
 _PLAIN = "plain"  # the loss that the paper offers a remedy for
 
@@ -144,8 +145,8 @@ def _on_choosing(chosen: Sequence[_Chosen], num_runs: int, limits: AgeLimits) ->
     unread = sum(one.num_unread for one in chosen)
     if unread:
         text.append(
-            f"No age is chosen for configurations whose runs have no readable {FILE_NAME} ({unread} of {num_runs} "
-            "runs: of an earlier version, or without a validation part)."
+            f"No age is chosen for configurations whose runs have no readable {VALIDATION_PREDICTIONS} ({unread} of "
+            f"{num_runs} runs: of an earlier version, or without a validation part)."
         )
     few = [one.num_teenagers for one in chosen if one.ages is None and not one.num_unread]
     if few:

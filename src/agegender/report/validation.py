@@ -16,7 +16,9 @@ def read_years(run: Run) -> tuple[np.ndarray, np.ndarray] | None:
         None where the file is missing or broken: the run is of an earlier version, or has no validation part.
     """
     try:
-        table = pd.read_csv(predictions_file(run.folder, VALIDATION_PREDICTIONS), usecols=list(_COLUMNS), dtype=np.float64)
+        table = pd.read_csv(
+            predictions_file(run.folder, VALIDATION_PREDICTIONS), usecols=list(_COLUMNS), dtype=np.float64
+        )
     except (OSError, ValueError):
         return None
     if not np.isfinite(table.to_numpy()).all():
