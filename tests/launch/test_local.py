@@ -1,8 +1,7 @@
 import pytest
 
 from agegender.errors import InputError
-from agegender.launch import local
-from agegender.launch.local import make_slots, visible_gpus
+from agegender.launch.local import make_slots
 
 
 def test_each_gpu_has_one_job_unless_asked() -> None:
@@ -37,17 +36,3 @@ def test_without_a_gpu_one_job_runs_at_a_time_unless_asked() -> None:
 def test_a_number_of_jobs_below_one_is_told(n_jobs: int, jobs_per_gpu: int) -> None:
     with pytest.raises(InputError, match="must be 1 or more"):
         make_slots(n_jobs, jobs_per_gpu, [], range(4))
-
-
-def test_gpus_are_those_that_the_environment_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-abc")
-    assert visible_gpus("auto") == ["2", "GPU-abc"]
-    assert visible_gpus("cpu") == []
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert visible_gpus("gpu") == []
-
-
-def test_without_nvidia_smi_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setenv("PATH", "")
-    assert local.visible_gpus("auto") == []

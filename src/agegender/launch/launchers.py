@@ -9,8 +9,9 @@ from omegaconf import DictConfig
 
 from agegender.cores import available_cores
 from agegender.errors import InputError, describe, refuse
+from agegender.launch.gpus import visible_gpus
 from agegender.launch.jobs import PlannedJob, plan
-from agegender.launch.local import LocalRun, make_slots, visible_gpus
+from agegender.launch.local import LocalRun, make_slots
 from agegender.launch.slurm import SlurmRun
 from agegender.session import Outcome, session
 

@@ -70,20 +70,6 @@ def make_slots(n_jobs: int | None, jobs_per_gpu: int, gpus: Sequence[str], cores
     ]
 
 
-def visible_gpus(accelerator: str) -> list[str]:
-    """Name the GPUs that the jobs may use, without starting CUDA in this process."""
-    if accelerator not in ("auto", "gpu", "cuda"):
-        return []
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip()]
-    try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=60).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [str(index) for index, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
-
-
 class LocalRun:
     """Runs the jobs of a sweep, as many at once as there are slots.
 

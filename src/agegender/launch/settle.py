@@ -28,7 +28,7 @@ def goes_on(folder: Path, code: int, max_retries: int) -> bool:
         max_retries: in a row, without a new checkpoint in between.
     """
     attempts = folder / _ATTEMPTS
-    if code in _DECIDED or (code == 1 and not _is_begun(folder)):
+    if code in _DECIDED or _has_told_its_end(folder, code):
         attempts.unlink(missing_ok=True)
         return False
     last = folder / "checkpoints" / "last.ckpt"
@@ -43,14 +43,17 @@ def goes_on(folder: Path, code: int, max_retries: int) -> bool:
     return False
 
 
-def _is_begun(folder: Path) -> bool:
-    """Say whether a job has begun and not told its end.
+def _has_told_its_end(folder: Path, code: int) -> bool:
+    """Say whether a job's record tells how it ended, so that it is not tried again.
 
-    A job that fails with exit code 1 has told it. But srun ends with 1 as well, instead of the signal, where the
-    kernel killed the job because the memory of its cgroup was used up.
+    A job that fails with exit code 1 has told it. But srun ends with 1 as well, instead of the signal, where the kernel
+    killed the job because the memory of its cgroup was used up; and of several processes the others are killed when one
+    has failed, whose record says so.
     """
     entry = record.read(folder)
-    return entry is not None and entry.status == "running"
+    if entry is None:
+        return code == 1
+    return entry.status == "failed" or (code == 1 and entry.status != "running")
 
 
 def _read(path: Path) -> dict[str, int]:

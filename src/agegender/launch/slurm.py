@@ -121,6 +121,10 @@ class SlurmRun:
                 "hydra/launcher=slurm: the jobs of a sweep need equal trainer.devices and trainer.num_nodes"
             )
         options |= shapes[0]
+        if (
+            options["nodes"] * options["tasks_per_node"] > 1
+        ):  # else the others wait for one that failed until NCCL gives up
+            options["srun_args"] = [*options.get("srun_args", []), "--kill-on-bad-exit=1"]
         named = {key if key in _GENERIC else f"slurm_{key}": value for key, value in options.items()}
         return named | {
             "slurm_additional_parameters": extra,

@@ -1,0 +1,65 @@
+"""GPUs as the environment, nvidia-smi and PyTorch name them."""
+
+from pathlib import Path
+
+import pytest
+
+from agegender.errors import InputError
+from agegender.launch import gpus
+from agegender.launch.gpus import visible_gpus
+
+TWO_GPUS = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-11)
+GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-22)
+"""
+DIVIDED = """GPU 0: NVIDIA A100-SXM4-80GB (UUID: GPU-11)
+  MIG 3g.40gb     Device  0: (UUID: MIG-aa)
+  MIG 3g.40gb     Device  1: (UUID: MIG-bb)
+GPU 1: NVIDIA A100-SXM4-80GB (UUID: GPU-22)
+"""
+
+
+@pytest.fixture
+def unnamed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return monkeypatch
+
+
+def nvidia_smi(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
+    program = folder / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{text}END\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_gpus_are_those_that_the_environment_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-abc")
+    assert visible_gpus("auto") == ["2", "GPU-abc"]
+    assert visible_gpus("cpu") == []
+
+
+@pytest.mark.parametrize(("text", "names"), [(TWO_GPUS, ["0", "1"]), (DIVIDED, ["MIG-aa", "MIG-bb", "1"]), ("", [])])
+def test_gpus_and_their_instances_are_listed(
+    unnamed: pytest.MonkeyPatch, tmp_path: Path, text: str, names: list[str]
+) -> None:
+    nvidia_smi(unnamed, tmp_path, text)
+    assert visible_gpus("auto") == names
+
+
+def test_without_nvidia_smi_pytorch_counts(unnamed: pytest.MonkeyPatch) -> None:
+    unnamed.setenv("PATH", "")
+    unnamed.setattr(gpus, "_COUNT", "print(3)")
+    assert visible_gpus("gpu") == ["0", "1", "2"]
+
+
+def test_a_machine_without_either_has_none(unnamed: pytest.MonkeyPatch) -> None:
+    unnamed.setenv("PATH", "")
+    unnamed.setattr(gpus, "_COUNT", "raise RuntimeError")
+    assert visible_gpus("auto") == []
+
+
+def test_the_cpu_is_never_taken_in_silence_where_a_gpu_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert visible_gpus("auto") == []
+    for accelerator in ("gpu", "cuda"):
+        with pytest.raises(InputError, match=r"no GPU is visible here .*; use trainer=cpu or auto"):
+            visible_gpus(accelerator)
