@@ -1,4 +1,7 @@
-"""All that the report says, in its order: the paper's figures, tests, what accuracy hides, cost, an appendix."""
+"""All that the report says, in its order.
+
+The paper's figures, tests, what accuracy hides, who is served how well, under-age faces, cost, an appendix.
+"""
 
 import numpy as np
 
@@ -6,6 +9,7 @@ from agegender.labels import GENDERS
 from agegender.report import figures_network, figures_results, grids, grids_runs, scores
 from agegender.report.analysis import Analysis
 from agegender.report.chosen import MOST_SHOWN, focus, predictions_of, slug
+from agegender.report.contents_fairness import fairness_section
 from agegender.report.contents_runs import appendix, cost, under_age
 from agegender.report.contents_scores import scores_section, tests_section
 from agegender.report.document import Document, Figure, Grid, Section
@@ -21,6 +25,7 @@ def document(
         _paper(sweep, analysis),
         tests_section(analysis, claim),
         scores_section(sweep, analysis),
+        fairness_section(sweep, analysis),
         under_age(sweep, threshold_age),
         cost(sweep),
         appendix(sweep),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agegender.report import figures_comparison, figures_results, grids, slices
+from agegender.report import figures_comparison, figures_results, grids
 from agegender.report.analysis import TASKS, Analysis
 from agegender.report.chosen import MOST_SHOWN, focus, predictions_of
 from agegender.report.document import Figure, Grid, Section
@@ -57,7 +57,7 @@ def _interval_rows(analysis: Analysis, task: str) -> list[tuple[str, float, floa
 
 
 def scores_section(sweep: Sweep, analysis: Analysis) -> Section:
-    """What one accuracy hides: other scores, calibration, slices."""
+    """What one accuracy hides: other scores and calibration."""
     if not analysis.estimates:
         return Section("scores", "What accuracy hides")
     blocks: list[Grid | Figure] = [grids.scores(analysis)]
@@ -69,21 +69,7 @@ def scores_section(sweep: Sweep, analysis: Analysis) -> Section:
         pooled = ", all seeds together" if any(len(one.measured) > 1 for one in chosen) else ""
         title = f"Reliability of the {task} probabilities{pooled}"
         blocks.append(figures_results.reliability_diagram(curves, f"reliability-{task}", title))
-    text = []
-    for configuration in chosen:
-        parts = slices.slices(predictions_of(configuration))
-        worst = [slices.worst_off(parts, task) for task in TASKS]
-        text += [
-            f"{configuration.label}: worst off at {task}: {part.name} "
-            f"({100 * getattr(part, f'{task}_accuracy'):.1f} % of {part.num_images} images)."
-            for task, part in zip(TASKS, worst, strict=True)
-            if part is not None
-        ]
-        blocks.append(grids.slices(configuration.label, parts, worst))
-    text.append(
-        f"Worst off: of the slices with at least {slices.LEAST_IMAGES} images, the one whose 95 % interval ends lowest."
-    )
-    return Section("scores", "What accuracy hides", tuple(text), tuple(blocks))
+    return Section("scores", "What accuracy hides", (), tuple(blocks))
 
 
 def _reliability(configuration: Configuration, task: str) -> tuple[str, np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from agegender.report.significance import LEVEL, mcnemar
 
@@ -50,6 +50,24 @@ class Mean:
         center = (self.value + extra / 2) / (1 + extra)
         half = z * np.sqrt(spread / number + extra / (4 * number)) / (1 + extra)
         return max(0.0, float(center - half)), min(1.0, float(center + half))
+
+    def exact_share_interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Return the interval of a share near 0 or 1, of few images, or at a small level, where Wilson's covers less.
+
+        Clopper & Pearson's (1934), with as many images as would have this error and these degrees of freedom, at most
+        the images there are; Korn & Graubard 1998.
+        """
+        if np.isnan(self.value):
+            return 0.0, 1.0
+        spread = self.value * (1 - self.value)
+        number = float(self.num_images)
+        if self.standard_error and spread:
+            ratio = special.ndtri(level / 2) / special.stdtrit(self.share_degrees, level / 2)
+            number = min(number, spread / self.standard_error**2) * float(ratio) ** 2
+        hits, misses = self.value * number, (1 - self.value) * number
+        low = special.betaincinv(hits, misses + 1, level / 2) if self.value > 0 else 0.0
+        high = special.betaincinv(hits + 1, misses, 1 - level / 2) if self.value < 1 else 1.0
+        return float(low), float(high)
 
     def p_value(self, null: float = 0.0) -> float:
         """Return the two-sided p-value of the hypothesis that the mean is `null`."""
