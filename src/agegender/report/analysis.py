@@ -18,8 +18,6 @@ from agegender.report.significance import (
 )
 
 NUM_DRAWS = 2_000  # of the bootstrap
-# Images drawn twice make bins look worse calibrated than they are: these draws are moved back by their mean bias.
-_BIASED = ("age_calibration_error", "gender_calibration_error")
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Estimate:
     Attributes:
         value: mean over seeds.
         deviation: standard deviation over seeds, with S - 1; None of a single seed.
-        interval: 95 %, of the test images; None where runs were not tested on the same images.
+        interval: 95 %, of the test images; None where runs were not tested on the same images, or of a score without.
     """
 
     value: float
@@ -100,7 +98,10 @@ def analyse(sweep: Sweep, num_draws: int = NUM_DRAWS) -> Analysis:
         if counts.shape[1] != num_images:
             counts = draws(num_images, num_draws)
         values, means = _scores_of(configuration, counts)
-        estimates[configuration.label] = {key: _estimate(values[key], means[key] if means else None) for key in SCORES}
+        estimates[configuration.label] = {
+            key: _estimate(values[key], means[key] if means and score.has_interval else None)
+            for key, score in SCORES.items()
+        }
         if means is not None:
             drawn[configuration.label] = means
     best = {task: max(labels, key=lambda label: _accuracy(estimates, label, task)) for task in TASKS if labels}
@@ -132,8 +133,6 @@ def _scores_of(
         return per_seed, None
     of_draws = [scores(predictions, counts) for predictions in seeds]
     means = {key: np.mean([value[key] for value in of_draws], axis=0) for key in SCORES}
-    for key in _BIASED:
-        means[key] += per_seed[key].mean() - means[key].mean()
     return per_seed, means
 
 
@@ -161,8 +160,11 @@ def _to_best(
         values = np.array([sign * estimates[other][key].value for other in labels])
         best = labels[int(np.argmax(np.where(np.isnan(values), -np.inf, values)))]
         value = estimates[label][key].value - estimates[best][key].value
-        low, high = percentile_interval(drawn[label][key] - drawn[best][key])
-        found[key] = Estimate(value, None, (float(low), float(high)))
+        interval = None
+        if score.has_interval:
+            low, high = percentile_interval(drawn[label][key] - drawn[best][key])
+            interval = float(low), float(high)
+        found[key] = Estimate(value, None, interval)
     return found
 
 

@@ -10,6 +10,12 @@ from agegender.report.runs import Configuration, Sweep
 from agegender.report.significance import LEAST_BLOCKS
 
 MOST_INTERVALS = 40  # lines of a figure
+_CALIBRATION = (
+    "Calibration errors over bins have no interval. The expected calibration error is above 0 for a calibrated network "
+    "too; the debiased one takes off what chance adds to its square and is 0 where nothing is left (Kumar, Liang & Ma "
+    "2019). Brier score: the sum over classes, 0 to 2. Files hold probabilities of 6 decimals, so the negative "
+    "log-likelihood counts what is below 0.0000005 as that."
+)
 
 
 def tests_section(analysis: Analysis, claim: str) -> Section:
@@ -69,7 +75,7 @@ def scores_section(sweep: Sweep, analysis: Analysis) -> Section:
         pooled = ", all seeds together" if any(len(one.measured) > 1 for one in chosen) else ""
         title = f"Reliability of the {task} probabilities{pooled}"
         blocks.append(figures_results.reliability_diagram(curves, f"reliability-{task}", title))
-    return Section("scores", "What accuracy hides", (), tuple(blocks))
+    return Section("scores", "What accuracy hides", (_CALIBRATION,), tuple(blocks))
 
 
 def _reliability(configuration: Configuration, task: str) -> tuple[str, np.ndarray, np.ndarray]:
