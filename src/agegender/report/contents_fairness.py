@@ -1,48 +1,148 @@
 """The report's section on who is served how well."""
 
-from agegender.report import grids_fairness, slices
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agegender.report import age_errors, equalized_odds, figures_fairness, gaps, grids_fairness, slices
 from agegender.report.analysis import TASKS, Analysis
 from agegender.report.chosen import MOST_SHOWN, focus, predictions_of
 from agegender.report.document import Figure, Grid, Section
+from agegender.report.overconfidence import Overconfidence, overconfidence
 from agegender.report.runs import Configuration, Sweep
+from agegender.report.significance import LEVEL
 
 _TITLE = "Who is served how well"
 _LABELS = (
-    "Gender and race are the labels of the data set: binary, and perceived from the face, not told by the person. All "
-    "shares, intervals and tests are of the test images and of the seeds of each configuration by itself."
+    "Gender and race are the labels of the data set: perceived from the face, gender binary. Each configuration is "
+    "tested by itself, at 5 %. A difference is called shown where its interval, or its adjusted p-value, leaves "
+    "equality out; one that is not shown may still be there."
+)
+_GAPS = (
+    "Gaps within age groups: races differ in their ages, and ages in their accuracy, so a raw difference of races may "
+    "be one of ages. Equalized odds: recall of male and of female faces, every two races compared; a hit and a miss "
+    "are added to either side of a comparison (Agresti & Caffo 2000), Holm's adjustment for all."
 )
 _WORST_OFF = (
     "Worst off: of the combinations of gender, race and age group that are right significantly less often than the "
     "rest of their own age group, the one with the lowest accuracy (Fisher's exact test of each seed, seeds combined "
-    "by twice their mean p-value, Holm's adjustment for all combinations of a configuration and task, 5 %)."
+    "by twice their mean p-value, Holm's adjustment for all combinations of a configuration and task)."
+)
+_COARSE = {True: " (coarse years)", None: " (years perhaps coarse)", False: ""}  # by `Record.coarse_years`
+_COARSE_TEXT = (
+    "Coarse years are the typical age of a predicted group, so that their error by year of age is mostly the distance "
+    "to the nearest of these ages."
 )
 
 
+@dataclass(frozen=True)
+class _Findings:
+    """What is known of one configuration."""
+
+    configuration: Configuration
+    gaps: dict[str, list[gaps.Gap]]
+    recalls: list[equalized_odds.Recall]
+    recall_gaps: list[equalized_odds.RecallGap]
+    overconfidence: dict[str, list[Overconfidence]]
+    age_errors: list[age_errors.AgeError]
+    parts: list[slices.Slice]
+    worst: dict[str, slices.Slice | None]
+
+    @property
+    def label(self) -> str:
+        return self.configuration.label
+
+    @property
+    def coarse_label(self) -> str:
+        """Its label, with a word on its years where they are coarse."""
+        return self.label + _COARSE[self.configuration.measured[0].record.coarse_years]
+
+
 def fairness_section(sweep: Sweep, analysis: Analysis) -> Section:
-    """Slices, for the configurations that the report looks at closely."""
-    chosen = focus(sweep, analysis)[:MOST_SHOWN]
-    if not chosen:
+    """Gaps, equalized odds, calibration by group, error by age, and slices, of the configurations looked at closely."""
+    found = [_findings(configuration) for configuration in focus(sweep, analysis)[:MOST_SHOWN]]
+    if not found:
         return Section("fairness", _TITLE)
-    text: list[str] = [_LABELS]
-    blocks: list[Grid | Figure] = []
-    for configuration in chosen:
-        parts = slices.slices(predictions_of(configuration))
-        worst = {task: slices.worst_off(parts, task) for task in TASKS}
-        text += _worst_off_lines(configuration, worst)
-        blocks.append(grids_fairness.slices(configuration.label, parts, worst))
-    text.append(_WORST_OFF)
+    text = [_LABELS, _GAPS, _WORST_OFF]
+    if any(one.coarse_label != one.label for one in found):
+        text.append(_COARSE_TEXT)
+    text += [_summary(one) for one in found]
+    blocks: list[Grid | Figure] = [grids_fairness.gaps({one.label: one.gaps for one in found})]
+    odds = {one.label: one.recalls for one in found if one.recalls}
+    if odds:
+        blocks.append(grids_fairness.recalls(odds))
+    blocks.append(grids_fairness.overconfidence({one.label: one.overconfidence for one in found}))
+    blocks += _error_figures(found)
+    blocks += [grids_fairness.age_errors(one.coarse_label, one.age_errors) for one in found]
+    blocks += [grids_fairness.slices(one.label, one.parts, one.worst) for one in found]
     return Section("fairness", _TITLE, tuple(text), tuple(blocks))
 
 
-def _worst_off_lines(configuration: Configuration, worst: dict[str, slices.Slice | None]) -> list[str]:
-    lines = []
-    for task, part in worst.items():
-        if part is None:
-            lines.append(f"{configuration.label}, {task}: no slice is shown to be served worse than its own age group.")
-            continue
-        accuracy = part.accuracy[task]
-        lines.append(
-            f"{configuration.label}, {task}: worst off is {part.name}, {100 * accuracy.value:.1f} % right of "
-            f"{part.num_images:,} images; the rest of its age group {100 * accuracy.rest:.1f} %."
-        )
-    return lines
+def _findings(configuration: Configuration) -> _Findings:
+    runs = predictions_of(configuration)
+    parts = slices.slices(runs)
+    return _Findings(
+        configuration,
+        {task: gaps.gaps(runs, task) for task in TASKS},
+        equalized_odds.recalls(runs),
+        equalized_odds.recall_gaps(runs),
+        {task: overconfidence(runs, task) for task in TASKS},
+        age_errors.age_errors(runs),
+        parts,
+        {task: slices.worst_off(parts, task) for task in TASKS},
+    )
+
+
+def _error_figures(found: Sequence[_Findings]) -> list[Grid | Figure]:
+    curves = [(one.coarse_label, one.age_errors) for one in found]
+    return [
+        figures_fairness.errors_by_age(
+            curves,
+            lambda error: error.absolute,
+            "mean absolute error, years",
+            "age-error",
+            "Mean absolute error of the predicted age, by true age",
+        ),
+        figures_fairness.errors_by_age(
+            curves,
+            lambda error: error.bias,
+            "predicted minus true, years",
+            "age-bias",
+            "Bias of the predicted age, by true age",
+        ),
+    ]
+
+
+def _summary(found: _Findings) -> str:
+    """Say in a paragraph what is shown of a configuration, and what is not."""
+    level = gaps.simultaneous_level(found.gaps)
+    sentences = []
+    for task in TASKS:
+        shown = [f"{gap.name} {100 * gap.within.value:+.1f} points" for gap in found.gaps[task] if gap.is_shown(level)]
+        sentences.append(f"Gaps of {task} accuracy within age groups: {', '.join(shown) or 'none is shown'}.")
+    if found.recalls:
+        sentences.append(f"Equalized odds: {_largest_gap(found.recall_gaps)}")
+    sentences += [_worst_off(task, part) for task, part in found.worst.items()]
+    return f"{found.label}. {' '.join(sentences)}"
+
+
+def _largest_gap(found: Sequence[equalized_odds.RecallGap]) -> str:
+    """Say the largest gap of recall, whether it is shown, and how many are."""
+    if not found:
+        return "one race alone, nothing to compare."
+    gap, num_shown = found[0], sum(one.p_value < LEVEL for one in found)
+    is_shown = "shown" if gap.p_value < LEVEL else "not shown"
+    return (
+        f"the largest gap is {100 * gap.value:.1f} points of the recall of {gap.gender} faces, {gap.higher} above "
+        f"{gap.lower}, {is_shown} (adjusted {grids_fairness.format_p(gap.p_value)}); of {len(found)} gaps, "
+        f"{num_shown or 'none'} shown."
+    )
+
+
+def _worst_off(task: str, part: slices.Slice | None) -> str:
+    if part is None:
+        return f"At {task}, no slice is shown to be served worse than its own age group."
+    accuracy = part.accuracy[task]
+    return (
+        f"Worst off at {task} is {part.name}: {100 * accuracy.value:.1f} % right of {part.num_images:,} images, the "
+        f"rest of its age group {100 * accuracy.rest:.1f} %."
+    )

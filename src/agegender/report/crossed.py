@@ -105,6 +105,22 @@ def independent_difference(first: Mean, second: Mean) -> Mean:
     )
 
 
+def crossed_estimate(of_seeds: np.ndarray, of_images: Sequence[tuple[float, float]], num_images: int) -> Mean:
+    """Return the mean over seeds of an estimate whose variance over images is a sum of independent parts.
+
+    Args:
+        of_seeds: (S,) the estimate of each seed.
+        of_images: variance of each part, after averaging over seeds, with its degrees of freedom.
+        num_images: how many.
+    """
+    parts = list(of_images)
+    if len(of_seeds) > 1:
+        parts.append((float(of_seeds.var(ddof=1)) / len(of_seeds), len(of_seeds) - 1.0))
+    error = float(np.sqrt(sum(variance for variance, _ in parts)))
+    degrees = _satterthwaite(parts)
+    return Mean(float(of_seeds.mean()), error, degrees, num_images, degrees)
+
+
 def _mean(of_images: np.ndarray, configurations: Sequence[np.ndarray]) -> Mean:
     """Return the mean of (N,) values with the variance of images and of each configuration's (S, N) seeds."""
     number = len(of_images)
