@@ -91,11 +91,11 @@ def test_each_race_is_compared_with_all_others_and_female_with_male():
         [4] * 6, [4, 4, 5, 4, 5, 5], gender=[0, 1, 0, 1, 0, 1], race=[0, 0, 1, 1, 4, -1], gender_predicted=0
     )
     found = {gap.name: gap for gap in gaps([made], "age")}
-    assert list(found) == ["White - all others", "Black - all others", "Others - all others", "female - male"]
-    white = found["White - all others"]
+    assert list(found) == ["White", "Black", "Others", "female"]
+    white = found["White"]
     assert (white.num_images, white.num_others) == (2, 3)  # an image without a race is in no comparison of races
     assert white.raw.value == white.within.value == pytest.approx(1 - 1 / 3)
-    assert found["female - male"].num_others == 3
+    assert found["female"].num_others == 3
     assert gaps([made], "gender")[-1].raw.value == -1.0
 
 

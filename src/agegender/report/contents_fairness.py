@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agegender.report import age_errors, equalized_odds, figures_fairness, gaps, grids_fairness, slices
+from agegender.report import age_errors, equalized_odds, figures_fairness, gaps, grids_fairness, grids_shown, slices
 from agegender.report.analysis import TASKS, Analysis
 from agegender.report.chosen import MOST_SHOWN, focus, predictions_of
 from agegender.report.document import Figure, Grid, Section
 from agegender.report.overconfidence import Overconfidence, overconfidence
 from agegender.report.runs import Configuration, Sweep
-from agegender.report.significance import LEVEL
 
 _TITLE = "Who is served how well"
 _LABELS = (
     "Gender and race are the labels of the data set: perceived from the face, gender binary. Each configuration is "
     "tested by itself, at 5 %. A difference is called shown where its interval, or its adjusted p-value, leaves "
-    "equality out; one that is not shown may still be there."
+    "equality out; one that is not shown may still be there. Intervals are of images and seeds; few seeds tell little "
+    "of how trainings vary, and so make some of them wide."
 )
 _GAPS = (
     "Gaps within age groups: races differ in their ages, and ages in their accuracy, so a raw difference of races may "
@@ -25,7 +25,8 @@ _GAPS = (
 _WORST_OFF = (
     "Worst off: of the combinations of gender, race and age group that are right significantly less often than the "
     "rest of their own age group, the one with the lowest accuracy (Fisher's exact test of each seed, seeds combined "
-    "by twice their mean p-value, Holm's adjustment for all combinations of a configuration and task)."
+    "by twice their mean p-value, Holm's adjustment for all combinations of a configuration and task). Where none is "
+    "named, no slice is shown to be served worse than its own age group."
 )
 _COARSE = {True: " (coarse years)", None: " (years perhaps coarse)", False: ""}  # by `Record.coarse_years`
 _COARSE_TEXT = (
@@ -65,8 +66,11 @@ def fairness_section(sweep: Sweep, analysis: Analysis) -> Section:
     text = [_LABELS, _GAPS, _WORST_OFF]
     if any(one.coarse_label != one.label for one in found):
         text.append(_COARSE_TEXT)
-    text += [_summary(one) for one in found]
-    blocks: list[Grid | Figure] = [grids_fairness.gaps({one.label: one.gaps for one in found})]
+    shown = {one.label: grids_shown.Summary(one.gaps, one.recall_gaps, one.worst) for one in found}
+    blocks: list[Grid | Figure] = [
+        grids_shown.summary(shown),
+        grids_fairness.gaps({one.label: one.gaps for one in found}),
+    ]
     odds = {one.label: one.recalls for one in found if one.recalls}
     if odds:
         blocks.append(grids_fairness.recalls(odds))
@@ -110,39 +114,3 @@ def _error_figures(found: Sequence[_Findings]) -> list[Grid | Figure]:
             "Bias of the predicted age, by true age",
         ),
     ]
-
-
-def _summary(found: _Findings) -> str:
-    """Say in a paragraph what is shown of a configuration, and what is not."""
-    level = gaps.simultaneous_level(found.gaps)
-    sentences = []
-    for task in TASKS:
-        shown = [f"{gap.name} {100 * gap.within.value:+.1f} points" for gap in found.gaps[task] if gap.is_shown(level)]
-        sentences.append(f"Gaps of {task} accuracy within age groups: {', '.join(shown) or 'none is shown'}.")
-    if found.recalls:
-        sentences.append(f"Equalized odds: {_largest_gap(found.recall_gaps)}")
-    sentences += [_worst_off(task, part) for task, part in found.worst.items()]
-    return f"{found.label}. {' '.join(sentences)}"
-
-
-def _largest_gap(found: Sequence[equalized_odds.RecallGap]) -> str:
-    """Say the largest gap of recall, whether it is shown, and how many are."""
-    if not found:
-        return "one race alone, nothing to compare."
-    gap, num_shown = found[0], sum(one.p_value < LEVEL for one in found)
-    is_shown = "shown" if gap.p_value < LEVEL else "not shown"
-    return (
-        f"the largest gap is {100 * gap.value:.1f} points of the recall of {gap.gender} faces, {gap.higher} above "
-        f"{gap.lower}, {is_shown} (adjusted {grids_fairness.format_p(gap.p_value)}); of {len(found)} gaps, "
-        f"{num_shown or 'none'} shown."
-    )
-
-
-def _worst_off(task: str, part: slices.Slice | None) -> str:
-    if part is None:
-        return f"At {task}, no slice is shown to be served worse than its own age group."
-    accuracy = part.accuracy[task]
-    return (
-        f"Worst off at {task} is {part.name}: {100 * accuracy.value:.1f} % right of {part.num_images:,} images, the "
-        f"rest of its age group {100 * accuracy.rest:.1f} %."
-    )

@@ -22,7 +22,7 @@ class Gap:
     """How much more often the networks are right on some images than on others.
 
     Attributes:
-        name: the label, and what it is compared with.
+        name: a race, compared with all others, or `female`, compared with `male`.
         num_images, num_others: of the label, and of the others.
         raw: difference of the two shares, whatever their ages.
         within: the same inside age groups; NaN where no age group holds both.
@@ -58,9 +58,9 @@ def gaps(runs: Sequence[Predictions], task: str) -> list[Gap]:
     """
     labels = runs[0]
     hits = np.stack([run.hits(task) for run in runs])
-    comparisons = {f"{race} - all others": (labels.race == at, labels.race >= 0) for at, race in enumerate(RACES)}
+    comparisons = {race: (labels.race == at, labels.race >= 0) for at, race in enumerate(RACES)}
     female = labels.gender == GENDERS.index("female")
-    comparisons["female - male"] = female, np.ones(len(labels), dtype=bool)
+    comparisons["female"] = female, np.ones(len(labels), dtype=bool)
     found = []
     for name, (inside, among) in comparisons.items():
         others = among & ~inside

@@ -40,7 +40,11 @@ def gaps(found: Mapping[str, GapsByTask]) -> Grid:
             for gap in of_one:
                 cells += [_gap(gap, level), _points(gap.raw.value), _shown(gap.is_shown(level))]
             rows.append(tuple(cells))
-    headings = [Heading("Comparison"), Heading("Images", numeric=True), Heading("Others", numeric=True)]
+    headings = [
+        Heading("Of", "A race against all other races; female against male faces."),
+        Heading("Images", numeric=True),
+        Heading("Others", numeric=True),
+    ]
     for task in TASKS:
         title = task.capitalize()
         headings += [
