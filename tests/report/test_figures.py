@@ -6,14 +6,17 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from made_runs import make_predictions
 from PIL import Image
 
 from agegender.report.age_check import AgeCheck, ThresholdCurve, WrongSide
+from agegender.report.age_errors import AgeError, age_errors
 from agegender.report.crossed import crossed_mean
 from agegender.report.document import Figure
 from agegender.report.figures import fit, looks, plain, text_width, wrap
 from agegender.report.figures_comparison import critical_difference, intervals, joined
 from agegender.report.figures_efficiency import EfficiencyPoint, efficiency, pareto
+from agegender.report.figures_fairness import errors_by_age
 from agegender.report.figures_network import Layer, boxes, network_diagram
 from agegender.report.figures_results import (
     age_distribution,
@@ -63,6 +66,17 @@ def ranks(*mean_ranks: float) -> Ranks:
     return Ranks(np.array(mean_ranks), 0.0123, 1.2, 5)
 
 
+def errors(*years: int) -> list[AgeError]:
+    """Two faces of each age, taken for 20 and 30."""
+    predicted = [20.0, 30.0] * len(years)
+    made = make_predictions([4] * len(predicted), years=np.repeat(years, 2), years_predicted=predicted)
+    return age_errors([made], least=2)
+
+
+def bias(label: str, found: list[AgeError]) -> Figure:
+    return errors_by_age([(label, found)], lambda error: error.bias, "predicted minus true, years", "b", "Bias")
+
+
 SECOND = "a second label of some length"
 FIGURES: dict[str, Callable[[str], Figure]] = {
     "ages": lambda label: age_distribution([3, 0, 7, 1], [0, 2], [label, "2+"], "Ages"),
@@ -75,6 +89,7 @@ FIGURES: dict[str, Callable[[str], Figure]] = {
     ),
     "intervals": lambda label: intervals([(label, 60.0, 58.0, 62.0, "best"), (SECOND, 50.0, None, None, "")], "i",
                                          "Intervals", "accuracy, %"),
+    "bias by age": lambda label: bias(label, errors(20, 30, 40)),
     "ranks": lambda label: critical_difference(["a", label, SECOND], ranks(1.0, 2.0, 3.0), "d", "Ranks"),
     "network": lambda label: network_diagram([Layer("n", label, (8, 4, 4), 10, 20)], "n", "Network"),
 }  # fmt: skip
@@ -90,6 +105,8 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "efficiency": lambda: efficiency([], "cost", "e", "Cost", log_x=True),
     "efficiency of one": lambda: efficiency([EfficiencyPoint("p", "m", 0.0, 5.0)], "cost", "e", "Cost", log_x=True),
     "intervals": lambda: intervals([], "i", "Intervals", "accuracy, %"),
+    "bias of one age": lambda: bias("a", errors(20)),
+    "error by age": lambda: errors_by_age([], lambda error: error.absolute, "error, years", "a", "Error"),
     "ranks of one": lambda: critical_difference(["a"], ranks(1.0), "d", "Ranks"),
     "network": lambda: network_diagram([], "n", "Network"),
     "network of one value": lambda: network_diagram([Layer("n", "Linear", (1,), 2, 1)], "n", "Network"),
@@ -139,7 +156,8 @@ def test_nothing_is_written_beyond_the_edge(kind):
 
 def test_importing_the_figures_does_not_import_matplotlib():
     code = (
-        "import sys; from agegender.report import figures_comparison, figures_network, figures_results, faces\n"
+        "import sys; from agegender.report import figures_comparison, figures_fairness, figures_network\n"
+        "from agegender.report import figures_results, faces\n"
         "assert not {'matplotlib', 'torch', 'hydra'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -331,3 +349,18 @@ def test_a_network_tells_its_shapes_and_costs():
     figure = network_diagram([conv(8, 32), Layer("fc", "Linear", (10,), 11_181_642, 999_999)], "n", "Network")
     assert {"Conv2d", "8 x 32 x 32", "1 k parameters, 2 M MACs", "11.2 M parameters, 1 M MACs"} <= set(texts(figure))
     assert "Conv2d to 8 x 32 x 32; Linear to 10" in figure.alt
+
+
+def test_the_error_by_age_is_told_where_it_is_largest():
+    assert "Farthest from 0: small_cnn: -35.0 at 60." in bias("small_cnn", errors(20, 30, 60)).alt
+
+
+def test_many_errors_by_age_have_no_bands():
+    def drawn(number: int) -> str:
+        curves = [(f"model{n}", errors(20, 30)) for n in range(number)]
+        svg = errors_by_age(curves, lambda error: error.bias, "years", "b", "Bias").svg
+        assert svg is not None
+        return svg
+
+    assert drawn(3).count("PolyCollection") == 3
+    assert drawn(4).count("PolyCollection") == 0

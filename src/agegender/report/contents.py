@@ -1,4 +1,8 @@
-"""All that the report says, in its order: the paper's statements and figures, tests, scores, cost, an appendix."""
+"""All that the report says, in its order.
+
+The paper's statements and figures, tests, what accuracy hides, who is served how well, under-age faces, cost, an
+appendix.
+"""
 
 from collections.abc import Sequence
 
@@ -9,6 +13,7 @@ from agegender.report import figures_network, figures_results, grids, grids_runs
 from agegender.report.analysis import Analysis
 from agegender.report.chosen import MOST_SHOWN, focus, predictions_of, slug
 from agegender.report.claims import Judgement, scope
+from agegender.report.contents_fairness import fairness_section
 from agegender.report.contents_runs import appendix, cost
 from agegender.report.contents_scores import scores_section, tests_section
 from agegender.report.contents_underage import under_age
@@ -34,6 +39,7 @@ def document(
         _paper(sweep, analysis),
         tests_section(analysis),
         scores_section(sweep, analysis),
+        fairness_section(sweep, analysis),
         under_age(sweep, limits),
         cost(sweep, costs),
         appendix(sweep),

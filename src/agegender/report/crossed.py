@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from agegender.report.significance import LEVEL, mcnemar
 
@@ -51,6 +51,24 @@ class Mean:
         half = z * np.sqrt(spread / number + extra / (4 * number)) / (1 + extra)
         return max(0.0, float(center - half)), min(1.0, float(center + half))
 
+    def exact_share_interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Return the interval of a share near 0 or 1, of few images, or at a small level, where Wilson's covers less.
+
+        Clopper & Pearson's (1934), with as many images as would have this error and these degrees of freedom, at most
+        the images there are; Korn & Graubard 1998.
+        """
+        if np.isnan(self.value):
+            return 0.0, 1.0
+        spread = self.value * (1 - self.value)
+        number = float(self.num_images)
+        if self.standard_error and spread:
+            ratio = special.ndtri(level / 2) / special.stdtrit(self.share_degrees, level / 2)
+            number = min(number, spread / self.standard_error**2) * float(ratio) ** 2
+        hits, misses = self.value * number, (1 - self.value) * number
+        low = special.betaincinv(hits, misses + 1, level / 2) if self.value > 0 else 0.0
+        high = special.betaincinv(hits + 1, misses, 1 - level / 2) if self.value < 1 else 1.0
+        return float(low), float(high)
+
     def p_value(self, null: float = 0.0) -> float:
         """Return the two-sided p-value of the hypothesis that the mean is `null`."""
         if self.value == null or np.isnan(self.value):
@@ -85,6 +103,22 @@ def independent_difference(first: Mean, second: Mean) -> Mean:
         first.num_images + second.num_images,
         _satterthwaite(list(zip(variances, (first.share_degrees, second.share_degrees), strict=True))),
     )
+
+
+def crossed_estimate(of_seeds: np.ndarray, of_images: Sequence[tuple[float, float]], num_images: int) -> Mean:
+    """Return the mean over seeds of an estimate whose variance over images is a sum of independent parts.
+
+    Args:
+        of_seeds: (S,) the estimate of each seed.
+        of_images: variance of each part, after averaging over seeds, with its degrees of freedom.
+        num_images: how many.
+    """
+    parts = list(of_images)
+    if len(of_seeds) > 1:
+        parts.append((float(of_seeds.var(ddof=1)) / len(of_seeds), len(of_seeds) - 1.0))
+    error = float(np.sqrt(sum(variance for variance, _ in parts)))
+    degrees = _satterthwaite(parts)
+    return Mean(float(of_seeds.mean()), error, degrees, num_images, degrees)
 
 
 def _mean(of_images: np.ndarray, configurations: Sequence[np.ndarray]) -> Mean:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from agegender.report.calibration import NUM_BINS, bin_of_confidence
 from agegender.report.document import Figure
 from agegender.report.figures import (
     FONT,
@@ -23,7 +24,6 @@ from agegender.report.figures import (
     sample_line,
     text_width,
 )
-from agegender.report.scores import NUM_BINS, bin_of_confidence
 
 Values = Sequence[float] | np.ndarray
 

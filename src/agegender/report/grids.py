@@ -1,14 +1,11 @@
 """The report's tables of results."""
 
-from collections.abc import Iterable, Sequence
-
-from agegender.report.analysis import TASKS, Analysis, Estimate
+from agegender.report.analysis import Analysis, Estimate
 from agegender.report.document import Cell, Grid, Heading
 from agegender.report.formats import format_value, is_numeric
 from agegender.report.paper import TEST_IMAGES
 from agegender.report.scores import SCORES, Score
 from agegender.report.significance import LEVEL, wilson
-from agegender.report.slices import Slice
 from agegender.report.table import Column, Comparison
 
 MOST_PAIRS = 60  # rows of a table of pairs; all are in pairs.csv
@@ -149,27 +146,6 @@ def _answer(yes: bool) -> Cell:
 
 def _p(value: float) -> str:
     return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
-
-
-def slices(label: str, parts: Sequence[Slice], worst: Iterable[Slice | None]) -> Grid:
-    """Show every slice of a configuration with an image in it."""
-    lowest = [part.name for part in worst if part is not None]
-    rows = [
-        (
-            Cell(part.name, part.name, "worst" if part.name in lowest else ""),
-            Cell(f"{part.num_images:,}", part.num_images),
-            *(_share(getattr(part, f"{task}_accuracy"), getattr(part, f"{task}_interval")) for task in TASKS),
-        )
-        for part in parts
-        if part.num_images
-    ]
-    headings = (
-        *(Heading("Slice"), Heading("Images", numeric=True)),
-        *(Heading(f"{task.capitalize()} accuracy, %", "Wilson's 95 % interval below.", numeric=True) for task in TASKS),
-    )
-    empty = sum(part.num_images == 0 for part in parts)
-    notes = (f"{empty} slices have no test image.",) if empty else ()
-    return Grid(f"{label}: gender x race x age group", headings, tuple(rows), notes)
 
 
 def _share(value: float, interval: tuple[float, float]) -> Cell:

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from agegender.labels import GENDERS
+from agegender.report.calibration import (
+    brier,
+    expected_calibration_error,
+    negative_log_likelihood,
+    rms_calibration_error,
+)
 from agegender.report.runs import TASKS, Predictions
 
-NUM_BINS = 15  # of the calibration error, of equal width; Guo et al. 2017
-_BIN_ENDS = np.linspace(0, 1, NUM_BINS + 1, dtype=np.float32)[1:]  # as exact as the probabilities: 0.2 is no more
 _WITHIN = 5  # years, of the cumulative score
+_MEANS = ("age_mae_years", "age_cs5", "age_brier", "age_nll", "gender_brier", "gender_nll")  # over images
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class Score:
         title: for people.
         unit: "%" for shares, which are shown times 100, "years", or "".
         higher_is_better: whether more is better.
-        has_interval: whether a bootstrap says how far chance moves it.
+        has_interval: whether draws of the images give an interval. They do not for calibration errors over bins: images
+            that are drawn twice make bins look worse than they are.
     """
 
     title: str
@@ -42,8 +48,20 @@ SCORES = {
     "age_kappa": Score("Age, quadratic weighted kappa", ""),
     "age_mae_years": Score("Age, mean absolute error", "years", higher_is_better=False),
     "age_cs5": Score(f"Age, within {_WITHIN} years (CS@{_WITHIN})", "%"),
-    "age_calibration_error": Score("Age, expected calibration error", "%", False, has_interval=False),
-    "gender_calibration_error": Score("Gender, expected calibration error", "%", False, has_interval=False),
+    "age_calibration_error": Score("Age, expected calibration error", "%", higher_is_better=False, has_interval=False),
+    "age_rms_calibration_error": Score(
+        "Age, debiased RMS calibration error", "%", higher_is_better=False, has_interval=False
+    ),
+    "age_brier": Score("Age, Brier score", "", higher_is_better=False),
+    "age_nll": Score("Age, negative log-likelihood", "", higher_is_better=False),
+    "gender_calibration_error": Score(
+        "Gender, expected calibration error", "%", higher_is_better=False, has_interval=False
+    ),
+    "gender_rms_calibration_error": Score(
+        "Gender, debiased RMS calibration error", "%", higher_is_better=False, has_interval=False
+    ),
+    "gender_brier": Score("Gender, Brier score", "", higher_is_better=False),
+    "gender_nll": Score("Gender, negative log-likelihood", "", higher_is_better=False),
 }
 
 
@@ -64,22 +82,32 @@ def scores(predictions: Predictions, counts: np.ndarray | None = None) -> dict[s
         counts: float32 (D, N) times that each image counts; None: once each.
 
     Returns:
-        (D,) each, float64; a score without an image to say anything is 0, a kappa without variation NaN.
+        (D,) each, float64, in the order of `SCORES`; a score without an image to say anything is 0, a kappa without
+        variation NaN. Of draws, a score without an interval is NaN: nothing needs it.
     """
-    groups, genders, years, age_gaps, gender_gaps = _sums(predictions, counts)
+    groups, genders, means = _sums(predictions, counts)
     groups, genders = _square(groups), _square(genders)
     total = groups.sum(axis=(1, 2))
-    mae, cs5 = years.T / total
-    return {
+    found = {
         "age_accuracy": _trace(groups) / total,
         "gender_accuracy": _trace(genders) / total,
         "age_one_off_accuracy": sum(np.trace(groups, k, 1, 2) for k in (-1, 0, 1)) / total,
         **_class_means(groups),
         "age_kappa": kappa(groups),
-        "age_mae_years": mae,
-        "age_cs5": cs5,
-        "age_calibration_error": np.abs(age_gaps).sum(axis=1) / total,
-        "gender_calibration_error": np.abs(gender_gaps).sum(axis=1) / total,
+        **dict(zip(_MEANS, means.T / total, strict=True)),
+    }
+    if counts is None:
+        for task in TASKS:
+            found |= _calibration_errors(predictions, task)
+    nothing = np.full(len(total), np.nan)
+    return {key: found.get(key, nothing) for key in SCORES}
+
+
+def _calibration_errors(predictions: Predictions, task: str) -> dict[str, np.ndarray]:
+    probabilities, hits = predictions.probabilities(task), predictions.hits(task)
+    return {
+        f"{task}_calibration_error": np.array([expected_calibration_error(probabilities, hits)]),
+        f"{task}_rms_calibration_error": np.array([rms_calibration_error(probabilities, hits)]),
     }
 
 
@@ -92,15 +120,12 @@ def _sums(predictions: Predictions, counts: np.ndarray | None) -> list[np.ndarra
     """Add up, in one product, what the images contribute to each draw.
 
     Returns:
-        float64: cells of the confusion matrices of groups (D, G * G) and of genders (D, 4); years of error and images
-        within 5 of them (D, 2); hits less confidence in each bin, groups and genders, (D, 15) each.
+        float64: cells of the confusion matrices of groups (D, G * G) and of genders (D, 4); what `_MEANS` names (D, 6).
     """
-    error = np.abs(predictions.years_predicted - predictions.years)
     contributions = [
         _cells(predictions.group, predictions.group_predicted, len(predictions.groups)),
         _cells(predictions.gender, predictions.gender_predicted, len(GENDERS)),
-        np.stack([error, error <= _WITHIN], axis=1).astype(np.float32),
-        *(_gaps(predictions.probabilities(task), predictions.hits(task)) for task in TASKS),
+        _of_images(predictions),
     ]
     columns = np.concatenate(contributions, axis=1)
     if counts is None:
@@ -111,6 +136,20 @@ def _sums(predictions: Predictions, counts: np.ndarray | None) -> list[np.ndarra
         sums[:, used] = counts @ columns[:, used]
     ends = np.cumsum([part.shape[1] for part in contributions])
     return np.split(sums, ends[:-1], axis=1)
+
+
+def _of_images(predictions: Predictions) -> np.ndarray:
+    """Return the scores that are means over images, of each image: float32 (N, 6), in the order of `_MEANS`."""
+    error = np.abs(predictions.years_predicted - predictions.years)
+    columns = [
+        error,
+        error <= _WITHIN,
+        brier(predictions.p_group, predictions.group),
+        negative_log_likelihood(predictions.p_group, predictions.group),
+        brier(predictions.p_gender, predictions.gender),
+        negative_log_likelihood(predictions.p_gender, predictions.gender),
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
 def _cells(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
@@ -157,17 +196,3 @@ def kappa(matrices: np.ndarray) -> np.ndarray:
     observed = (weights * matrices).sum(axis=(1, 2))
     ratio = np.divide(observed, by_chance, out=np.full(len(matrices), np.nan), where=by_chance > 0)
     return 1 - ratio
-
-
-def bin_of_confidence(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the largest probability of each row of (N, C), and the bin (0, 1/15], (1/15, 2/15], ... that it is in."""
-    confidence = probabilities.max(axis=1)
-    return confidence, np.minimum(np.searchsorted(_BIN_ENDS, confidence), NUM_BINS - 1)
-
-
-def _gaps(probabilities: np.ndarray, hits: np.ndarray) -> np.ndarray:
-    """Give, in the bin that an image is in, how far its hit or miss is from its confidence: float32 (N, 15)."""
-    confidence, bins = bin_of_confidence(probabilities)
-    gaps = np.zeros((len(hits), NUM_BINS), dtype=np.float32)
-    gaps[np.arange(len(hits)), bins] = hits - confidence
-    return gaps
