@@ -165,8 +165,8 @@ def test_what_file_managers_leave_behind_is_no_image(kind: str, tmp_path: Path) 
 
 
 def test_images_are_told_by_their_suffix_in_any_case(tmp_path: Path) -> None:
-    names = ["1_0_0_1.JPG", "1_0_0_2.jpeg", "1_0_0_3.Png", "1_0_0_4.webp", "1_0_0_5.bmp"]
-    put(tmp_path, dict.fromkeys([*names, "1_0_0_6.txt", "1_0_0_7.gif", "jpg"], b"x"))
+    names = ["1_0_0_1.JPG", "1_0_0_2.jpeg", "1_0_0_3.Png", "1_0_0_4.webp", "1_0_0_5.bmp", "1_0_0_6.gif", "1_0_0_7.JFIF"]
+    put(tmp_path, dict.fromkeys([*names, "1_0_0_8.txt", "jpg"], b"x"))
     assert open_source(tmp_path).names() == names
 
 

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from agegender.data.archives import BROKEN, TarSource, ZipSource, broken
 from agegender.data.faces import Face, Source
-from agegender.data.listing import check_size, is_image, raise_unreadable, without_common_folder
+from agegender.data.listing import check_size, find_image_files, raise_unreadable, read_head
+from agegender.data.other_files import EXPECTATION, kind_of
 from agegender.errors import DatasetNotFoundError, InputError
 from agegender.labels import MAX_AGE, RACES, UNKNOWN_RACE
 
@@ -71,6 +72,9 @@ def open_source(root: str | os.PathLike[str]) -> Source:
         if isinstance(error, InputError):
             raise
         raise broken(path, error) from error
+    kind = kind_of(path.name, read_head(path))
+    if kind is not None:
+        raise InputError(f"data.root={root} is {kind}, which is not read as images: {EXPECTATION}")
     raise InputError(f"data.root={root} is neither a folder nor a .tar, .tar.gz or .zip that can be read; get it again")
 
 
@@ -84,12 +88,7 @@ class FolderSource:
 
     def _paths(self) -> dict[str, str]:
         if self._listing is None:
-            found = []
-            for folder, folders, files in os.walk(self._path, followlinks=True, onerror=raise_unreadable):
-                folders[:] = [name for name in folders if not _leads_back(folder, name)]
-                inside = Path(folder).relative_to(self._path)
-                found += [(inside / file).as_posix() for file in files if is_image((inside / file).as_posix())]
-            self._listing = without_common_folder(found, str(self._path))
+            self._listing = find_image_files(self._path).by_name()
         return self._listing
 
     def names(self) -> list[str]:
@@ -115,8 +114,3 @@ class FolderSource:
             return (self._path / path).stat()
         except OSError as error:
             raise_unreadable(error)
-
-
-def _leads_back(folder: str, name: str) -> bool:
-    """Tell whether a directory is a link to one that it lies in, which would never end."""
-    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(os.path.join(folder, name)))
