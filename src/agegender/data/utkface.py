@@ -10,6 +10,7 @@ import re
 import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from agegender.data.archives import BROKEN, TarSource, ZipSource, broken
 from agegender.data.faces import Face, Source
@@ -18,7 +19,18 @@ from agegender.data.other_files import EXPECTATION, kind_of
 from agegender.errors import DatasetNotFoundError, InputError
 from agegender.labels import MAX_AGE, RACES, UNKNOWN_RACE
 
-_NAME = re.compile(r"\s*(?P<age>\d+)_(?P<gender>\d+)(?:_(?P<race>\d)(?=[_.\s]))?(?=[_.\s])", re.ASCII)
+# The irregular names of the release: no race, a blank or no dot after the time, a time one digit short or long.
+_NAME = re.compile(r"\s*(?P<age>\d+)_(?P<gender>\d+)(?:_(?P<race>\d))?_(?P<date>\d{8,18})(?!\d)", re.ASCII)
+_LABELS = re.compile(r"\s*\d+_\d+(?=[_.\s])", re.ASCII)
+_NO_DATE = "the name has no date such as 20170116174525125 after age, gender and race, so it may say something else"
+_DATE = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+
+
+class _Parsed(NamedTuple):
+    """What a name says: the face, and the date and time at which UTKFace collected it."""
+
+    face: Face
+    date: str
 
 
 def parse_name(name: str) -> Face:
@@ -26,21 +38,39 @@ def parse_name(name: str) -> Face:
 
     Args:
         name: such as "24_0_1_20170116220224657 .jpg.chip.jpg"; directories before it do not matter. A missing race, a
-            space, a missing dot, a digit short in the time are accepted: age and gender are what is needed.
+            space, a missing dot, a digit short or long in the time are accepted: age and gender are what is needed. A
+            date is needed too: without it "12_1_2020.jpg" would be a face of twelve years.
 
     Raises:
         ValueError: no age and gender can be read from it; the message is the reason alone.
     """
-    match = _NAME.match(PurePosixPath(name).name)
-    if match is None:
-        raise ValueError("the name is not [age]_[gender]_[race]_[date&time]")
+    return _parse(name).face
+
+
+def photograph(name: str) -> tuple[int, int, int, str] | None:
+    """Return what identifies the photograph that a file shows: age, gender, race and date; None without them.
+
+    UTKFace's parts and crops hold one photograph under the same four, also where the rest of the names differs.
+    """
+    try:
+        face, date = _parse(name)
+    except ValueError:
+        return None
+    return face.age, face.gender, face.race, date
+
+
+def _parse(name: str) -> _Parsed:
+    plain = PurePosixPath(name).name
+    match = _NAME.match(plain)
+    if match is None or not _DATE.match(match["date"]):
+        raise ValueError(_NO_DATE if _LABELS.match(plain) else "the name is not [age]_[gender]_[race]_[date&time]")
     age, gender = int(match["age"]), int(match["gender"])
     if age > MAX_AGE:
         raise ValueError(f"age {age} is not in 0 to {MAX_AGE}")
     if gender not in (0, 1):
         raise ValueError(f"gender {gender} is neither 0 (male) nor 1 (female)")
     race = int(match["race"]) if match["race"] is not None else UNKNOWN_RACE
-    return Face(age, gender, race if race < len(RACES) else UNKNOWN_RACE)
+    return _Parsed(Face(age, gender, race if race < len(RACES) else UNKNOWN_RACE), match["date"])
 
 
 def open_source(root: str | os.PathLike[str]) -> Source:
