@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     audit = commands.add_parser("audit", help="what a data set holds: counts, unusable files, duplicates, leaks")
-    audit.add_argument("root", type=Path, metavar="DIR_OR_ARCHIVE")
+    audit.add_argument("root", type=Path, nargs="+", metavar="DIR_OR_ARCHIVE", help="several are one data set")
     audit.add_argument("--age-groups", choices=SCHEMES, default="closed")
     audit.add_argument("--out", type=Path, default=None, help="directory of the report (default: audit/<name>)")
     audit.add_argument(

@@ -29,12 +29,16 @@ class ImageFiles:
 
     Args:
         label: of the place, for messages.
+
+    Attributes:
+        paths: of the images.
+        others: paths of the files that are none, without the hidden ones.
     """
 
     def __init__(self, label: str) -> None:
         self.paths: list[str] = []
         self._label = label
-        self._others: list[str] = []
+        self.others: list[str] = []
         self._num_hidden = 0
 
     def add(self, path: str, read_head: Callable[[], bytes]) -> bool:
@@ -49,7 +53,7 @@ class ImageFiles:
             self._num_hidden += named_so and not _is_of_macos(path)
             return False
         if not named_so and picture_format(read_head()) is None:
-            self._others.append(path)
+            self.others.append(path)
             return False
         self.paths.append(path)
         return True
@@ -68,7 +72,7 @@ class ImageFiles:
         self.report_hidden()
         if not self.paths:
             raise DatasetNotFoundError(
-                f"no UTKFace images in {self._label}{explain(self._others)}; set data.root, or try experiment=demo, "
+                f"no UTKFace images in {self._label}{explain(self.others)}; set data.root, or try experiment=demo, "
                 "which needs no download"
             )
         return _without_common_folder(self.paths)

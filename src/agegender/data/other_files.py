@@ -23,6 +23,7 @@ _KINDS = {
     ".rar": _ARCHIVE,
     ".zst": _ARCHIVE,
 }
+_INSIDE = (".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zip")
 _PARQUET_SIGNATURE = b"PAR1"
 EXPECTATION = "give the folder or archive of the image files themselves"
 
@@ -41,8 +42,13 @@ def kind_of(name: str, head: bytes = b"") -> str | None:
 
 def explain(paths: Sequence[str]) -> str:
     """Return what to add to "no images in X": the first such file and what it is; "" without one."""
-    known = [path for path in paths if kind_of(path)]
-    if not known:
+    kinds = {path: kind for path in paths if (kind := kind_of(path) or _kind_inside(path))}
+    if not kinds:
         return ""
-    others = f" and {len(known) - 1:,} more" if len(known) > 1 else ""
-    return f", but {known[0]} ({kind_of(known[0])}){others}, which is not read as images: {EXPECTATION}"
+    first, kind = next(iter(kinds.items()))
+    others = f" and {len(kinds) - 1:,} more" if len(kinds) > 1 else ""
+    return f", but {first} ({kind}){others}, which is not read as images: {EXPECTATION}"
+
+
+def _kind_inside(name: str) -> str | None:
+    return "an archive inside: extract it" if PurePosixPath(name).suffix.lower() in _INSIDE else None
