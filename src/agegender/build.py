@@ -178,7 +178,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         # Mapped: who wants the configuration or the epoch does not read the tensors, 1.5 GB of them for VGG11.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except UNREADABLE as error:
+    except (*UNREADABLE, OSError) as error:
+        if describe(error) is not None:  # of the system, with a mend of its own
+            raise
         reason = first_line(error, limit=150)
         raise InputError(f"{path} is not a checkpoint that can be read safely ({reason}); is it complete?") from error
     return content if isinstance(content, dict) else {}

@@ -2,13 +2,12 @@
 
 import json
 import math
-import os
-import secrets
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from agegender.errors import InputError
+from agegender.files import replacing
 
 SCHEMA = 1
 FILE_NAME = "record.json"
@@ -77,17 +76,31 @@ def read(folder: Path) -> Record | None:
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} is not a run's record ({error}); delete it to run this job anew") from error
+        reason = error if path.stat().st_size else "it is empty"
+        raise InputError(f"{path} is not a run's record ({reason}); delete it to run this job anew") from error
 
 
 def read_all(folder: Path) -> list[tuple[Path, Record]]:
-    """Read every record below a directory, in the order of their paths."""
+    """Read every record below a directory, in the order of their paths; a broken one stands as a failed run."""
     found = []
     for path in sorted(folder.rglob(FILE_NAME)):
-        record = read(path.parent)
+        try:
+            record = read(path.parent)
+        except InputError as error:
+            record = _broken(path.parent.relative_to(folder), str(error))
         if record is not None:
             found.append((path.parent, record))
     return found
+
+
+def _broken(place: Path, reason: str) -> Record:
+    """Stand in for a record that cannot be read: what the directory's name says, and no configuration."""
+    choices: dict[str, Any] = {}
+    seed = 0
+    if len(place.parts) >= 3 and place.parts[2].isdigit():  # model/loss/seed
+        choices = {"model": place.parts[0], "loss": place.parts[1]}
+        seed = int(place.parts[2])
+    return Record(status="failed", name=place.as_posix(), choices=choices, config={}, seed=seed, error=reason)
 
 
 def read_runs(folder: Path) -> list[tuple[Path, Record]]:
@@ -110,7 +123,7 @@ def finite(value: Any) -> Any:
 
 
 def write_atomically(path: Path, content: str | bytes, *, errors: str = "backslashreplace") -> None:
-    """Write a file under a temporary name and rename it: a reader sees the old content or the new one.
+    """Write a file under a temporary name, send it to the disk and rename it: it holds the old content or the new.
 
     Args:
         path: its directory is made where it is missing.
@@ -118,9 +131,5 @@ def write_atomically(path: Path, content: str | bytes, *, errors: str = "backsla
         errors: how characters of a text without UTF-8 are written, as for `str.encode`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_bytes(content.encode(errors=errors) if isinstance(content, str) else content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(content.encode(errors=errors) if isinstance(content, str) else content)

@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from agegender import build, checkpoints, timing, trainers
+from agegender.checkpoint_file import write_checkpoint
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.split import save_manifest
 from agegender.errors import InputError
@@ -163,10 +164,7 @@ def _fit_and_test(
     limits = {"limit_val_batches": 0} if datamodule.train_part == "trainval" else {}
     arguments = config["trainer"] | limits
     trainer = trainers.make_trainer(arguments, folder=folder, callbacks=callbacks, logger=tracker.logger)
-    resumed = last.exists()
-    if resumed:
-        log.info("%s: begun before; going on from its last checkpoint", folder)
-        build.read_checkpoint(last)
+    resumed = _can_resume(folder, last, best)
     trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
@@ -194,6 +192,25 @@ def _fit_and_test(
     return labels
 
 
+def _can_resume(folder: Path, last: Path, best: Path) -> bool:
+    """Whether an attempt was begun before and its checkpoints are whole; they are left where they are.
+
+    Only the last checkpoint holds the optimizer and the place in the schedule: a training that resumed from the best
+    one's weights alone would be another experiment.
+    """
+    if not last.exists():
+        return False
+    try:
+        for path in (last, best):
+            if path.exists():
+                build.read_checkpoint(path)
+    except InputError as error:
+        log.warning("%s; the training restarts from its first epoch", error)
+        return False
+    log.info("%s: begun before; going on from its last checkpoint", folder)
+    return True
+
+
 def _predict_validation(
     path: Path, trainer: lightning.Trainer, module: AgeGenderModule, datamodule: UTKFaceDataModule
 ) -> None:
@@ -213,9 +230,10 @@ def _drop_optimizer_state(path: Path) -> None:
     if path.exists():
         content = build.read_checkpoint(path)
         content["optimizer_states"] = []
-        temporary = path.with_name(f".{path.name}.tmp")
-        torch.save(content, temporary)
-        os.replace(temporary, path)
+        try:
+            write_checkpoint(path, content)
+        except OSError as error:  # the job is complete all the same
+            log.warning("%s stays as large as it is: %s", path, error)
 
 
 def describe_environment(trainer: lightning.Trainer) -> dict[str, Any]:

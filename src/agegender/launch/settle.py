@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from agegender import record
+from agegender.errors import InputError
 
 _DECIDED = (0, 2, 128 + signal.SIGTERM)  # complete, refused; who terminates a job decides what becomes of it
 OUT_OF_MEMORY = "out of memory? (mem_gb asks for more, data.batch_size needs less)"
@@ -49,8 +50,15 @@ def _is_begun(folder: Path) -> bool:
     A job that fails with exit code 1 has told it. But srun ends with 1 as well, instead of the signal, where the
     kernel killed the job because the memory of its cgroup was used up.
     """
-    entry = record.read(folder)
+    entry = _read_record(folder)
     return entry is not None and entry.status == "running"
+
+
+def _read_record(folder: Path) -> record.Record | None:
+    try:
+        return record.read(folder)
+    except InputError:  # broken: the job and the report say so
+        return None
 
 
 def _read(path: Path) -> dict[str, int]:
@@ -79,7 +87,7 @@ def _advice(code: int) -> str:
 
 def fail(folder: Path, reason: str) -> None:
     """Record that a job failed which could not do it itself; what it was beyond that stays as it is."""
-    entry = record.read(folder)
+    entry = _read_record(folder)
     if entry is not None and entry.status == "running":
         entry.status, entry.error = "failed", reason
         record.write(folder, entry)
