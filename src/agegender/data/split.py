@@ -13,6 +13,7 @@ from agegender import record
 from agegender.data.duplicates import exact_duplicates
 from agegender.data.faces import FaceTable
 from agegender.data.photographs import crops, units
+from agegender.data.text_table import read_rows
 from agegender.errors import InputError
 from agegender.labels import AgeGroups
 
@@ -206,23 +207,29 @@ def read_split(path: Path, table: FaceTable, groups: AgeGroups) -> Split:
 
 
 def read_manifest(path: Path) -> dict[str, str]:
-    """Give the part of each image of a manifest, by its name.
+    """Return the part of each image of a manifest, by its name; spreadsheets may have written it.
 
     Raises:
-        InputError: the file is no manifest.
+        InputError: the file is no manifest, or gives an image two parts.
     """
     try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            part_of = {row["image"]: row["part"] for row in csv.DictReader(file)}
+        rows = [(row["image"], row["part"].strip()) for row in read_rows(path, ("image", "part"))]
     except OSError as error:
         raise InputError(f"data.split_file={path} cannot be read ({error.strerror}); check the path") from error
-    except (KeyError, csv.Error) as error:
-        raise InputError(f"data.split_file={path} is not a CSV with the columns image and part") from error
-    wrong = set(part_of.values()) - set(PARTS)
-    if wrong or not part_of:
+    except ValueError as error:
+        raise InputError(
+            f"data.split_file={path} is not a CSV with the columns image and part ({error}); give a manifest, such as "
+            "the split-*.csv of an earlier run"
+        ) from error
+    wrong = {part for _, part in rows} - set(PARTS)
+    if wrong or not rows:
         raise InputError(
             f"data.split_file={path}: the column part must hold train, val or test, not {wrong or 'nothing'}"
         )
+    part_of = dict(rows)
+    for image, part in rows:
+        if part_of[image] != part:
+            raise InputError(f"data.split_file={path}: {image} stands in {part} and in {part_of[image]}; keep one line")
     return part_of
 
 
