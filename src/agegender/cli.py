@@ -12,10 +12,12 @@ from agegender import __version__
 from agegender.bench import BENCHMARKS, DEFAULT
 from agegender.errors import InputError, describe
 from agegender.labels import SCHEMES
+from agegender.platforms import check_platform
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; exit code 2 on a mistake of the user's."""
+    check_platform()
     options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
