@@ -28,6 +28,7 @@ class Record:
             `val_gender_accuracy`, and `seconds` of training until its end, earlier attempts included. None where
             nothing was measured, or no finite number.
         network: one entry per layer as it is executed for one image, see `models.measure.layers`.
+        normalization: `mean` and `std` of pixels in [0, 1] that images are normalized by, and their `source`.
         coarse_years: whether the method predicts the typical age of a group rather than an age of its own.
         fit_seconds etc. live in `time`; accuracies in `val` and `test` are shares in [0, 1].
     """
@@ -49,6 +50,7 @@ class Record:
     num_params_trainable: int | None = None
     gmacs: float | None = None
     network: list[dict[str, Any]] = field(default_factory=list)
+    normalization: dict[str, Any] = field(default_factory=dict)
     coarse_years: bool | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     time: dict[str, Any] = field(default_factory=dict)

@@ -83,6 +83,7 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
     group_of_age = torch.from_numpy(datamodule.groups.group_of_age)
     module.method.prepare(datamodule.train_age_counts(), group_of_age)
     record.coarse_years = module.method.coarse_years
+    record.normalization = module.normalizer.normalization.to_dict()
     if config["model"].get("compile", False):
         module.network.compile()  # in place: names in checkpoints stay
     main = is_main_process()
@@ -164,7 +165,9 @@ def _fit_and_test(
     limits = {"limit_val_batches": 0} if datamodule.train_part == "trainval" else {}
     arguments = config["trainer"] | limits
     trainer = trainers.make_trainer(arguments, folder=folder, callbacks=callbacks, logger=tracker.logger)
-    resumed = _can_resume(folder, last, best)
+    resumed = checkpoints.can_resume(best, last)
+    if resumed:
+        log.info("%s: begun before; going on from its last checkpoint", folder)
     trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
@@ -190,25 +193,6 @@ def _fit_and_test(
     }
     record.environment = describe_environment(trainer)
     return labels
-
-
-def _can_resume(folder: Path, last: Path, best: Path) -> bool:
-    """Whether an attempt was begun before and its checkpoints are whole; they are left where they are.
-
-    Only the last checkpoint holds the optimizer and the place in the schedule: a training that resumed from the best
-    one's weights alone would be another experiment.
-    """
-    if not last.exists():
-        return False
-    try:
-        for path in (last, best):
-            if path.exists():
-                build.read_checkpoint(path)
-    except InputError as error:
-        log.warning("%s; the training restarts from its first epoch", error)
-        return False
-    log.info("%s: begun before; going on from its last checkpoint", folder)
-    return True
 
 
 def _predict_validation(
