@@ -211,6 +211,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
             "train_part": self.train_part,
             "age_groups": {"scheme": groups.scheme, "names": list(groups.names)},
             "counts": {
+                "available": len(table) if self.limit is None else len(self.source.names()),
                 "files": len(table),
                 "skipped": int((~table.usable).sum()),
                 "dropped": split.dropped,
