@@ -1,7 +1,11 @@
 """Evaluate a checkpoint: python eval.py ckpt_path=runs/default/small_cnn/plain/0/checkpoints/best.ckpt."""
 
-import hydra
-from omegaconf import DictConfig
+from agegender.platforms import check_platform
+
+check_platform()  # before what other platforms cannot import
+
+import hydra  # noqa: E402
+from omegaconf import DictConfig  # noqa: E402
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="eval")

@@ -30,7 +30,7 @@ def composed() -> Callable[..., dict[str, Any]]:
 
 
 def face_name(age: int, gender: int, number: int, race: int = 0) -> str:
-    return f"{age}_{gender}_{race}_2017{number:013d}.jpg.chip.jpg"
+    return f"{age}_{gender}_{race}_20170101{number:09d}.jpg.chip.jpg"
 
 
 def noise_jpeg(seed: int, size: int = 24) -> bytes:

@@ -1,7 +1,9 @@
 """Tests of a run's record: as written, so read; whole or not at all."""
 
+import errno
 import json
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -72,19 +74,37 @@ def test_a_write_that_fails_at_the_end_leaves_the_old_record_and_no_other_file(
     assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_a_write_that_fails_half_way_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_half_way_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record.write(tmp_path, a_record())
 
-    def half(self: Path, content: bytes) -> None:
-        with self.open("wb") as file:
-            file.write(content[: len(content) // 2])
-        raise OSError("no room")
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", half)
-    with pytest.raises(OSError, match="no room"):
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
         record.write(tmp_path, Record("failed", "other", {}, {}, 0))
     assert record.read(tmp_path) == a_record()
     assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_record_and_its_name_are_on_the_disk_before_and_after_the_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_sync(descriptor: int) -> None:
+        order.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def note_rename(*paths: Path) -> None:
+        order.append("rename")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_rename)
+    record.write(tmp_path, a_record())
+    assert order == ["file", "rename", "folder"]
 
 
 def test_a_number_that_json_does_not_know_is_written_as_none(tmp_path: Path) -> None:
@@ -117,6 +137,12 @@ def test_a_file_that_is_no_record_is_refused_by_its_path(tmp_path: Path, text: s
     assert str(tmp_path / "record.json") in str(refusal.value)
 
 
+def test_an_empty_record_is_told_as_such_with_its_mend(tmp_path: Path) -> None:
+    (tmp_path / "record.json").write_text("")
+    with pytest.raises(InputError, match=r"record \(it is empty\); delete it to run this job anew"):
+        record.read(tmp_path)
+
+
 def test_bytes_that_are_no_text_are_refused_by_the_files_path(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_bytes(b"\xff\xfe\x80")
     with pytest.raises(InputError, match=r"record\.json is not a run's record"):
@@ -146,6 +172,20 @@ def test_all_records_below_a_directory_are_read_in_the_order_of_their_paths(tmp_
     assert [(folder, entry.name) for folder, entry in found] == [
         (tmp_path / name, name) for name in ("a/plain/0", "b/plain/0", "b/plain/1")
     ]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"schema": 99}', "\x00" * 4096])
+def test_a_broken_record_stands_among_the_others_as_a_failed_run(tmp_path: Path, text: str) -> None:
+    record.write(tmp_path / "resnet18/plain/1", a_record())
+    broken = tmp_path / "resnet18/plain/2"
+    broken.mkdir()
+    (broken / "record.json").write_text(text)
+    (whole_place, whole), (place, entry) = record.read_runs(tmp_path)
+    assert (whole_place, whole) == (tmp_path / "resnet18/plain/1", a_record())
+    assert (place, entry.status, entry.seed) == (broken, "failed", 2)
+    assert entry.choices == {"model": "resnet18", "loss": "plain"}
+    assert entry.error is not None
+    assert str(broken / "record.json") in entry.error
 
 
 def test_text_that_utf8_cannot_hold_is_written_with_its_number(tmp_path: Path) -> None:

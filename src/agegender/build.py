@@ -17,7 +17,7 @@ from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.source import draw_faces
 from agegender.errors import InputError, describe, first_line
 from agegender.losses.base import Method
-from agegender.models import measure
+from agegender.models import measure, normalization
 from agegender.models.weights import UNREADABLE, read_state
 from agegender.module import AgeGenderModule
 
@@ -113,9 +113,23 @@ def make_module(config: dict[str, Any]) -> AgeGenderModule:
         config=config,
         seed=config["seed"],
     )
+    if config["model"].get("weights") is not None:
+        _normalize_as(module, Path(config["model"]["weights"]).expanduser())
     if config["ckpt_path"] is not None:
         load_state(module, Path(config["ckpt_path"]).expanduser())
     return module
+
+
+def _normalize_as(module: AgeGenderModule, path: Path) -> None:
+    """Normalize images as the network of a checkpoint of ours was trained to have them; other files say nothing."""
+    if not path.is_file() or path.suffix == ".safetensors":
+        return
+    try:
+        content = read_checkpoint(path)
+    except InputError:  # weights in an older format than any checkpoint of ours
+        return
+    if "agegender_config" in content:
+        module.normalizer.use(normalization.from_dict(content.get("agegender_normalization")))
 
 
 def _make_augment(config: dict[str, Any], builder: Callable[[int], nn.Module]) -> Augment:
@@ -133,7 +147,7 @@ def _short_name(model: dict[str, Any]) -> str:
 
 
 def load_state(module: AgeGenderModule, path: Path) -> None:
-    """Load a checkpoint's weights into a module.
+    """Load a checkpoint's weights into a module, which then normalizes images as that one's did.
 
     Raises:
         InputError: no such file, not a checkpoint, or one of another architecture.
@@ -149,6 +163,7 @@ def load_state(module: AgeGenderModule, path: Path) -> None:
             f"{len(wrong) - 1} other tensors differ; give the configuration that it was trained with"
         )
     module.load_state_dict(state)
+    _normalize_as(module, path)
 
 
 def _check_is_file(path: Path) -> None:
@@ -178,7 +193,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         # Mapped: who wants the configuration or the epoch does not read the tensors, 1.5 GB of them for VGG11.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except UNREADABLE as error:
+    except (*UNREADABLE, OSError) as error:
+        if describe(error) is not None:  # of the system, with a mend of its own
+            raise
         reason = first_line(error, limit=150)
         raise InputError(f"{path} is not a checkpoint that can be read safely ({reason}); is it complete?") from error
     return content if isinstance(content, dict) else {}

@@ -1,5 +1,6 @@
 """What of a training is kept on disk: its best epoch, its last one, and where it stood when it had to stop."""
 
+import logging
 import signal
 import time
 from pathlib import Path
@@ -10,9 +11,12 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAv
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_avg_fn
 
+from agegender.build import read_checkpoint
 from agegender.data.loading import BatchLoader
 from agegender.errors import InputError
 from agegender.signals import CLUSTER_STOPS, STOPS, Terminated, stop_signals
+
+log = logging.getLogger(__name__)
 
 
 def make_callbacks(config: dict[str, Any], folder: Path) -> list[lightning.Callback]:
@@ -36,6 +40,24 @@ def make_callbacks(config: dict[str, Any], folder: Path) -> list[lightning.Callb
             EarlyStopping(config["monitor"], patience=config["early_stopping"], mode=_mode(config["monitor"]))
         )
     return callbacks
+
+
+def can_resume(best: Path, last: Path) -> bool:
+    """Whether an attempt was begun before and its checkpoints are whole; they are left where they are.
+
+    Only the last checkpoint holds the optimizer and the place in the schedule: a training that resumed from the best
+    one's weights alone would be another experiment.
+    """
+    if not last.exists():
+        return False
+    try:
+        for path in (last, best):
+            if path.exists():
+                read_checkpoint(path)
+    except InputError as error:
+        log.warning("%s; the training restarts from its first epoch", error)
+        return False
+    return True
 
 
 def averaging(config: dict[str, Any]) -> list[lightning.Callback]:

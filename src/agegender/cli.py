@@ -13,10 +13,12 @@ from agegender import __version__
 from agegender.bench import BENCHMARKS, DEFAULT
 from agegender.errors import InputError, describe
 from agegender.labels import SCHEMES
+from agegender.platforms import check_platform
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; exit code 2 on a mistake of the user's."""
+    check_platform()
     options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
@@ -42,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     audit = commands.add_parser("audit", help="what a data set holds: counts, unusable files, duplicates, leaks")
-    audit.add_argument("root", type=Path, metavar="DIR_OR_ARCHIVE")
+    audit.add_argument("root", type=Path, nargs="+", metavar="DIR_OR_ARCHIVE", help="several are one data set")
     audit.add_argument("--age-groups", choices=SCHEMES, default="closed")
     audit.add_argument("--out", type=Path, default=None, help="directory of the report (default: audit/<name>)")
     audit.add_argument(

@@ -84,7 +84,7 @@ def send_comparison(
     Raises:
         InputError: there is no record, or one cannot be read.
     """
-    records = [entry for _, entry in read_runs(folder)]
+    records = [entry for _, entry in read_runs(folder) if entry.config]  # a broken record holds none
     if not records:
         raise InputError(f"{folder} holds no run's record.json; give runs/NAME")
     last = max(records, key=lambda entry: (entry.config["logger"]["kind"] == "wandb", entry.started or ""))

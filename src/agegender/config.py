@@ -41,7 +41,7 @@ class _Keys(BaseModel):
 class Data(_Keys):
     """Keys of every option of `data`."""
 
-    root: str | None
+    root: str | list[str] | None
     image_size: Annotated[int, Field(ge=1, le=4096)]
     train_part: Literal["train", "trainval"] = "train"
     batch_size: _Positive

@@ -1,5 +1,6 @@
 """Evaluate a checkpoint on its own test part or on other data, and record it."""
 
+import inspect
 import logging
 import sys
 from pathlib import Path
@@ -10,12 +11,15 @@ from omegaconf import DictConfig, OmegaConf
 from agegender import config as schema
 from agegender.errors import InputError, describe
 from agegender.record import PREDICTIONS, Record, read, write
+from agegender.slurm_tasks import check_tasks
 
 if TYPE_CHECKING:
     from agegender.data.datamodule import UTKFaceDataModule
 
 log = logging.getLogger(__name__)
 
+# Never carried over to other data.
+_OF_TRAINING_SET = ("train_part", "limit", "leak_control", "max_skipped", "split_file", "split_seed")
 _PARTS = ("train", "val", "trainval", "test", "all")
 
 
@@ -53,14 +57,14 @@ def evaluate(request: dict[str, Any]) -> Record:
         raise InputError("ckpt_path is not set; give a run's checkpoints/best.ckpt")
     if request["part"] not in _PARTS:
         raise InputError(f"part={request['part']}: choose one of {', '.join(_PARTS)}")
+    check_tasks()
     path = Path(request["ckpt_path"]).expanduser()
     trainers.quiet_libraries()
     config = _merge(build.read_checkpoint_config(path), request)
     config["loss"] = _adjusted(config["loss"], request["loss"]["logit_adjustment"])
     module = build.load_module(path, config)
-    datamodule = build.make_datamodule(config)
-    datamodule.setup()
     own = read(path.parent.parent)
+    config, datamodule = _open_data(config, request, own)
     _check_part(path, own, datamodule, request)
     folder = _output_folder(request, path, datamodule.manifest_id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,10 +76,11 @@ def evaluate(request: dict[str, Any]) -> Record:
     record.data, record.test = datamodule.describe(), module.test_scores
     record.num_params = measure.num_params(module.network)
     record.coarse_years = module.method.coarse_years
+    record.normalization = module.normalizer.normalization.to_dict()
     record.environment = training.describe_environment(trainer)
     save_predictions(folder / PREDICTIONS, module, datamodule)
     write(folder, record)
-    _tell(record, len(loader.dataset), request["part"], folder)  # pyright: ignore[reportArgumentType]
+    _tell(record, sum(len(batch["row"]) for batch in module.predictions), request["part"], folder)
     return record
 
 
@@ -88,14 +93,55 @@ def _merge(config: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
             "root": data["root"],
             "_target_": "agegender.data.source.open_faces",
         }
-        # Another data set has a split of its own, unless one is given for it.
-        data.setdefault("split_file", None)
+        data.setdefault("split_file", None)  # the network's own data too may lie elsewhere now
     trainer = {key: value for key, value in request["trainer"].items() if value is not None}
     trainer = {**config["trainer"], "strategy": "auto", "num_nodes": 1, "limit_test_batches": 1.0, **trainer}
     merged = {**config, "data": {**config["data"], **data}, "trainer": {**trainer, "fast_dev_run": False}}
     merged |= {key: request[key] for key in ("test_time_flip", "test_time_shift") if request[key] is not None}
     schema.check(merged)
     return merged
+
+
+def _open_data(
+    config: dict[str, Any], request: dict[str, Any], own: Record | None
+) -> tuple[dict[str, Any], "UTKFaceDataModule"]:
+    """Set the data up: other images than the network's own without what described those.
+
+    Returns:
+        The configuration, adjusted to the data, and the data.
+    """
+    from agegender import build
+
+    datamodule = build.make_datamodule(config)
+    fresh = {**config, "data": {**config["data"], **_not_of_training(request)}}
+    if request["data"]["root"] is None or fresh == config:
+        datamodule.setup()
+        return config, datamodule
+    if own is None:
+        log.warning(
+            "no record.json in the checkpoint's run: whether its network was trained on some of these images is unknown"
+        )
+    elif _is_own_data(datamodule, own):
+        return config, datamodule
+    datamodule = build.make_datamodule(fresh)
+    datamodule.setup()
+    return fresh, datamodule
+
+
+def _not_of_training(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the defaults of the keys that describe a training set, without those that were asked for."""
+    from agegender.data.datamodule import UTKFaceDataModule
+
+    defaults = inspect.signature(UTKFaceDataModule).parameters
+    return {key: defaults[key].default for key in _OF_TRAINING_SET if request["data"].get(key) is None}
+
+
+def _is_own_data(datamodule: "UTKFaceDataModule", own: Record) -> bool:
+    try:
+        datamodule.setup()
+    except InputError:  # too few of these images under the training's limit, say
+        return False
+    return datamodule.table.fingerprint == own.data.get("fingerprint")
 
 
 def _check_part(path: Path, own: Record | None, datamodule: "UTKFaceDataModule", request: dict[str, Any]) -> None:
@@ -116,16 +162,18 @@ def _check_part(path: Path, own: Record | None, datamodule: "UTKFaceDataModule",
 
 
 def _warn_of_names(path: Path, split_hash: str, datamodule: "UTKFaceDataModule", part: str) -> None:
-    """Tell how many images bear the names of training images, as those of another release of the same data do."""
+    """Warn of images that bear the names of training images, as other releases, folders and crops of them do."""
     from agegender.data.split import read_manifest
+    from agegender.data.utkface import photograph
 
     places = [folder / f"split-{split_hash[:12]}.csv" for folder in path.absolute().parents]
     manifest = next((place for place in places if place.is_file()), None)
     if manifest is None:
         return
-    trained = {name for name, of in read_manifest(manifest).items() if of != "test"}
+    trained = {photograph(name) or name for name, of in read_manifest(manifest).items() if of != "test"}
     rows = datamodule.split.rows(part)
-    shared = sum(datamodule.table.names[row] in trained for row in rows)
+    names = [datamodule.table.names[row] for row in rows]
+    shared = sum((photograph(name) or name) in trained for name in names)
     if shared:
         log.warning(
             "%d of these %d images bear the names of images that this network was trained on", shared, len(rows)
@@ -162,8 +210,9 @@ def _output_folder(request: dict[str, Any], path: Path, manifest_id: str) -> Pat
 def _tell(record: Record, num_images: int, part: str, folder: Path) -> None:
     scores = record.test
     log.info(
-        "%s images of %s (%s): age %.2f %% (balanced %.2f, one-off %.2f), gender %.2f %%, MAE %.2f years",
-        *(f"{num_images:,}", record.data["root"], part, 100 * scores["age_accuracy"]),
+        "%s of %s images of %s (%s): age %.2f %% (balanced %.2f, one-off %.2f), gender %.2f %%, MAE %.2f years",
+        *(f"{num_images:,}", f"{record.data['counts']['available']:,}", record.data["root"], part),
+        100 * scores["age_accuracy"],
         *(100 * scores["age_balanced_accuracy"], 100 * scores["age_one_off_accuracy"]),
         *(100 * scores["gender_accuracy"], scores["age_mae_years"]),
     )

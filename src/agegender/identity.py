@@ -59,7 +59,11 @@ def value_of(config: dict[str, Any], key: str) -> Any:
 
 def _value(key: str, value: Any) -> Any:
     """The same file may be named from another directory."""
-    return value.rstrip("/").rpartition("/")[2] if key in _FILES and isinstance(value, str) else value
+    if key not in _FILES:
+        return value
+    if isinstance(value, list):
+        return [_value(key, one) for one in value]
+    return value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else value
 
 
 def _flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:

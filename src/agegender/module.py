@@ -14,10 +14,7 @@ from agegender import metrics
 from agegender.augment import Augment, shifted
 from agegender.losses.base import Method
 from agegender.models.heads import FaceOutputs, average
-
-# Mean and standard deviation of ImageNet's pixels, RGB, in [0, 1]: what pretrained weights expect; the same for all.
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
+from agegender.models.normalization import IMAGENET, Normalizer, from_dict
 
 
 class _LossTally:
@@ -57,7 +54,8 @@ class AgeGenderModule(lightning.LightningModule):
     """Trains both tasks of a network with one method for age.
 
     Args:
-        network: gives `FaceOutputs` for normalized images.
+        network: gives `FaceOutputs` for normalized images; by ImageNet's mean and deviation, or those of its attribute
+            `normalization`.
         method: reads its age outputs.
         optimizer: makes the optimizer from parameter groups; None if nothing is trained.
         schedule: makes the scheduler of learning rates from the optimizer and its number of steps; None: constant.
@@ -68,9 +66,6 @@ class AgeGenderModule(lightning.LightningModule):
         config: resolved, in plain containers; travels in the checkpoint.
         seed: of dropout and augmentation, together with the step: a resumed job draws what it would have drawn.
     """
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(
         self,
@@ -88,8 +83,7 @@ class AgeGenderModule(lightning.LightningModule):
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         self.method = method
-        self.register_buffer("mean", torch.tensor(_MEAN) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(_STD) * 255, persistent=False)
+        self.normalizer = Normalizer(getattr(network, "normalization", IMAGENET))
         self.val_scores: dict[str, Any] = {}
         self.test_scores: dict[str, Any] = {}
         self.predictions: list[dict[str, Tensor]] = []
@@ -105,7 +99,7 @@ class AgeGenderModule(lightning.LightningModule):
             images: as they are stored.
             shift: whether to read shifted images too, where `test_time_shift` asks for them.
         """
-        views = [self._normalize(images)]
+        views = [self.normalizer(images)]
         if self.training:
             return self._read(views[0])
         if shift and self.test_time_shift:
@@ -117,19 +111,6 @@ class AgeGenderModule(lightning.LightningModule):
     def _read(self, images: Tensor) -> FaceOutputs:
         """Read normalized (B, 3, H, W); give raw outputs in float32. The network's dtype depends on the precision."""
         return self.network(images.to(self.dtype)).float()
-
-    def _normalize(self, images: Tensor) -> Tensor:
-        """Scale uint8 (B, 3, H, W) to zero mean and unit deviation, float32, by rows of W x 3 values.
-
-        Three channels side by side are too few for a vector unit: broadcast over (B, 3, H, W) this took 13 ms for 32
-        images of 256 pixels on two CPU cores, by rows 3 ms. An exported graph, which runs elsewhere, has it plain.
-        """
-        if torch.compiler.is_exporting():
-            return (images.float() - self.mean.view(3, 1, 1)) / self.std.view(3, 1, 1)
-        rows = images.permute(0, 2, 3, 1).flatten(2).float()  # (B, H, W x 3), where channels are last in memory a view
-        width = images.shape[3]
-        rows = rows.sub_(self.mean.repeat(width)).div_(self.std.repeat(width))
-        return rows.unflatten(2, (width, 3)).permute(0, 3, 1, 2)
 
     def make_optimizer(self) -> Optimizer:
         """Make the optimizer of network and method, without the schedule, which needs a trainer."""
@@ -155,7 +136,7 @@ class AgeGenderModule(lightning.LightningModule):
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
         if self.augment is None:
             return self._step(batch, self(batch["images"]), self._train_losses)
-        images = self.augment.change(self._normalize(self.augment.move(batch["images"])))
+        images = self.augment.change(self.normalizer(self.augment.move(batch["images"])))
         if not self.augment.mixup:
             return self._step(batch, self._read(images), self._train_losses)
         images, partner, share = self.augment.mix(images)
@@ -237,10 +218,12 @@ class AgeGenderModule(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["agegender_config"] = self._config
+        checkpoint["agegender_normalization"] = self.normalizer.normalization.to_dict()
         checkpoint["agegender_val"] = self.val_scores
         checkpoint["agegender_train_losses"] = self._train_losses.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.normalizer.use(from_dict(checkpoint.get("agegender_normalization")))
         state = checkpoint.get("agegender_train_losses")
         if state is not None:  # of an epoch that goes on; the next one begins with a reset
             self._train_losses.restore(state)

@@ -9,7 +9,7 @@ import torch
 
 from agegender import build, labels
 from agegender.data import images
-from agegender.data.listing import IMAGE_SUFFIXES
+from agegender.data.listing import check_size, find_image_files
 from agegender.errors import InputError
 
 _BATCH = 64
@@ -46,11 +46,16 @@ def find_images(paths: list[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise InputError(f"{path} does not exist; give images, or folders of them")
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        found += [file for file in inside if file.suffix.lower() in IMAGE_SUFFIXES or (file == path and path.is_file())]
+        found += _images_below(path) if path.is_dir() else [path]
     if not found:
         raise InputError(f"no image in {', '.join(map(str, paths))}; give images, or folders of them")
     return found
+
+
+def _images_below(folder: Path) -> list[Path]:
+    files = find_image_files(folder)
+    files.report_hidden()
+    return sorted(folder / path for path in files.paths)
 
 
 def predict(checkpoint: Path, paths: list[Path]) -> Iterator[Prediction]:
@@ -73,6 +78,7 @@ def predict(checkpoint: Path, paths: list[Path]) -> Iterator[Prediction]:
         errors: dict[Path, str] = {}
         for file in batch:
             try:
+                check_size(file.stat().st_size)
                 pictures[file] = images.resize(images.decode(file.read_bytes()), data["image_size"])
             except (ValueError, OSError) as error:
                 errors[file] = str(error)

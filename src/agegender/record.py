@@ -2,13 +2,12 @@
 
 import json
 import math
-import os
-import secrets
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from agegender.errors import InputError
+from agegender.files import replacing
 
 SCHEMA = 1
 FILE_NAME = "record.json"
@@ -32,6 +31,7 @@ class Record:
             `val_gender_accuracy`, and `seconds` of training until its end, earlier attempts included. None where
             nothing was measured, or no finite number.
         network: one entry per layer as it is executed for one image, see `models.measure.layers`.
+        normalization: `mean` and `std` of pixels in [0, 1] that images are normalized by, and their `source`.
         coarse_years: whether the method predicts the typical age of a group rather than an age of its own.
         fit_seconds etc. live in `time`; accuracies in `val` and `test` are shares in [0, 1].
     """
@@ -53,6 +53,7 @@ class Record:
     num_params_trainable: int | None = None
     gmacs: float | None = None
     network: list[dict[str, Any]] = field(default_factory=list)
+    normalization: dict[str, Any] = field(default_factory=dict)
     coarse_years: bool | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     time: dict[str, Any] = field(default_factory=dict)
@@ -80,17 +81,31 @@ def read(folder: Path) -> Record | None:
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} is not a run's record ({error}); delete it to run this job anew") from error
+        reason = error if path.stat().st_size else "it is empty"
+        raise InputError(f"{path} is not a run's record ({reason}); delete it to run this job anew") from error
 
 
 def read_all(folder: Path) -> list[tuple[Path, Record]]:
-    """Read every record below a directory, in the order of their paths."""
+    """Read every record below a directory, in the order of their paths; a broken one stands as a failed run."""
     found = []
     for path in sorted(folder.rglob(FILE_NAME)):
-        record = read(path.parent)
+        try:
+            record = read(path.parent)
+        except InputError as error:
+            record = _broken(path.parent.relative_to(folder), str(error))
         if record is not None:
             found.append((path.parent, record))
     return found
+
+
+def _broken(place: Path, reason: str) -> Record:
+    """Stand in for a record that cannot be read: what the directory's name says, and no configuration."""
+    choices: dict[str, Any] = {}
+    seed = 0
+    if len(place.parts) >= 3 and place.parts[2].isdigit():  # model/loss/seed
+        choices = {"model": place.parts[0], "loss": place.parts[1]}
+        seed = int(place.parts[2])
+    return Record(status="failed", name=place.as_posix(), choices=choices, config={}, seed=seed, error=reason)
 
 
 def read_runs(folder: Path) -> list[tuple[Path, Record]]:
@@ -113,7 +128,7 @@ def finite(value: Any) -> Any:
 
 
 def write_atomically(path: Path, content: str | bytes, *, errors: str = "backslashreplace") -> None:
-    """Write a file under a temporary name and rename it: a reader sees the old content or the new one.
+    """Write a file under a temporary name, send it to the disk and rename it: it holds the old content or the new.
 
     Args:
         path: its directory is made where it is missing.
@@ -121,9 +136,5 @@ def write_atomically(path: Path, content: str | bytes, *, errors: str = "backsla
         errors: how characters of a text without UTF-8 are written, as for `str.encode`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        temporary.write_bytes(content.encode(errors=errors) if isinstance(content, str) else content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(content.encode(errors=errors) if isinstance(content, str) else content)

@@ -28,6 +28,7 @@ from agegender.provenance import git_state
 from agegender.record import Record
 from agegender.session import Outcome, is_main_process, is_restarted, session
 from agegender.signals import STOPS, signal_of, stop_signals
+from agegender.slurm_tasks import check_tasks
 
 LAST = Path("checkpoints", "last.ckpt")  # of a job's directory: what it goes on from
 
@@ -70,6 +71,7 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
     started = time.monotonic()
     try:
         job = Job(resolve(config), folder)
+        check_tasks()
         _refuse_ddp_sweep(job.config, multirun=multirun)
         with _alone(folder):
             return Outcome(folder, job.run())

@@ -11,6 +11,7 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import RichProgressBar
 
+from agegender.checkpoint_file import CheckpointFile
 from agegender.errors import InputError
 from agegender.precision import choose_precision, uses_gpu
 
@@ -59,7 +60,7 @@ def make_trainer(
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
             # The job's own checkpoint serves a requeue; Lightning's would be found by any later run in the directory.
-            plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
+            plugins=[CheckpointFile(), *([SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else [])],
         )
     except (MisconfigurationException, ValueError, TypeError) as error:
         raise InputError(f"trainer: {error}") from error

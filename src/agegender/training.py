@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from agegender import build, checkpoints, timing, trainers
+from agegender.checkpoint_file import write_checkpoint
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.split import save_manifest
 from agegender.errors import InputError
@@ -82,6 +83,7 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
     group_of_age = torch.from_numpy(datamodule.groups.group_of_age)
     module.method.prepare(datamodule.train_age_counts(), group_of_age)
     record.coarse_years = module.method.coarse_years
+    record.normalization = module.normalizer.normalization.to_dict()
     if config["model"].get("compile", False):
         module.network.compile()  # in place: names in checkpoints stay
     main = is_main_process()
@@ -163,10 +165,9 @@ def _fit_and_test(
     limits = {"limit_val_batches": 0} if datamodule.train_part == "trainval" else {}
     arguments = config["trainer"] | limits
     trainer = trainers.make_trainer(arguments, folder=folder, callbacks=callbacks, logger=tracker.logger)
-    resumed = last.exists()
+    resumed = checkpoints.can_resume(best, last)
     if resumed:
         log.info("%s: begun before; going on from its last checkpoint", folder)
-        build.read_checkpoint(last)
     trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
@@ -213,9 +214,10 @@ def _drop_optimizer_state(path: Path) -> None:
     if path.exists():
         content = build.read_checkpoint(path)
         content["optimizer_states"] = []
-        temporary = path.with_name(f".{path.name}.tmp")
-        torch.save(content, temporary)
-        os.replace(temporary, path)
+        try:
+            write_checkpoint(path, content)
+        except OSError as error:  # the job is complete all the same
+            log.warning("%s stays as large as it is: %s", path, error)
 
 
 def describe_environment(trainer: lightning.Trainer) -> dict[str, Any]:

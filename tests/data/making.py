@@ -32,7 +32,7 @@ def encode(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def name_of(age: int, gender: int, number: int = 0, race: int = 0) -> str:
-    return f"{age}_{gender}_{race}_2017{number:013d}.jpg.chip.jpg"
+    return f"{age}_{gender}_{race}_20170101{number:09d}.jpg.chip.jpg"
 
 
 def png_header(width: int, height: int) -> bytes:

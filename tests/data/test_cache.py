@@ -96,7 +96,8 @@ def test_a_file_whose_name_is_refused_is_not_read() -> None:
 def test_copies_and_near_duplicates_share_a_cluster() -> None:
     face = jpeg(0, size=64)
     near = encode(Image.fromarray(images.decode(face)), "JPEG", quality=60)
-    files = {"1_0_0_1.jpg": face, "2_0_0_1.jpg": jpeg(1, size=64), "3_0_0_1.jpg": face, "4_0_0_1.jpg": near}
+    pictures = (face, jpeg(1, size=64), face, near)
+    files = {name_of(age, 0): picture for age, picture in enumerate(pictures, start=1)}
     assert scan(MemorySource(files), sorted(files)).clusters.tolist() == [0, 1, 0, 0]
 
 
@@ -116,7 +117,7 @@ def test_odd_names_and_reasons_survive_the_cached_table(tmp_path: Path) -> None:
 def test_odd_file_names_survive_a_second_start(tmp_path: Path) -> None:
     folder = tmp_path / "faces"
     folder.mkdir()
-    odd = ["20_0_0_a b.jpg", "21_0_0_a,b.jpg", '22_0_0_"a.jpg', "23_0_0_a\nb.jpg", os.fsdecode(b"24_0_0_\xff.jpg")]
+    odd = [f"{20 + number}_0_0_20170101{end}.jpg" for number, end in enumerate(["a b", "a,b", '"a', "a\nb", "a\udcff"])]
     try:
         for number, name in enumerate(odd):
             (folder / name).write_bytes(jpeg(number))

@@ -383,14 +383,22 @@ def test_the_description_is_json_and_counts_every_part() -> None:
     told = data.describe()
     assert json.loads(json.dumps(told)) == told
     assert told["counts"] == {
+        "available": 50,
         "files": 50,
         "skipped": 2,
         "dropped": {"age_outside_groups": 0, "conflicting_duplicates": 0, "exact_duplicates": 0},
+        "joined": {"photographs": 0, "files": 0},
         **{"train": 32, "val": 6, "test": 10},  # of 48: 9.6 -> 10; 0.15 x 38 = 5.7 -> 6
     }
     assert {part: sum(numbers) for part, numbers in told["groups"].items()} == {"train": 32, "val": 6, "test": 10}  # type: ignore[attr-defined]
     assert told["skipped_reasons"] == {"age 200 is not in 0 to 120": 1, "age 201 is not in 0 to 120": 1}
     assert told["split_hash"] == data.manifest_id
+
+
+def test_a_sample_is_described_with_the_number_of_files_it_was_drawn_from() -> None:
+    data = make_data(source=with_bad(0, 50), limit=40)
+    counts = data.describe()["counts"]
+    assert (counts["available"], counts["files"]) == (50, 40)  # pyright: ignore
 
 
 @pytest.mark.parametrize("cache", [True, False])

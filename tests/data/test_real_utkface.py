@@ -138,6 +138,15 @@ def test_no_two_images_of_a_split_under_leak_control_have_the_same_bytes(real: R
     assert len(contents) == len(set(contents))
 
 
+def test_the_standard_split_is_the_one_of_all_published_results(real: Real, controlled: Split) -> None:
+    assert manifest_hash(controlled.manifest(real.table.names)).startswith("dd0aa383c84a")
+
+
+def test_no_photograph_of_the_aligned_release_has_several_crops(found: Audit, controlled: Split) -> None:
+    assert found.crops == {"sets": 0, "files": 0, "conflicting_sets": 0}
+    assert controlled.joined == {"photographs": 0, "files": 0}
+
+
 def test_every_group_has_its_share_of_every_part(real: Real, controlled: Split) -> None:
     counts = np.array([np.bincount(CLOSED.of(real.table.ages[controlled.rows(part)]), minlength=8) for part in PARTS])
     expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()

@@ -355,7 +355,7 @@ def test_listed_images_that_cannot_be_used_are_left_out_and_counted(tmp_path: Pa
     [
         ("image,part\n00000.jpg,train\ngone.jpg,val\nlost.jpg,val\n", r"names 2 of 3 images .*'gone\.jpg' first"),
         ("image,part\n00000.jpg,training\n", "must hold train, val or test, not {'training'}"),
-        ("image,part\n00000.jpg\n", "must hold train, val or test"),
+        ("image,part\n00000.jpg\n", "line 2 has too few values"),
         ("image,part\n", "must hold train, val or test, not nothing"),
         ("name,fold\n00000.jpg,train\n", "is not a CSV with the columns image and part"),
         ("\x00\xff\x7fELF\n\x02\x03", "is not a CSV|must hold train, val or test"),

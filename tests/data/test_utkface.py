@@ -48,9 +48,12 @@ def put(folder: Path, files: dict[str, bytes]) -> Path:
         ("55_0_0_20170116232725357jpg.chip.jpg", Face(55, 0, 0)),
         ("14_0_0_2017011022340900.jpg.chip.jpg", Face(14, 0, 0)),
         ("part1/33_1_2_20170104233550119.jpg", Face(33, 1, 2)),
-        ("0_0_0_1.jpg", Face(0, 0, 0)),
-        ("120_1_3_1.jpg", Face(120, 1, 3)),
-        ("26_0.jpg", Face(26, 0, -1)),
+        ("28_1_2_201701161846515488.jpg.chip.jpg", Face(28, 1, 2)),
+        ("part3/3_1_2_20161219140623097jpg", Face(3, 1, 2)),
+        ("24_0_1_20170116220224657 (1).jpg", Face(24, 0, 1)),
+        ("24_0_1_20170116220224657_crop.png", Face(24, 0, 1)),
+        ("0_0_0_20170112.jpg", Face(0, 0, 0)),
+        ("120_1_3_20170112213500903.jpg", Face(120, 1, 3)),
     ],
 )
 def test_a_name_of_utkface_tells_age_gender_and_race(name: str, face: Face) -> None:
@@ -72,6 +75,7 @@ def test_a_race_that_utkface_does_not_have_is_unknown() -> None:
             (name, "the name is not [age]_[gender]_[race]_[date&time]")
             for name in (
                 *("53__0_2017.jpg", "hello.jpg", "-5_0_0_2017.jpg", "3.5_0_0_2017.jpg", "x30_1_0_2017.jpg", "30.jpg"),
+                *("IMG_20170112_213500.jpg", "2017-01-12.jpg", "part_1.jpg"),
                 *("\u0663\u0669_1_0_2017.jpg", "3\u0669_1_0_2017.jpg"),  # Arabic digits
             )
         ),
@@ -81,6 +85,26 @@ def test_a_name_without_age_and_gender_is_refused_with_the_reason(name: str, rea
     with pytest.raises(ValueError) as caught:
         parse_name(name)
     assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "0001_0.jpg",
+            "12_1_2020.jpg",
+            "26_0.jpg",
+            "26_0_1.jpg",
+            "0_0_0_1.jpg",
+            "1_1_3_000123.jpg",
+            "12_1_12345678.jpg",
+        ),
+        *("30_1_0_20171312213500903.jpg", "30_1_0_20170100213500903.jpg", "30_1_0_1234567890123456789012.jpg"),
+    ],
+)
+def test_a_name_without_utkfaces_date_is_refused_as_it_may_say_something_else(name: str) -> None:
+    with pytest.raises(ValueError, match="the name has no date such as 20170116174525125"):
+        parse_name(name)
 
 
 # The same images however they are packed
@@ -165,8 +189,8 @@ def test_what_file_managers_leave_behind_is_no_image(kind: str, tmp_path: Path) 
 
 
 def test_images_are_told_by_their_suffix_in_any_case(tmp_path: Path) -> None:
-    names = ["1_0_0_1.JPG", "1_0_0_2.jpeg", "1_0_0_3.Png", "1_0_0_4.webp", "1_0_0_5.bmp"]
-    put(tmp_path, dict.fromkeys([*names, "1_0_0_6.txt", "1_0_0_7.gif", "jpg"], b"x"))
+    names = ["1_0_0_1.JPG", "1_0_0_2.jpeg", "1_0_0_3.Png", "1_0_0_4.webp", "1_0_0_5.bmp", "1_0_0_6.gif", "1_0_0_7.JFIF"]
+    put(tmp_path, dict.fromkeys([*names, "1_0_0_8.txt", "jpg"], b"x"))
     assert open_source(tmp_path).names() == names
 
 

@@ -52,6 +52,33 @@ def test_the_own_data_from_elsewhere_is_not_divided_otherwise_without_a_word(she
     assert told.code == 0, told.output
 
 
+def test_what_described_the_training_set_is_not_carried_over_to_other_data_but_is_to_the_own_elsewhere(shell, tmp_path):
+    for place, number, seed in (("faces", 120, 4), ("other", 90, 5)):
+        (tmp_path / place).mkdir()
+        write_faces(tmp_path / place, number, seed=seed)
+    settings = (f"data.root={tmp_path / 'faces'}", "data.limit=60", "data.split_seed=3", "trainer.max_epochs=1")
+    assert shell.train(*settings, "name=few").code == 0
+    checkpoint = "ckpt_path=runs/few/resnet18/plain/0/checkpoints/best.ckpt"
+    (tmp_path / "faces").rename(tmp_path / "moved")
+    for root, asked, told in (
+        ("other", (), "90 of 90 images of other (all)"),
+        ("other", ("data.limit=50",), "50 of 90 images of other (all)"),
+        ("other", ("trainer.limit_test_batches=1", "data.batch_size=8"), "8 of 90 images of other (all)"),
+        ("moved", (), "60 of 120 images of moved (all)"),
+    ):
+        evaluation = (checkpoint, f"data.root={tmp_path / root}", "part=all", f"output_dir={tmp_path}/out", *asked)
+        finished = shell.evaluate(*evaluation)
+        assert finished.code == 0 and told in finished.output, finished.output
+    tested = shell.evaluate(checkpoint, f"data.root={tmp_path / 'moved'}", f"output_dir={tmp_path}/own")
+    assert tested.code == 0, tested.output
+    own = shell.record("few/resnet18/plain/0")
+    assert json.loads((tmp_path / "own" / "record.json").read_text())["test"] == own["test"]
+    (shell.folder / "runs/few/resnet18/plain/0/record.json").unlink()
+    alone = shell.evaluate(checkpoint, f"data.root={tmp_path / 'moved'}", "part=all", f"output_dir={tmp_path}/out")
+    assert "whether its network was trained on some of these images is unknown" in alone.output
+    assert "120 of 120 images of moved (all)" in alone.output
+
+
 def test_another_sample_of_the_own_data_is_not_tested_as_if_it_were_new(trained):
     refused = trained.evaluate(CHECKPOINT, "data.limit=60")
     assert refused.code == 2, refused.output

@@ -165,6 +165,22 @@ def test_a_job_stopped_by_a_signal_goes_on_as_if_it_had_not_been(shell, number, 
     assert cut["time"]["train_seconds"] > 0
 
 
+def test_a_last_checkpoint_that_was_cut_off_does_not_end_its_job_for_ever(shell):
+    settings = ("trainer.max_epochs=4", "data.source.num_synthetic=240")
+    killed = shell.start(*shell.train_command("name=cut", *settings))
+    shell.wait_for("cut/resnet18/plain/0", "epoch 2/4", killed)
+    killed.kill()
+    killed.communicate()
+    last = shell.folder / "runs/cut/resnet18/plain/0/checkpoints/last.ckpt"
+    last.write_bytes(last.read_bytes()[:100_000])
+    again = shell.train("name=cut", *settings)
+    assert again.code == 0, again.output
+    assert "last.ckpt is not a checkpoint" in again.output and "restarts from its first epoch" in again.output
+    assert "Traceback" not in again.output
+    assert shell.train("name=whole", *settings).code == 0
+    assert_same_weights(weights(shell, "whole/resnet18/plain/0"), weights(shell, "cut/resnet18/plain/0"))
+
+
 def test_without_its_record_a_job_begins_anew(shell):
     assert shell.train("trainer.max_epochs=1").code == 0
     folder = shell.folder / "runs/default/resnet18/plain/0"

@@ -39,6 +39,20 @@ def test_jobs_share_one_split_and_each_swept_key_has_a_place_in_the_path(shell):
     assert [row["optimizer.lr"] for row in table(shell, "lr")] == ["0.0001", "0.001"]
 
 
+def test_an_empty_record_is_one_failed_row_and_the_others_of_the_sweep_go_on(shell):
+    sweep = ("-m", "loss=plain,weighted", "trainer.max_epochs=1", "name=power")
+    (shell.folder / "runs/power/resnet18/plain/0").mkdir(parents=True)
+    (shell.folder / "runs/power/resnet18/plain/0/record.json").touch()
+    finished = shell.train(*sweep)
+    assert "Traceback" not in finished.output
+    assert "1 trained" in finished.output and "1 refused" in finished.output, finished.output
+    assert "record.json is not a run's record (it is empty); delete it to run this job anew" in finished.output
+    assert [(row["loss"], row["status"].partition(":")[0]) for row in table(shell, "power")] == [
+        ("plain", "failed"),
+        ("weighted", "complete"),
+    ]
+
+
 def test_many_swept_keys_are_several_directories(shell):
     keys = ("optimizer.lr", "optimizer.weight_decay", "loss.gender_weight", "data.split_seed")
     values = [f"{key}=choice({number + 1})" for number, key in enumerate(keys)]

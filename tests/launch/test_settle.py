@@ -62,6 +62,13 @@ def test_exit_code_1_of_a_job_that_has_not_begun_is_its_own(tmp_path: Path) -> N
     assert not goes_on(tmp_path, 1, max_retries=3)
 
 
+def test_a_broken_record_does_not_end_what_decides_on_the_job(job: Path) -> None:
+    (job / "record.json").write_text("")
+    assert not goes_on(job, 1, max_retries=3)
+    settle.fail(job, "ended by SIGKILL")
+    assert (job / "record.json").read_text() == ""
+
+
 def test_a_killed_job_goes_on_as_long_as_it_gets_further(job: Path) -> None:
     for time in range(1, 8):
         checkpoint(job, time)

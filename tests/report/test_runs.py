@@ -11,7 +11,6 @@ import torch
 from made_runs import GROUPS, make_predictions, random_predictions, write_predictions, write_run
 
 from agegender import record
-from agegender.errors import InputError
 from agegender.labels import age_groups
 from agegender.predictions import save_predictions
 from agegender.report.design import design_of
@@ -174,10 +173,17 @@ def test_an_empty_directory_is_a_sweep_without_runs(tmp_path):
     assert (sweep.configurations, sweep.runs, sweep.problems) == ((), (), ())
 
 
-def test_a_record_that_cannot_be_read_is_a_mistake_of_the_user(tmp_path):
-    (write_run(tmp_path, make_predictions([4])) / "record.json").write_text("{")
-    with pytest.raises(InputError, match="not a run's record"):
-        read_sweep(tmp_path)
+@pytest.mark.parametrize("text", ["", "{"])
+def test_a_broken_record_is_one_failed_run_of_its_row_and_changes_no_other(tmp_path, text):
+    for seed in (0, 1):
+        write_run(tmp_path, make_predictions([4]), seed=seed)
+    whole = read_sweep(tmp_path)
+    (broken,) = {run.folder for run in whole.runs if run.record.seed == 1}
+    (broken / "record.json").write_text(text)
+    sweep = read_sweep(tmp_path)
+    assert [one.label for one in sweep.configurations] == [one.label for one in whole.configurations]
+    assert [(run.record.status, run.record.seed) for run in sweep.runs] == [("complete", 0), ("failed", 1)]
+    assert "delete it to run this job anew" in str(sweep.runs[1].record.error)
 
 
 def test_missing_predictions_become_a_line_in_problems(tmp_path):

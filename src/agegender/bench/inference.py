@@ -55,7 +55,7 @@ def inference(settings: Settings, model: str, *, compiled: bool) -> list[Row]:
 
 
 def _predict(module: AgeGenderModule, images: np.ndarray, *, bfloat16: bool) -> tuple[Tensor, ...]:
-    device = module.mean.device
+    device = module.device
     batch = torch.from_numpy(images).to(device).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
         outputs = module(batch)

@@ -10,7 +10,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from agegender.data.listing import MAX_FILE_BYTES, check_size, is_image, raise_unreadable, without_common_folder
+from agegender.data.formats import HEAD_BYTES
+from agegender.data.listing import MAX_FILE_BYTES, ImageFiles, check_size, raise_unreadable
 from agegender.errors import InputError
 
 # What Python raises on broken archives.
@@ -45,23 +46,44 @@ class TarSource:
 
     def _open(self) -> dict[str, str]:
         if self._listing is None:
+            found = ImageFiles(str(self._path))
+            compressed = not _is_plain(self._path)
+            contents: dict[str, bytes] = {}
             try:
                 with tarfile.open(self._path) as archive:
-                    compressed = not _is_plain(self._path)
-                    contents = {}
-                    for member in filter(_is_image_member, archive):
-                        self._members[member.name] = member
-                        if compressed and member.size <= MAX_FILE_BYTES:
-                            file = archive.extractfile(member)
-                            assert file is not None
-                            contents[member.name] = file.read()
+                    for member in archive:
+                        content = self._add(found, archive, member, whole=compressed)
+                        if compressed and content is not None:
+                            contents[member.name] = content
                     if not _is_whole(archive):
                         raise tarfile.ReadError("it is cut off, or damaged in the middle")
             except BROKEN as error:
                 raise broken(self._path, error) from error
             self._contents = contents if compressed else None
-            self._listing = without_common_folder(list(self._members), str(self._path))
+            self._listing = found.by_name()
         return self._listing
+
+    def _add(
+        self, found: ImageFiles, archive: tarfile.TarFile, member: tarfile.TarInfo, *, whole: bool
+    ) -> bytes | None:
+        """List a member if it is an image; its content if it is one and `whole` files are to be read."""
+        if not (member.isfile() or member.islnk() or member.issym()):
+            return None
+        file = archive.extractfile(member) if member.isfile() else None  # a link: an image by its name, or none
+        content = None
+        if whole and file is not None:
+            # Once: going back in a compressed stream would begin at its start.
+            content = file.read(member.size if member.size <= MAX_FILE_BYTES else HEAD_BYTES)
+
+        def read_head() -> bytes:
+            if content is not None:
+                return content
+            return file.read(HEAD_BYTES) if file is not None else b""
+
+        if not found.add(member.name, read_head):
+            return None
+        self._members[member.name] = member
+        return content
 
     def names(self) -> list[str]:
         return list(self._open())
@@ -71,6 +93,8 @@ class TarSource:
 
     def read(self, name: str) -> bytes:
         member = self._members[self._open()[name]]
+        if not member.isfile():
+            raise ValueError("a link inside the archive; extract it and give the folder")
         check_size(member.size)
         if self._contents is not None:
             return self._contents[member.name]
@@ -80,10 +104,6 @@ class TarSource:
                 return file.read(member.size)
         except OSError as error:
             raise_unreadable(error)
-
-
-def _is_image_member(member: tarfile.TarInfo) -> bool:
-    return member.isfile() and is_image(member.name)
 
 
 def _is_whole(archive: tarfile.TarFile) -> bool:
@@ -108,11 +128,14 @@ class ZipSource:
         self.label = path.name
         self._path = path
         self._archives: dict[int, zipfile.ZipFile] = {}  # by process: forked ones must not share a file position
-        files = [info for info in self._archive().infolist() if not info.is_dir() and is_image(info.filename)]
+        found = ImageFiles(str(path))
+        files = [info for info in self._archive().infolist() if not info.is_dir()]
         if any(info.flag_bits & 1 for info in files):
             raise InputError(f"{path} is encrypted; extract it with its password and give the folder")
+        for info in files:
+            found.add(info.filename, lambda info=info: self._read_head(info))
         self._sizes = {info.filename: info.file_size for info in files}
-        self._paths = without_common_folder(list(self._sizes), str(path))
+        self._paths = found.by_name()
 
     def _archive(self) -> zipfile.ZipFile:
         try:
@@ -121,6 +144,13 @@ class ZipSource:
             )
         except BROKEN as error:
             raise broken(self._path, error) from error
+
+    def _read_head(self, info: zipfile.ZipInfo) -> bytes:
+        try:
+            with self._archive().open(info) as file:
+                return file.read(HEAD_BYTES)
+        except BROKEN:  # neither named like an image nor whole
+            return b""
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_archives": {}}

@@ -9,6 +9,7 @@ import numpy as np
 
 from agegender.data.duplicates import exact_duplicates
 from agegender.data.faces import FaceTable
+from agegender.data.photographs import crops, units
 from agegender.data.split import Split, make_split
 from agegender.errors import InputError
 from agegender.labels import GENDERS, RACES, AgeGroups
@@ -23,10 +24,11 @@ class Audit:
         groups, genders, races: usable files by name.
         skipped: reason by file name.
         exact, near: `sets`, `files` in them, and how many `conflicting_sets` disagree on age or gender.
+        crops: the same of photographs that stand in several crops, by the age, gender, race and date in their names.
         disagreement: between the labels of two byte-identical files: the number of such `pairs`, the shares of them
             with another age `group` and another `gender`, and the mean difference of their ages in `years`.
-        leak: of a random split without leak control: how many of its `test` images have a copy or near duplicate in
-            training or validation, `test_with_copy_elsewhere`.
+        leak: of a random split without leak control: how many of its `test` images have a copy, near duplicate or other
+            crop in training or validation, `test_with_copy_elsewhere`.
         split: sizes of the parts, with and without leak control, of those that the usable images suffice for.
     """
 
@@ -42,6 +44,7 @@ class Audit:
     skipped: dict[str, str]
     exact: dict[str, int]
     near: dict[str, int]
+    crops: dict[str, int]
     disagreement: dict[str, float]
     leak: dict[str, int]
     split: dict[str, dict[str, int]]
@@ -79,6 +82,7 @@ def audit(table: FaceTable, groups: AgeGroups, root: str, *, seed: int = 0) -> A
         skipped=table.skipped_by_name,
         exact=_sets(table, list(exact_duplicates(table).groups)),
         near=_sets(table, _near_sets(table)),
+        crops=_sets(table, crops(table)),
         disagreement=_disagreement(table, groups),
         leak=_leak(table, random) if random is not None else {"test": 0, "test_with_copy_elsewhere": 0},
         split={
@@ -134,8 +138,9 @@ def _disagreement(table: FaceTable, groups: AgeGroups) -> dict[str, float]:
 
 
 def _leak(table: FaceTable, split: Split) -> dict[str, int]:
-    elsewhere = np.unique(table.clusters[np.concatenate([split.train, split.val])])
-    leaked = np.isin(table.clusters[split.test], elsewhere)
+    unit = units(table)
+    elsewhere = np.unique(unit[np.concatenate([split.train, split.val])])
+    leaked = np.isin(unit[split.test], elsewhere)
     return {"test": len(split.test), "test_with_copy_elsewhere": int(leaked.sum())}
 
 

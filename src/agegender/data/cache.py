@@ -17,12 +17,15 @@ import numpy as np
 import PIL
 
 from agegender.data.faces import FaceTable, Source
+from agegender.data.images import optional_decoders
 from agegender.data.parallel import in_parallel
 from agegender.data.pixels import OnDemand, Pixels, new_pixels, open_pixels
 from agegender.data.scan import read_table, scan, write_table
 from agegender.locks import HeldElsewhere, locked
 
-VERSION = 2  # of the files written here: raise it when their content changes, so that old ones are left alone
+# Of the files written here: raise one when the content changes, so that old files are left alone.
+TABLE_VERSION = 3
+PIXELS_VERSION = 2
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +52,9 @@ class Cache:
         if self._folder is None:
             return scan(self.source, self._names())
         sample = [self._limit, self._seed] if self._limit is not None else []
-        path = self._folder / f"table-{_key([self.source.signature(), *sample])}.csv"
+        path = (
+            self._folder / f"table-{_key(TABLE_VERSION, [self.source.signature(), *sample, *optional_decoders()])}.csv"
+        )
         with _locked(path):
             table = read_table(path)
             return self._scan_and_decode(path) if table is None else table
@@ -91,7 +96,10 @@ class Cache:
 
     def _pixels_path(self, table: FaceTable) -> Path:
         assert self._folder is not None
-        return self._folder / f"pixels-{_key([version('torch'), table.fingerprint])}-{self._image_size}.npy"
+        return (
+            self._folder
+            / f"pixels-{_key(PIXELS_VERSION, [version('torch'), table.fingerprint])}-{self._image_size}.npy"
+        )
 
     def _names(self) -> list[str]:
         names = self.source.names()
@@ -113,9 +121,9 @@ class Cache:
         return table
 
 
-def _key(parts: list[object]) -> str:
+def _key(format_version: int, parts: list[object]) -> str:
     """Name a file after all that its content depends on."""
-    return hashlib.sha256(json.dumps([VERSION, PIL.__version__, *parts]).encode()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps([format_version, PIL.__version__, *parts]).encode()).hexdigest()[:24]
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """UTKFace as a LightningDataModule: scan, split, cache, batches."""
 
-import logging
 import os
 from collections import Counter
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch.utils.data.distributed import DistributedSampler
 from agegender import labels
 from agegender.cores import available_cores
 from agegender.data.cache import Cache
+from agegender.data.checks import check_skipped, report_photographs
 from agegender.data.dataset import Batch, FaceDataset, copy_to, fits
 from agegender.data.faces import FaceTable, Source
 from agegender.data.loading import BatchLoader
@@ -25,8 +25,6 @@ from agegender.data.utkface import open_source
 from agegender.errors import InputError
 
 _EVAL_BATCHES = 4  # an evaluation batch is so many training batches on a GPU: no gradients, so there is room
-
-log = logging.getLogger(__name__)
 
 
 class UTKFaceDataModule(lightning.LightningDataModule):
@@ -109,11 +107,12 @@ class UTKFaceDataModule(lightning.LightningDataModule):
             self.source, image_size=self.image_size, limit=self.limit, seed=self.split_seed, folder=self.cache_dir
         )
         table = cache.table()
-        self._check_skipped(table)
+        check_skipped(table, self.source.label, self.max_skipped)
         if self.split_file is not None:
             self.split = read_split(self.split_file, table, self.groups)
         else:
             self.split = make_split(table, self.groups, leak_control=self.leak_control, seed=self.split_seed)
+        report_photographs(table, self.split, self.source.label)
         self.manifest = self.split.manifest(table.names)
         self.pixels: Pixels = cache.pixels(table)
         self._table = table
@@ -123,23 +122,6 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         """All files, after `setup`."""
         assert self._table is not None, "setup() first"
         return self._table
-
-    def _check_skipped(self, table: FaceTable) -> None:
-        skipped = table.skipped_by_name
-        if not skipped:
-            return
-        name, reason = next(iter(skipped.items()))
-        told = (
-            f"{len(skipped):,} of {len(table):,} files of {self.source.label} cannot be used, {name!r} first: {reason}"
-        )
-        if len(skipped) == len(table):
-            raise InputError(f"{told}; nothing is left: is this UTKFace? (agegender audit lists them all)")
-        if len(skipped) / len(table) > self.max_skipped:
-            raise InputError(
-                f"{told}; that is more than data.max_skipped={self.max_skipped:g} allows: raise it, or mend the files "
-                "(agegender audit lists them all)"
-            )
-        log.warning("%s (the others are listed in the record)", told)
 
     def train_age_counts(self) -> Tensor:
         """Count the training images of each age: int64 (A,)."""
@@ -229,9 +211,11 @@ class UTKFaceDataModule(lightning.LightningDataModule):
             "train_part": self.train_part,
             "age_groups": {"scheme": groups.scheme, "names": list(groups.names)},
             "counts": {
+                "available": len(table) if self.limit is None else len(self.source.names()),
                 "files": len(table),
                 "skipped": int((~table.usable).sum()),
                 "dropped": split.dropped,
+                "joined": split.joined,
                 **{part: len(split.rows(part)) for part in PARTS},
             },
             "groups": {

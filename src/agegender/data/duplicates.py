@@ -53,13 +53,13 @@ def clusters(hashes: np.ndarray, usable: np.ndarray) -> np.ndarray:
     sets = np.arange(len(unique))  # joined key by key; pairs within a set are not looked at again
     for key in _keys(unique, MAX_DISTANCE):
         for first, second in _near(unique, key, sets, MAX_DISTANCE):
-            sets = _components(sets[first], sets[second], len(unique))[sets]
-    labels = _components(rows, len(usable) + sets[copy_of], len(usable) + len(unique))  # each row linked to its set
+            sets = components(sets[first], sets[second], len(unique))[sets]
+    labels = components(rows, len(usable) + sets[copy_of], len(usable) + len(unique))  # each row linked to its set
     return labels[: len(usable)].astype(np.int64)
 
 
-def _components(first: np.ndarray, second: np.ndarray, num_nodes: int) -> np.ndarray:
-    """(num_nodes,) the connected set of each node, by first appearance; first[i] and second[i] are linked."""
+def components(first: np.ndarray, second: np.ndarray, num_nodes: int) -> np.ndarray:
+    """Return (num_nodes,) the connected set of each node, by first appearance; first[i] and second[i] are linked."""
     links = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(num_nodes, num_nodes))
     return connected_components(links, directed=False)[1]
 

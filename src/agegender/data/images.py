@@ -5,12 +5,15 @@ import struct
 import sys
 import threading
 import warnings
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, features
+
+from agegender.data.formats import picture_format
 
 MAX_PIXELS = 50_000_000  # a face of 200 x 200 has 40,000: a larger picture is a decompression bomb, or no face crop
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # Pillow reads more, some of them by running other programs
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000")  # not those read by running other programs
 _JPEG_END = b"\xff\xd9"
 # What Pillow raises on broken files.
 _BROKEN = (
@@ -26,6 +29,10 @@ _TURNS: dict[object, Image.Transpose] = {  # EXIF's orientation: what makes the 
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+class _NeedsDecoder(ValueError):
+    """The picture is of a kind that needs what is not installed; the message is the reason alone."""
 
 
 class _Quiet:
@@ -68,7 +75,7 @@ def decode(content: bytes) -> np.ndarray:
     """
     try:
         with _quiet:  # the size is checked here, and broken EXIF data does not matter
-            image = Image.open(io.BytesIO(content), formats=_FORMATS)
+            image = Image.open(io.BytesIO(content), formats=_formats_for(content))
             if image.width * image.height <= MAX_PIXELS:
                 orientation = _orientation(image)
                 if image.format == "JPEG" and image.mode == "RGB" and orientation not in _TURNS:
@@ -78,9 +85,45 @@ def decode(content: bytes) -> np.ndarray:
         raise ValueError("not an image") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"more than {MAX_PIXELS:,} pixels") from error
+    except _NeedsDecoder:
+        raise
     except _BROKEN as error:
         raise ValueError(f"cannot be decoded ({error})") from error
     raise ValueError(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS:,}")
+
+
+def _formats_for(content: bytes) -> tuple[str, ...]:
+    """Return the formats that Pillow may try.
+
+    Raises:
+        _NeedsDecoder: the picture needs what is not installed; the message is the reason alone.
+    """
+    kind = picture_format(content)
+    if kind == "HEIF":
+        _register_heif()
+    elif kind == "AVIF" and not features.check("avif"):
+        raise _NeedsDecoder(
+            "an AVIF picture, which this Pillow cannot read: install pillow>=11.3, or convert it to JPEG"
+        )
+    elif kind == "JPEG XL":
+        raise _NeedsDecoder("a JPEG XL picture, which Pillow cannot read: convert it to JPEG")
+    return (*_FORMATS, kind) if kind in ("HEIF", "AVIF") else _FORMATS
+
+
+def _register_heif() -> None:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError as error:
+        raise _NeedsDecoder("a HEIC picture, which needs the extra: pip install 'agegender[heif]'") from error
+    register_heif_opener()
+
+
+def optional_decoders() -> list[str]:
+    """Return what is installed beside Pillow and decides which files can be read, with its version."""
+    try:
+        return [f"pillow-heif {version('pillow-heif')}"]
+    except PackageNotFoundError:
+        return []
 
 
 def _jpeg(image: Image.Image, content: bytes) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 from agegender.data import images
 from agegender.data.faces import Source
 from agegender.errors import InputError, describe
+from agegender.files import sync_folder
 
 _SYNC_BYTES = 256 * 2**20  # written between two calls that send the file to the disk
 
@@ -92,6 +93,7 @@ class PixelFile:
         os.fsync(self._file.fileno())
         try:
             os.replace(self.path, path)
+            sync_folder(path.parent)
         except FileNotFoundError:  # this process stood still so long that another took its lock, and its file away
             if not path.exists():
                 raise

@@ -1,6 +1,7 @@
 """Where faces come from when a configuration says so: the user's files, or drawn ones."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from agegender.data.faces import Source
@@ -9,7 +10,7 @@ from agegender.data.utkface import FolderSource, open_source
 from agegender.errors import InputError
 
 
-def open_faces(root: str | None, *, num_synthetic: int, synthetic_seed: int, cache_dir: str) -> Source:
+def open_faces(root: str | Sequence[str] | None, *, num_synthetic: int, synthetic_seed: int, cache_dir: str) -> Source:
     """Open the user's files, or synthetic faces where `root` is None."""
     if root is not None:
         return open_source(root)
@@ -17,7 +18,7 @@ def open_faces(root: str | None, *, num_synthetic: int, synthetic_seed: int, cac
 
 
 def draw_faces(
-    root: str | None, *, num_synthetic: int, synthetic_seed: int, cache_dir: str | os.PathLike[str]
+    root: str | Sequence[str] | None, *, num_synthetic: int, synthetic_seed: int, cache_dir: str | os.PathLike[str]
 ) -> Source:
     """Draw synthetic faces, once, into the cache directory.
 

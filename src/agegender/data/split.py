@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ import numpy as np
 from agegender import record
 from agegender.data.duplicates import exact_duplicates
 from agegender.data.faces import FaceTable
+from agegender.data.photographs import crops, units
+from agegender.data.text_table import read_rows
 from agegender.errors import InputError
 from agegender.labels import AgeGroups
 
@@ -28,12 +30,15 @@ class Split:
     Attributes:
         train, val, test: row numbers, ascending.
         dropped: number of usable files left out, by reason.
+        joined: numbers of `photographs` in several crops, each kept within one part, and of their `files`; no crop that
+            was dropped is counted.
     """
 
     train: np.ndarray
     val: np.ndarray
     test: np.ndarray
     dropped: dict[str, int]
+    joined: dict[str, int] = field(default_factory=dict)
 
     def rows(self, part: str) -> np.ndarray:
         """Row numbers of `train`, `val` or `test`, of `trainval`, the first two, or of `all`."""
@@ -70,7 +75,7 @@ def make_split(table: FaceTable, groups: AgeGroups, *, leak_control: bool, seed:
         table: all files.
         groups: the scheme; faces whose age it drops are left out.
         leak_control: keep one of each set of identical files, none where their labels conflict, and near duplicates
-            within one part.
+            and the crops of one photograph within one part.
         seed: the same table and seed give the same split.
 
     Raises:
@@ -88,9 +93,16 @@ def make_split(table: FaceTable, groups: AgeGroups, *, leak_control: bool, seed:
     rows = np.flatnonzero(keep)
     if min(part_sizes(len(rows))) < 1:
         raise InputError(f"{len(rows)} usable images are too few for a training, validation and test part; give more")
-    units = table.clusters[rows] if leak_control else np.arange(len(rows))
-    part = assign_parts(group[rows], units, seed)
-    return Split(*(rows[part == index] for index in range(len(PARTS))), dropped=dropped)
+    together = units(table)[rows] if leak_control else np.arange(len(rows))
+    part = assign_parts(group[rows], together, seed)
+    joined = _count_joined(table, keep) if leak_control else {}
+    return Split(*(rows[part == index] for index in range(len(PARTS))), dropped=dropped, joined=joined)
+
+
+def _count_joined(table: FaceTable, keep: np.ndarray) -> dict[str, int]:
+    kept = [rows[keep[rows]] for rows in crops(table)]
+    several = [rows for rows in kept if len(rows) > 1]
+    return {"photographs": len(several), "files": sum(len(rows) for rows in several)}
 
 
 def assign_parts(group: np.ndarray, units: np.ndarray, seed: int) -> np.ndarray:
@@ -195,23 +207,29 @@ def read_split(path: Path, table: FaceTable, groups: AgeGroups) -> Split:
 
 
 def read_manifest(path: Path) -> dict[str, str]:
-    """Give the part of each image of a manifest, by its name.
+    """Return the part of each image of a manifest, by its name; spreadsheets may have written it.
 
     Raises:
-        InputError: the file is no manifest.
+        InputError: the file is no manifest, or gives an image two parts.
     """
     try:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            part_of = {row["image"]: row["part"] for row in csv.DictReader(file)}
+        rows = [(row["image"], row["part"].strip()) for row in read_rows(path, ("image", "part"))]
     except OSError as error:
         raise InputError(f"data.split_file={path} cannot be read ({error.strerror}); check the path") from error
-    except (KeyError, csv.Error) as error:
-        raise InputError(f"data.split_file={path} is not a CSV with the columns image and part") from error
-    wrong = set(part_of.values()) - set(PARTS)
-    if wrong or not part_of:
+    except ValueError as error:
+        raise InputError(
+            f"data.split_file={path} is not a CSV with the columns image and part ({error}); give a manifest, such as "
+            "the split-*.csv of an earlier run"
+        ) from error
+    wrong = {part for _, part in rows} - set(PARTS)
+    if wrong or not rows:
         raise InputError(
             f"data.split_file={path}: the column part must hold train, val or test, not {wrong or 'nothing'}"
         )
+    part_of = dict(rows)
+    for image, part in rows:
+        if part_of[image] != part:
+            raise InputError(f"data.split_file={path}: {image} stands in {part} and in {part_of[image]}; keep one line")
     return part_of
 
 

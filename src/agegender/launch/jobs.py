@@ -84,8 +84,8 @@ def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: in
         known = job.read_record()
         job.replaced = known.started if known is not None else None
         return job
-    known = record.read(folder)
     try:
+        known = record.read(folder)
         if known is not None and is_finished(folder, known, resolved):
             job.end("skipped")
     except InputError as error:  # as the job would say itself, only later

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from agegender import record
+from agegender.errors import InputError
 
 _DECIDED = (0, 2, 128 + signal.SIGTERM)  # complete, refused; who terminates a job decides what becomes of it
 OUT_OF_MEMORY = "out of memory? (mem_gb asks for more, data.batch_size needs less)"
@@ -50,10 +51,17 @@ def _has_told_its_end(folder: Path, code: int) -> bool:
     killed the job because the memory of its cgroup was used up; and of several processes the others are killed when one
     has failed, whose record says so.
     """
-    entry = record.read(folder)
+    entry = _read_record(folder)
     if entry is None:
         return code == 1
     return entry.status == "failed" or (code == 1 and entry.status != "running")
+
+
+def _read_record(folder: Path) -> record.Record | None:
+    try:
+        return record.read(folder)
+    except InputError:  # broken: the job and the report say so
+        return None
 
 
 def _read(path: Path) -> dict[str, int]:
@@ -82,7 +90,7 @@ def _advice(code: int) -> str:
 
 def fail(folder: Path, reason: str) -> None:
     """Record that a job failed which could not do it itself; what it was beyond that stays as it is."""
-    entry = record.read(folder)
+    entry = _read_record(folder)
     if entry is not None and entry.status == "running":
         entry.status, entry.error = "failed", reason
         record.write(folder, entry)

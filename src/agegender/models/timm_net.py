@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from agegender.errors import InputError, first_line
 from agegender.models.heads import FaceOutputs, TwoHeads
+from agegender.models.normalization import IMAGENET, Normalization
 from agegender.models.weights import UNREADABLE, load_pretrained
 
 _DEFAULT = "DEFAULT"  # torchvision's word, here for the tag in the name, or else timm's own choice
@@ -26,6 +27,9 @@ class TimmNet(nn.Module):
         dropout: before the heads.
         options: further arguments of timm's constructor, such as drop_path_rate.
         weights: a file of pretrained weights, or timm's tag of published ones, such as a1_in1k, or DEFAULT.
+
+    Attributes:
+        normalization: of the images: ImageNet's from scratch; with weights, what timm says those of this name expect.
 
     Raises:
         InputError: timm is not installed, it has no such architecture, or the weights cannot be loaded.
@@ -55,6 +59,7 @@ class TimmNet(nn.Module):
         self.heads = TwoHeads(self.backbone.head_hidden_size, num_outputs)
         if not is_tag:
             load_pretrained(self, weights, convert=self._adapt)
+        self.normalization = IMAGENET if weights is None else _normalization_of(self.backbone)
 
     def forward(self, images: Tensor) -> FaceOutputs:
         """Read normalized (B, 3, H, W)."""
@@ -69,6 +74,14 @@ class TimmNet(nn.Module):
             return adapt(state, self.backbone)
         except UNREADABLE:  # it assumes its own architecture's tensors; loading names the first one that is missing
             return state
+
+
+def _normalization_of(backbone: Any) -> Normalization:
+    """Return what the weights that timm publishes under a backbone's name expect; ImageNet's where there are none."""
+    known = backbone.pretrained_cfg
+    if known.get("tag") in (None, "", "untrained"):
+        return IMAGENET
+    return Normalization(tuple(known["mean"]), tuple(known["std"]), f"timm {known['architecture']}.{known['tag']}")
 
 
 def _import_timm() -> ModuleType:

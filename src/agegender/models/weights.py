@@ -9,9 +9,9 @@ from urllib.error import URLError
 import torch
 from torch import Tensor, nn
 
-from agegender.errors import InputError, first_line
+from agegender.errors import InputError, describe, first_line
 
-# What torch.load raises on files of other kinds, and on broken ones; OSError is not among them: describe() knows it.
+# What torch.load raises on files of other kinds, and on broken ones; on some that are cut off also OSError.
 UNREADABLE = (
     *(pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, ValueError, LookupError, TypeError),
     *(ArithmeticError, AssertionError, struct.error),
@@ -64,7 +64,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
         state = content.get("state_dict", content)
         return {key: value for key, value in state.items() if isinstance(value, Tensor)}
-    except UNREADABLE as error:
+    except (*UNREADABLE, OSError) as error:
+        if describe(error) is not None:  # of the system, with a mend of its own
+            raise
         raise InputError(f"{path} is not a file of weights ({first_line(error)}); give a PyTorch state dict") from error
 
 

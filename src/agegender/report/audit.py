@@ -25,6 +25,12 @@ def print_audit(found: dict[str, Any], console: Console | None = None) -> None:
             "age or gender",
             highlight=False,
         )
+    if found["crops"]["sets"]:
+        console.print(
+            f"The same photograph in several crops: {found['crops']['sets']:,} photographs, "
+            f"{found['crops']['files']:,} files, by the age, gender, race and date in their names",
+            highlight=False,
+        )
     noise = found["disagreement"]
     if noise["pairs"]:
         console.print(
@@ -38,7 +44,7 @@ def print_audit(found: dict[str, Any], console: Console | None = None) -> None:
         share = 100 * leak["test_with_copy_elsewhere"] / leak["test"]
         console.print(
             f"A random split leaks: {leak['test_with_copy_elsewhere']:,} of {leak['test']:,} test images "
-            f"({share:.1f} %) have a copy or near duplicate in training or validation",
+            f"({share:.1f} %) have a copy, near duplicate or other crop in training or validation",
             highlight=False,
         )
     for name, split in found["split"].items():

@@ -128,11 +128,7 @@ class Sweep:
 
 
 def read_sweep(folder: Path) -> Sweep:
-    """Read all records and predictions below runs/NAME; those of `eval.py` are no runs.
-
-    Raises:
-        InputError: a record cannot be read.
-    """
+    """Read all records and predictions below runs/NAME; those of `eval.py` are no runs, broken records failed ones."""
     problems: list[str] = []
     names: dict[bytes, np.ndarray] = {}  # many runs, the same images: their names are kept once
     runs = []
@@ -216,7 +212,7 @@ def _images_id(predictions: Predictions | None) -> str | None:
 
 
 def _configurations(runs: Sequence[Run]) -> tuple[Configuration, ...]:
-    extra = varying_choices([run.record for run in runs])
+    extra = varying_choices([run.record for run in runs if run.record.config])  # a broken record holds none
     found: dict[tuple[str, ...], list[Run]] = {}
     for run in sorted(runs, key=lambda run: order(run.record)):
         choices = run.record.choices
