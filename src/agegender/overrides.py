@@ -43,6 +43,13 @@ def quote_override(override: str) -> str:
     return quoted if _is_accepted(quoted) else override  # Hydra reports what is wrong with the key
 
 
+def key_and_text(override: str) -> tuple[str, str]:
+    """Return an override's key and its value as it was typed, but for quotes."""
+    key, _, text = override.lstrip("+~").partition("=")
+    value = OverridesParser.create().parse_override(override).value()
+    return key, value if isinstance(value, str) else text
+
+
 def _is_accepted(override: str) -> bool:
     try:
         OverridesParser.create().parse_override(override)

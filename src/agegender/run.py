@@ -22,14 +22,14 @@ from omegaconf.errors import OmegaConfBaseException
 
 from agegender import config as schema
 from agegender import identity, record
+from agegender.directories import LAST
 from agegender.errors import InputError, describe, first_line
 from agegender.locks import LEASE_SECONDS, HeldElsewhere, locked
+from agegender.overrides import key_and_text
 from agegender.provenance import git_state
 from agegender.record import Record
 from agegender.session import Outcome, is_main_process, is_restarted, session
 from agegender.signals import STOPS, signal_of, stop_signals
-
-LAST = Path("checkpoints", "last.ckpt")  # of a job's directory: what it goes on from
 
 log = logging.getLogger(__name__)
 traceback_log = logging.getLogger("agegender.traceback")  # the job's own log only
@@ -241,7 +241,7 @@ def _choices() -> dict[str, Any]:
     groups = {key: value for key, value in hydra_config.runtime.choices.items() if not key.startswith("hydra/")}
     choices: dict[str, Any] = {key: value for key, value in groups.items() if value is not None}
     for override in hydra_config.overrides.task:
-        key, _, value = override.lstrip("+~").partition("=")
+        key, value = key_and_text(override)
         if key not in groups and identity.is_identity(key):
             choices[key] = value
     return choices
