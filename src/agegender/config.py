@@ -174,6 +174,13 @@ class Config(BaseModel):
     search: Search = Search()
 
 
+def known_keys() -> dict[str, Any]:
+    """Return the keys that are read, see `unknown.refuse_unknown`; options of most groups have keys of their own."""
+    closed = {"logger": Logger, "report": Report, "search": Search}
+    fields = {key: None for key in Config.model_fields}
+    return fields | {key: dict.fromkeys(section.model_fields) for key, section in closed.items()}
+
+
 def check(config: dict[str, Any]) -> None:
     """Check types and ranges.
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from agegender import config as schema
 from agegender.errors import InputError, describe
 from agegender.record import Record, read, write
+from agegender.unknown import refuse_unknown
 
 if TYPE_CHECKING:
     from agegender.data.datamodule import UTKFaceDataModule
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PARTS = ("train", "val", "trainval", "test", "all")
+_KEYS = {
+    **dict.fromkeys(("ckpt_path", "output_dir", "part", "test_time_flip", "test_time_shift", "data", "trainer")),
+    "loss": {"logit_adjustment": None},  # keys below data and trainer reach classes, which refuse unknown ones
+}
 
 
 def run_evaluation(config: DictConfig) -> None:
@@ -49,6 +54,7 @@ def evaluate(request: dict[str, Any]) -> Record:
     from agegender.models import measure
     from agegender.predictions import save_predictions
 
+    refuse_unknown(request, _KEYS)
     if request["ckpt_path"] is None:
         raise InputError("ckpt_path is not set; give a run's checkpoints/best.ckpt")
     if request["part"] not in _PARTS:

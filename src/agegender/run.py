@@ -30,6 +30,7 @@ from agegender.provenance import git_state
 from agegender.record import Record
 from agegender.session import Outcome, is_main_process, is_restarted, session
 from agegender.signals import STOPS, signal_of, stop_signals
+from agegender.unknown import refuse_unknown
 
 log = logging.getLogger(__name__)
 traceback_log = logging.getLogger("agegender.traceback")  # the job's own log only
@@ -107,7 +108,7 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     """Resolve a configuration, without what is Hydra's own in it, to plain containers and check it.
 
     Raises:
-        InputError: a value is missing, of the wrong type or out of range.
+        InputError: a value is missing, of the wrong type or out of range, or there is no such key.
     """
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     try:
@@ -116,6 +117,7 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         raise InputError(f"the configuration does not resolve: {error}") from error
     assert isinstance(plain, dict)
     resolved = {str(key): value for key, value in plain.items()}
+    refuse_unknown(resolved, schema.known_keys(), text=OmegaConf.to_yaml(config, resolve=False))
     schema.check(resolved)
     return resolved
 
