@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
+from conftest import CONF
 from hydra import compose, initialize_config_dir
 
 from agegender import config as schema
 from agegender.errors import InputError
 from agegender.run import resolve
 from agegender.unknown import refuse_unknown
-from conftest import CONF
 
 
 def resolved(*overrides: str) -> dict[str, Any]:

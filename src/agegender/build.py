@@ -20,6 +20,7 @@ from agegender.losses.base import Method
 from agegender.models import measure
 from agegender.models.weights import UNREADABLE, read_state
 from agegender.module import AgeGenderModule
+from agegender.precision import choose_precision, is_mixed
 
 
 def _instantiate(config: Any, **arguments: Any) -> Any:
@@ -105,7 +106,7 @@ def make_module(config: dict[str, Any]) -> AgeGenderModule:
     module = AgeGenderModule(
         network,
         method,
-        _instantiate(config["optimizer"], _convert_="all"),
+        _instantiate(_optimizer_options(config), _convert_="all"),
         schedule=_instantiate(config["schedule"], _convert_="all"),
         augment=augment,
         test_time_flip=config["test_time_flip"],
@@ -116,6 +117,18 @@ def make_module(config: dict[str, Any]) -> AgeGenderModule:
     if config["ckpt_path"] is not None:
         load_state(module, Path(config["ckpt_path"]).expanduser())
     return module
+
+
+def _optimizer_options(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the optimizer's options; no fused one where gradients are clipped in mixed precision.
+
+    A fused optimizer takes the loss's scale out of the gradients itself, after they would have been clipped, and
+    Lightning refuses to clip then.
+    """
+    options, trainer = config["optimizer"], config["trainer"]
+    precision = choose_precision(trainer["precision"], trainer["accelerator"])
+    is_refused = bool(options.get("fused")) and bool(trainer["gradient_clip_val"]) and is_mixed(precision)
+    return {**options, "fused": False} if is_refused else options
 
 
 def _make_augment(config: dict[str, Any], builder: Callable[[int], nn.Module]) -> Augment:

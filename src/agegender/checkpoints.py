@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAv
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_avg_fn
 
+from agegender.config import why_not_validated
 from agegender.data.loading import BatchLoader
 from agegender.errors import InputError
 from agegender.signals import CLUSTER_STOPS, STOPS, Terminated, stop_signals
@@ -27,7 +28,7 @@ def make_callbacks(config: dict[str, Any], folder: Path) -> list[lightning.Callb
         return callbacks
     callbacks.append(Interruptible(folder / "last.ckpt", config["checkpoint_minutes"]))
     chosen = {"monitor": config["monitor"], "mode": _mode(config["monitor"])}
-    if config["data"]["train_part"] == "trainval":
+    if why_not_validated(config) is not None:
         chosen = {"mode": "max"}  # nothing to choose by: the last epoch; the mode tells this callback from the next
     callbacks.append(Kept(folder, "best", callbacks, **chosen))
     callbacks.append(Kept(folder, "last", []))
@@ -78,6 +79,7 @@ class Kept(ModelCheckpoint):
 
     def __init__(self, folder: Path, name: str, callbacks: list[lightning.Callback], **options: Any) -> None:
         self._averages = [callback for callback in callbacks if isinstance(callback, WeightAveraging)]
+        self._validated = False  # in this epoch
         super().__init__(
             folder,
             filename=name,
@@ -93,7 +95,14 @@ class Kept(ModelCheckpoint):
         """Name its state in checkpoints as Lightning's own does."""
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._validated = not trainer.sanity_checking
+        super().on_validation_end(trainer, pl_module)
+
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        validated, self._validated = self._validated, False
+        if self.monitor is not None and not validated:
+            return  # Lightning would judge these weights by the score of an earlier epoch
         for average in self._averages:
             average.on_validation_epoch_start(trainer, pl_module)  # in the place of the weights, as in validation
         super().on_train_epoch_end(trainer, pl_module)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -182,11 +183,16 @@ class Job:
         return self.folder / LAST
 
     def run(self) -> str:
-        """Skip, resume or train; give `skipped`, `complete` or `pruned`.
+        """Skip, resume or train.
+
+        Returns:
+            `skipped`, `complete` or `pruned`; or `checked` by `trainer.fast_dev_run`, which leaves nothing behind.
 
         Raises:
             InputError: the directory holds a run of another configuration, or any other mistake of the user's.
         """
+        if self.config["trainer"]["fast_dev_run"]:
+            return self._check()
         previous = record.read(self.folder) if self.config["resume"] else None
         if previous is not None and is_finished(self.folder, previous, self.config):
             before, now = previous.config["data"].get("root"), self.config["data"].get("root")
@@ -198,20 +204,33 @@ class Job:
 
         return train(self.config, self.folder, self._record, self._write)
 
-    def _begin(self, previous: Record | None) -> Record:
-        if is_main_process() and (previous is None or not self._last.exists()):
-            shutil.rmtree(self._last.parent, ignore_errors=True)  # of an attempt that cannot be resumed
-        begun = Record(
+    def _check(self) -> str:
+        """Run a batch of everything elsewhere: a network that was hardly trained is no result, and no run is lost."""
+        from agegender.training import train  # imports torch
+
+        begun = self._new_record()
+        with TemporaryDirectory(prefix="agegender-") as folder:
+            train({**self.config, "logger": {"kind": "none"}}, Path(folder), begun, lambda _: None)
+        log.info("%s: fast_dev_run: training, validation and test work; no record is kept", self.folder)
+        return "checked"
+
+    def _new_record(self) -> Record:
+        return Record(
             status="running",
             name=self.config["name"],
             choices=_choices(),
             config=self.config,
             seed=self.config["seed"],
             started=_now(),
-            wandb_id=previous.wandb_id if previous is not None else None,
-            data=previous.data if previous is not None and self._last.exists() else {},
             git=git_state(),
         )
+
+    def _begin(self, previous: Record | None) -> Record:
+        if is_main_process() and (previous is None or not self._last.exists()):
+            shutil.rmtree(self._last.parent, ignore_errors=True)  # of an attempt that cannot be resumed
+        begun = self._new_record()
+        begun.wandb_id = previous.wandb_id if previous is not None else None
+        begun.data = previous.data if previous is not None and self._last.exists() else {}
         self._write(begun)
         if is_main_process():
             OmegaConf.save(OmegaConf.create(self.config), self.folder / "config.yaml")

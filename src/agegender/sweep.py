@@ -68,8 +68,9 @@ class Sweep(Callback):
 
         folder = Path(config.hydra.sweep.dir)
         outcomes = session.outcomes
-        if outcomes and all(outcome.status == "submitted" for outcome in outcomes):
-            print(f"{_summary(outcomes)} `agegender report {folder}` shows what is complete.")
+        if outcomes and all(outcome.status in ("submitted", "checked") for outcome in outcomes):
+            is_later = any(outcome.status == "submitted" for outcome in outcomes)
+            print(_summary(outcomes) + (f" `agegender report {folder}` shows what is complete." if is_later else ""))
             _close()
             return
         try:
@@ -165,7 +166,7 @@ def _check_directory(folder: Path) -> None:
 
 def _summary(outcomes: list[Outcome]) -> str:
     counts = Counter(outcome.status for outcome in outcomes)
-    order = ("complete", "pruned", "skipped", "failed", "refused", "interrupted", "not started", "submitted")
-    names = {"complete": "trained", "skipped": "complete before, skipped"}
+    order = ("complete", "pruned", "skipped", "checked", "failed", "refused", "interrupted", "not started", "submitted")
+    names = {"complete": "trained", "skipped": "complete before, skipped", "checked": "checked (fast_dev_run)"}
     told = [f"{counts[status]} {names.get(status, status)}" for status in order if counts[status]]
     return f"{len(outcomes)} jobs: {', '.join(told)}." if told else "There was no job to do."

@@ -1,6 +1,7 @@
 """Fit, test and measure one job."""
 
 import logging
+import math
 import os
 import platform
 from collections.abc import Callable
@@ -33,6 +34,10 @@ class EpochLog(lightning.Callback):
 
     def __init__(self, timer: timing.FitTimer, write: Callable[[], None]) -> None:
         self._timer, self._write = timer, write
+        self._validated = False  # in this epoch
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._validated = not trainer.sanity_checking
 
     @rank_zero_only
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -45,10 +50,11 @@ class EpochLog(lightning.Callback):
                 ("age", "val/age_accuracy"),
                 ("gender", "val/gender_accuracy"),
             )
-            if name in values
+            if name in values and (self._validated or name == "train/loss")
         }
+        self._validated = False
         text = ", ".join(f"{key} {value}" for key, value in shown.items())
-        speed = self._timer.images_per_second
+        speed = self._timer.epoch_images_per_second
         log.info("epoch %d/%s: %s, %.0f images/s", trainer.current_epoch + 1, trainer.max_epochs, text, speed)
         self._write()
 
@@ -114,6 +120,8 @@ def _check_same_split(record: Record, manifest_id: str) -> None:
 
 
 def _tell(folder: Path, record: Record) -> None:
+    if record.config["trainer"]["fast_dev_run"]:
+        return  # whoever asked for it says so
     if record.status == "pruned":
         done, planned = len(record.history), record.config["trainer"]["max_epochs"]
         log.info("%s: pruned after epoch %d of %d: other trials of the search did better", folder, done, planned)
@@ -167,9 +175,12 @@ def _fit_and_test(
     if resumed:
         log.info("%s: begun before; going on from its last checkpoint", folder)
         build.read_checkpoint(last)
-    trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None, weights_only=True)
+    _check_tested(config["trainer"]["limit_test_batches"], datamodule)
+    with trainers.refused_arguments():
+        trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
+    _check_trained(trainer)
     if best.exists():
         chosen = build.read_checkpoint(best)
         record.best_epoch, record.val = chosen["epoch"] + 1, chosen["agegender_val"]
@@ -192,6 +203,25 @@ def _fit_and_test(
     }
     record.environment = describe_environment(trainer)
     return labels
+
+
+def _check_tested(limit: int | float, datamodule: UTKFaceDataModule) -> None:
+    """Refuse a share of the test that is less than a batch before the training, not after it."""
+    batch_size = datamodule.eval_batch_size or datamodule.batch_size
+    num_batches = math.ceil(len(datamodule.split.rows("test")) / batch_size)
+    if isinstance(limit, float) and limit * num_batches < 1:
+        raise InputError(
+            f"trainer.limit_test_batches={limit} is less than one of {num_batches} batches, and nothing would be "
+            f"tested; give at least {math.ceil(1000 / num_batches) / 1000}, or a number of batches"
+        )
+
+
+def _check_trained(trainer: lightning.Trainer) -> None:
+    if trainer.global_step == 0:
+        raise InputError(
+            "the training ended before its first step, and there is nothing to test; check trainer.max_steps, "
+            "trainer.max_time and the other limits under trainer"
+        )
 
 
 def _predict_validation(

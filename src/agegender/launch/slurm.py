@@ -181,6 +181,8 @@ class SlurmRun:
             job.end("failed", entry.error)
         elif (refusal := last_error(output)) is not None:
             job.end("refused", refusal)
+        elif job.config.trainer.fast_dev_run and state in ("COMPLETED", ""):  # which leaves no record
+            job.end("checked")
         else:
             advice = f"; {OUT_OF_MEMORY}" if state == "OUT_OF_MEMORY" else ""
             reason = f"gone from the queue{f' as {state}' if state else ''}{advice}; see {output}"
