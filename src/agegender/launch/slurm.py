@@ -7,6 +7,7 @@ do not say, Slurm again.
 import json
 import logging
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -101,7 +102,8 @@ class SlurmRun:
             executor.update_parameters(**self._parameters(jobs, plan))
             submitted = executor.map_array(execute, [job.command for job in jobs])
         except (RuntimeError, subprocess.CalledProcessError, FailedJobError) as error:
-            raise InputError(f"hydra/launcher=slurm: {' '.join(str(error).split())[-400:]}") from error
+            answer = " ".join(str(error).split())[-400:]
+            raise InputError(f"hydra/launcher=slurm: {answer}{advice(answer)}") from error
         except (AssertionError, NameError, ValueError) as error:
             raise InputError(f"hydra.launcher: {' '.join(str(error).split())[:400]}") from error
         return [job.job_id for job in submitted]
@@ -181,7 +183,7 @@ class SlurmRun:
             job.end("failed", entry.error)
         elif (refusal := last_error(output)) is not None:
             job.end("refused", refusal)
-        elif job.config.trainer.fast_dev_run and state in ("COMPLETED", ""):  # which leaves no record
+        elif job.is_check and state in ("COMPLETED", ""):
             job.end("checked")
         else:
             advice = f"; {OUT_OF_MEMORY}" if state == "OUT_OF_MEMORY" else ""
@@ -191,6 +193,34 @@ class SlurmRun:
 
     def _output(self, number: str) -> Path:
         return self._folder / f"{number}_0_log.out"
+
+
+# Words of Slurm's refusals, and of the reasons for which a job would wait forever, with the key that mends them.
+_ADVICE = {
+    "gres|generic resource": "hydra.launcher.gpus_per_node: null on nodes without GPUs",
+    "time limit|timelimit|wallduration|wallclock|maxwall": "hydra.launcher.timeout_min",
+    "account": "hydra.launcher.account",
+    "qos(?!max|grp|min)": "hydra.launcher.qos",
+    "memory|maxmem|mempernode|mempercpu": "hydra.launcher.mem_gb",
+    "feature|constraint": "hydra.launcher.constraint",
+    "partition": "hydra.launcher.partition",
+    "cpu count|cpuspertask|cpusper|maxcpu|more processors": "hydra.launcher.cpus_per_task",
+    "node configuration|nodeconfiguration|badconstraints": (
+        "hydra.launcher.cpus_per_task, mem_gb, gpus_per_node and constraint: no node has so much"
+    ),
+    "array": "hydra.launcher.array_parallelism, or fewer jobs",
+}
+_NO_REFUSAL = re.compile(
+    r"Priority|Resources|Dependency|BeginTime|JobArrayTaskLimit|ReqNode|Node\w*(Down|Reserved)", re.ASCII
+)
+
+
+def advice(answer: str) -> str:
+    """Return the key that an answer of Slurm's asks to change, as the end of a line; empty where it asks for none."""
+    if _NO_REFUSAL.match(answer):
+        return ""
+    mends = [key for words, key in _ADVICE.items() if re.search(words, answer, re.IGNORECASE)]
+    return f"; change {mends[0]}" if mends else ""
 
 
 def _shape(job: PlannedJob) -> dict[str, Any]:
@@ -223,7 +253,8 @@ def squeue() -> dict[str, tuple[str, str | None]]:
     for line in output.splitlines():
         number, state, reason = line.split("|", 2)
         running = state in ("RUNNING", "COMPLETING")
-        found[number] = ("running", None) if running else ("queued", reason if reason not in ("None", "") else None)
+        waits = f"{reason}{advice(reason)}" if reason not in ("None", "") else None
+        found[number] = ("running", None) if running else ("queued", waits)
     return found
 
 
