@@ -157,11 +157,18 @@ def load_state(module: AgeGenderModule, path: Path) -> None:
         key for key in state if key not in own
     ]
     if wrong:
+        others = f" and {len(wrong) - 1} other tensors differ" if len(wrong) > 1 else " differs"
         raise InputError(
-            f"ckpt_path={path} is of another architecture, method or data.image_size: {wrong[0]} and "
-            f"{len(wrong) - 1} other tensors differ; give the configuration that it was trained with"
+            f"ckpt_path={path} is of another {_what_differs(wrong)}: {wrong[0]}{others}; give the configuration that "
+            f"it was trained with, or model.weights={path} instead, which takes over all but the heads"
         )
     module.load_state_dict(state)
+
+
+def _what_differs(names: list[str]) -> str:
+    """Say whether it is more than what a method for age adds: its output layer, and its own buffers."""
+    is_method = all(name.startswith("method.") or "heads" in name.split(".") for name in names)
+    return "method (loss=)" if is_method else "architecture, method or data.image_size"
 
 
 def _check_is_file(path: Path) -> None:
