@@ -153,7 +153,8 @@ class Config(BaseModel):
     name: _Name
     seed: _Seed
     runs_dir: str
-    resume: bool
+    resume: bool | Literal["extend"]
+    keep_optimizer: bool = True
     on_error: Literal["continue", "stop"]
     ckpt_path: str | None
     tags: list[str]
@@ -212,6 +213,7 @@ _DECIDED = {
     "logger": "choose it with logger=wandb, csv or none",
     "default_root_dir": "a run's directory follows from name= and runs_dir=",
     "use_distributed_sampler": "the data module divides the batches among devices; leave it out",
+    "model_registry": "checkpoints stay in the run's directory; leave it out",
     "plugins": "trainer.precision and trainer.strategy choose them; leave it out",
 }
 

@@ -63,15 +63,33 @@ def find_directory(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]
         chosen: what the command line chose beside these, by key or group.
         config: of the job, resolved.
     """
-    recipe = {key: value for key, value in chosen.items() if not f"{key}.".startswith(tuple(f"{k}." for k in _SHARED))}
-    own, full = base / chosen_path(recipe), base / chosen_path(chosen)
-    for folder in (full, own, base):
+    full, own, _ = candidates = _candidates(base, chosen)
+    for folder in candidates:
         known = _previous(folder)
         if known is not None and not identity.differences(known.config, config):
             return folder
+    shorter = find_shorter(base, chosen, config) if config["resume"] == "extend" else None
+    if shorter is not None:
+        return shorter
     known = _previous(own)
     is_taken = known is not None and (known.status in (*FINISHED, "running") or (own / LAST).exists())
     return full if is_taken and config["resume"] else own
+
+
+def find_shorter(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]) -> Path | None:
+    """Find a run that differs from this job in nothing but fewer epochs; arguments as for `find_directory`."""
+    for folder in _candidates(base, chosen):
+        known = _previous(folder)
+        if known is not None and identity.is_extension(known.config, config):
+            return folder
+    return None
+
+
+def _candidates(base: Path, chosen: Mapping[str, Any]) -> tuple[Path, Path, Path]:
+    """Return the directory of all choices, of the recipe's, and of none."""
+    shared = tuple(f"{key}." for key in _SHARED)
+    recipe = {key: value for key, value in chosen.items() if not f"{key}.".startswith(shared)}
+    return base / chosen_path(chosen), base / chosen_path(recipe), base
 
 
 def _previous(folder: Path) -> record.Record | None:

@@ -101,7 +101,8 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
             return status
         record.status = status
         write(record)
-        _drop_optimizer_state(folder / "checkpoints" / "last.ckpt")
+        if status == "pruned" or not config["keep_optimizer"]:
+            _drop_optimizer_state(folder / "checkpoints" / "last.ckpt")
         tracker.finish(record, labels, datamodule.groups.names)
     finally:
         tracker.close(1)  # nothing where it is closed already
@@ -238,8 +239,13 @@ def _predict_validation(
         save_predictions(path, module, datamodule)
 
 
+def has_optimizer(path: Path) -> bool:
+    """Whether a checkpoint holds the optimizer's state, without which it cannot be trained further."""
+    return bool(build.read_checkpoint(path).get("optimizer_states"))
+
+
 def _drop_optimizer_state(path: Path) -> None:
-    """Shrink a complete job's last checkpoint to a third: nothing will be trained from it any more."""
+    """Shrink a finished job's last checkpoint to a third: nothing will be trained from it any more."""
     if path.exists():
         content = build.read_checkpoint(path)
         content["optimizer_states"] = []
