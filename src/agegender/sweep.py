@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from agegender import directories, identity, run
 from agegender.errors import InputError, describe, first_line, refuse
+from agegender.preflight import check_jobs
 from agegender.session import Outcome, session
 from agegender.signals import signal_of, stop_signals
 
@@ -29,7 +30,11 @@ class Sweep(Callback):
         """Choose and check the job's directory before Hydra makes it."""
         resolved = _resolve(config)
         if not any(item.lstrip("+").startswith("hydra.run.dir=") for item in config.hydra.overrides.hydra):
-            found = directories.find_directory(Path(config.hydra.run.dir), _chosen(config), resolved)
+            base, chosen = Path(config.hydra.run.dir), _chosen(config)
+            found = directories.find_directory(base, chosen, resolved)
+            shorter = directories.find_shorter(base, chosen, resolved)
+            if shorter not in (None, found):
+                print(f"{shorter} is this run with fewer epochs; resume=extend trains it further instead of anew")
             config.hydra.run.dir = str(found)
         _check_directory(Path(config.hydra.run.dir))
 
@@ -40,7 +45,10 @@ class Sweep(Callback):
         except HydraException as error:  # the command line's own grammar has been checked before
             refuse(f"hydra.sweeper.params: {first_line(error)}")
         _check_one_directory(config, swept)
-        _resolve(config)
+        try:
+            check_jobs(_resolve(config), swept, config.hydra.launcher._target_)
+        except (InputError, OSError) as error:
+            refuse(describe(error) or str(error))
         _check_directory(Path(config.hydra.sweep.dir))
         if swept:
             names = f"${{{_RESOLVER}:{','.join(swept)}}}"
