@@ -109,6 +109,12 @@ class Kept(ModelCheckpoint):
         for average in self._averages:
             average.on_validation_epoch_end(trainer, pl_module)
 
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Keep the last weights, averaged by now, where the training ended before its first validation."""
+        super().on_train_end(trainer, pl_module)
+        if self.monitor is not None and not self.best_model_path and trainer.global_step > 0:
+            trainer.save_checkpoint(Path(str(self.dirpath)) / f"{self.filename}.ckpt", weights_only=True)
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the best score so far: Lightning forgets it where the directory has another name than before."""
 
