@@ -184,7 +184,9 @@ def _fit_and_test(
     _check_trained(trainer)
     if best.exists():
         chosen = build.read_checkpoint(best)
-        record.best_epoch, record.val = chosen["epoch"] + 1, chosen["agegender_val"]
+        # A checkpoint that was written at the end of a training is numbered as the epoch that would have followed.
+        record.best_epoch = min(chosen["epoch"] + 1, max(len(record.history), 1))
+        record.val = chosen["agegender_val"]
     labels = None
     if pruning is None or not pruning.pruned:
         trainer.test(
