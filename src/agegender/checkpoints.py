@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAv
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_avg_fn
 
-from agegender.config import why_not_validated
+from agegender.combinations import why_not_validated
 from agegender.data.loading import BatchLoader
 from agegender.errors import InputError
 from agegender.signals import CLUSTER_STOPS, STOPS, Terminated, stop_signals

@@ -1,5 +1,6 @@
 """What every job of a sweep would refuse, refused once before the first is composed."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from hydra.utils import instantiate
 
 from agegender.data.faces import Source
 from agegender.errors import InputError, describe
-from agegender.run import refuse_ddp_sweep
 
 # Launchers whose jobs find the files that this process finds; a cluster's nodes may have disks of their own.
 _HERE = ("hydra._internal.core_plugins.basic_launcher.BasicLauncher", "hydra_plugins.agegender_launchers.LocalLauncher")
@@ -50,3 +50,17 @@ def _open(source: dict[str, Any]) -> Source:
         if reason is None:
             raise
         raise InputError(reason) from error
+
+
+def refuse_ddp_sweep(config: dict[str, Any], *, multirun: bool) -> None:
+    """Refuse jobs of several processes in a sweep of one process.
+
+    Raises:
+        InputError: names what to do instead.
+    """
+    launched = "LOCAL_RANK" in os.environ or "SLURM_PROCID" in os.environ
+    if multirun and not launched and str(config["trainer"]["strategy"]).startswith("ddp"):
+        raise InputError(
+            "trainer=ddp starts this program once per device, and each copy would run the whole sweep; "
+            "use trainer=gpu with one device per job, or hydra/launcher=slurm, or start each job by itself"
+        )

@@ -5,7 +5,6 @@ Nothing here imports torch before it is known that there is something to train.
 
 import gc
 import logging
-import os
 import shutil
 import signal
 import time
@@ -27,13 +26,13 @@ from agegender.directories import LAST
 from agegender.errors import InputError, describe, first_line
 from agegender.locks import LEASE_SECONDS, HeldElsewhere, locked
 from agegender.overrides import key_and_text
+from agegender.preflight import refuse_ddp_sweep
 from agegender.provenance import git_state
 from agegender.record import Record
+from agegender.resuming import is_finished, is_to_extend, refuse_without_optimizer
 from agegender.session import Outcome, is_main_process, is_restarted, session
 from agegender.signals import STOPS, signal_of, stop_signals
 from agegender.unknown import refuse_unknown
-
-_ANEW = "leave resume=extend out to train anew, in a directory of its own or with another name="
 
 log = logging.getLogger(__name__)
 traceback_log = logging.getLogger("agegender.traceback")  # the job's own log only
@@ -125,61 +124,6 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     return resolved
 
 
-def is_finished(folder: Path, previous: Record, config: dict[str, Any]) -> bool:
-    """Whether the run that a job's directory holds is what the job would do.
-
-    Raises:
-        InputError: it is another configuration's, and has ended or can be resumed; or it cannot be trained further.
-    """
-    finished = previous.status in record.FINISHED
-    if is_to_extend(previous, config):
-        if finished:
-            check_extendable(folder, previous)
-        return False
-    if finished or (folder / LAST).exists():
-        identity.check_same(folder, previous.config, config)
-    return finished
-
-
-def is_to_extend(previous: Record, config: dict[str, Any]) -> bool:
-    """Whether a job is to train a run with fewer epochs further."""
-    return config["resume"] == "extend" and identity.is_extension(previous.config, config)
-
-
-def check_extendable(folder: Path, previous: Record) -> None:
-    """Refuse to train a finished run further where the result would not be that of a longer training.
-
-    Raises:
-        InputError: says why.
-    """
-    reason = None
-    schedule = (previous.config.get("schedule") or {}).get("_target_", "constant")
-    if previous.status == "pruned":
-        reason = "its search ended it"
-    elif not schedule.endswith("constant"):
-        reason = "its learning rates had followed a schedule to its end, and one of more epochs differs from the start"
-    elif (previous.config.get("augment") or {}).get("start_size") is not None:
-        reason = "its images had grown to their size, and grow more slowly over more epochs"
-    elif not (folder / LAST).exists():
-        reason = f"{LAST} is gone"
-    if reason is not None:
-        raise InputError(f"resume=extend: {folder} cannot be trained further: {reason}; {_ANEW}")
-
-
-def refuse_ddp_sweep(config: dict[str, Any], *, multirun: bool) -> None:
-    """Refuse jobs of several processes in a sweep of one process.
-
-    Raises:
-        InputError: names what to do instead.
-    """
-    launched = "LOCAL_RANK" in os.environ or "SLURM_PROCID" in os.environ
-    if multirun and not launched and str(config["trainer"]["strategy"]).startswith("ddp"):
-        raise InputError(
-            "trainer=ddp starts this program once per device, and each copy would run the whole sweep; "
-            "use trainer=gpu with one device per job, or hydra/launcher=slurm, or start each job by itself"
-        )
-
-
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     if not is_main_process():
@@ -237,12 +181,8 @@ class Job:
             return "skipped"
         from agegender.training import has_optimizer, train  # imports torch
 
-        is_extended = previous is not None and is_to_extend(previous, self.config)
-        if is_extended and self._last.exists() and not has_optimizer(self._last):
-            raise InputError(
-                f"resume=extend: {self.folder} cannot be trained further: its {LAST} is without the optimizer's state "
-                f"(keep_optimizer=false, or an earlier version); {_ANEW}"
-            )
+        if previous is not None and is_to_extend(previous, self.config) and self._last.exists():
+            refuse_without_optimizer(self.folder, has_optimizer=has_optimizer(self._last))
         self._record = self._begin(previous)
         return train(self.config, self.folder, self._record, self._write)
 

@@ -11,7 +11,8 @@ from omegaconf import DictConfig, open_dict
 
 from agegender import record
 from agegender.errors import InputError
-from agegender.run import is_finished, resolve
+from agegender.resuming import is_finished
+from agegender.run import resolve
 
 # What the sweep decides is not passed on to its jobs.
 _SWEEP_KEYS = ("hydra/launcher", "hydra/sweeper", "hydra.launcher", "hydra.sweeper", "hydra.sweep", "hydra.mode")
