@@ -1,11 +1,15 @@
 """Evaluate a checkpoint: python eval.py ckpt_path=runs/default/small_cnn/plain/0/checkpoints/best.ckpt."""
 
+import sys
+
 from agegender.platforms import check_platform
 
 check_platform()  # before what other platforms cannot import
 
 import hydra  # noqa: E402
 from omegaconf import DictConfig  # noqa: E402
+
+from agegender.overrides import quote_arguments  # noqa: E402
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="eval")
@@ -17,4 +21,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = quote_arguments(sys.argv[1:])  # a path needs no quotes of Hydra's
     main()

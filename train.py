@@ -1,11 +1,15 @@
 """Train one job, or sweep many: python train.py model=small_cnn loss=weighted data.root=UTKFace.tar."""
 
+import sys
+
 from agegender.platforms import check_platform
 
 check_platform()  # before what other platforms cannot import
 
 import hydra  # noqa: E402
 from omegaconf import DictConfig  # noqa: E402
+
+from agegender.overrides import quote_arguments  # noqa: E402
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -17,4 +21,5 @@ def main(config: DictConfig) -> str:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = quote_arguments(sys.argv[1:])  # a path needs no quotes of Hydra's
     main()

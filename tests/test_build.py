@@ -92,6 +92,12 @@ def test_weights_of_another_architecture_are_refused_as_a_jobs_start(saved: Save
     assert f"ckpt_path={saved[0]} is of another architecture" in told
 
 
+def test_a_checkpoint_of_another_method_is_refused_with_what_takes_its_weights(saved: Saved) -> None:
+    told = refusal(lambda: build.make_module(composed("loss=ldl", f"ckpt_path={saved[0]}")))
+    assert f"ckpt_path={saved[0]} is of another method (loss=)" in told and f"model.weights={saved[0]} instead" in told
+    build.make_module(composed("loss=ldl", f"model.weights={saved[0]}"))
+
+
 def test_a_checkpoint_whose_configuration_names_another_architecture_is_refused(saved: Saved, tmp_path: Path) -> None:
     def change(config: dict[str, Any]) -> None:
         config["model"] = {"_target_": "agegender.models.baselines.TorchvisionNet", "name": "resnet18", "dropout": 0.0}

@@ -189,3 +189,8 @@ def test_the_evaluation_has_every_key_that_it_may_override_set_to_nothing() -> N
     assert request["part"] == "test" and request["ckpt_path"] is None
     assert request["data"].keys() <= training["data"].keys() and request["trainer"].keys() <= training["trainer"].keys()
     assert set(request["data"].values()) == {None}
+
+
+def test_the_demo_is_the_same_experiment_as_when_it_chose_synthetic_data() -> None:
+    before = ("data=synthetic", "data.image_size=128", "data.source.num_synthetic=1800", "trainer.max_epochs=4")
+    assert identity.differences(plain(*before), plain("experiment=demo")) == []

@@ -168,7 +168,7 @@ def test_a_key_that_is_missing_is_named(defaults: dict[str, Any], key: str) -> N
 @pytest.mark.parametrize(("key", "value"), [("early_stopping", 3), ("search", {"trial": 0})])
 def test_what_needs_a_validation_part_is_refused_without_one(defaults: dict[str, Any], key: str, value: Any) -> None:
     config = changed(changed(defaults, "data.train_part", "trainval"), key, value)
-    assert "data.train_part=trainval leaves no validation part" in refusal(config)
+    assert "data.train_part=trainval leaves no validation, which" in refusal(config)
 
 
 def test_all_mistakes_are_told_at_once(defaults: dict[str, Any]) -> None:

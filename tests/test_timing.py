@@ -36,3 +36,25 @@ def test_validation_in_the_middle_of_an_epoch_is_no_training(monkeypatch: pytest
     timer.on_fit_end(trainer, module)
     assert (timer.train_seconds, timer.num_images, timer.fit_seconds) == (5, 8, 155)
     assert timer.images_per_second == 8 / 5
+
+
+def test_an_epochs_speed_is_its_own_also_where_it_was_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: clock.now)
+    trainer, module = stand_in(world_size=1, is_last_batch=True), stand_in(device=torch.device("cpu"))
+
+    def step(timer: timing.FitTimer, seconds: float) -> None:
+        timer.on_train_batch_start(trainer, module, None, 0)
+        clock.now += seconds
+        timer.on_train_batch_end(trainer, module, None, {"group": [0] * 8}, 0)
+
+    timer = timing.FitTimer()
+    for seconds in (1, 4):
+        timer.on_train_epoch_start(trainer, module)
+        step(timer, seconds)
+        assert timer.epoch_images_per_second == 8 / seconds
+    assert timer.images_per_second == 16 / 5
+    resumed = timing.FitTimer()
+    resumed.load_state_dict(timer.state_dict())
+    step(resumed, 2)
+    assert resumed.epoch_images_per_second == 4

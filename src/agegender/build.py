@@ -20,6 +20,7 @@ from agegender.losses.base import Method
 from agegender.models import measure, normalization
 from agegender.models.weights import UNREADABLE, read_state
 from agegender.module import AgeGenderModule
+from agegender.precision import choose_precision, is_mixed
 
 
 def _instantiate(config: Any, **arguments: Any) -> Any:
@@ -105,7 +106,7 @@ def make_module(config: dict[str, Any]) -> AgeGenderModule:
     module = AgeGenderModule(
         network,
         method,
-        _instantiate(config["optimizer"], _convert_="all"),
+        _instantiate(_optimizer_options(config), _convert_="all"),
         schedule=_instantiate(config["schedule"], _convert_="all"),
         augment=augment,
         test_time_flip=config["test_time_flip"],
@@ -130,6 +131,18 @@ def _normalize_as(module: AgeGenderModule, path: Path) -> None:
         return
     if "agegender_config" in content:
         module.normalizer.use(normalization.from_dict(content.get("agegender_normalization")))
+
+
+def _optimizer_options(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the optimizer's options; no fused one where gradients are clipped in mixed precision.
+
+    A fused optimizer takes the loss's scale out of the gradients itself, after they would have been clipped, and
+    Lightning refuses to clip then.
+    """
+    options, trainer = config["optimizer"], config["trainer"]
+    precision = choose_precision(trainer["precision"], trainer["accelerator"])
+    is_refused = bool(options.get("fused")) and bool(trainer["gradient_clip_val"]) and is_mixed(precision)
+    return {**options, "fused": False} if is_refused else options
 
 
 def _make_augment(config: dict[str, Any], builder: Callable[[int], nn.Module]) -> Augment:
@@ -158,12 +171,19 @@ def load_state(module: AgeGenderModule, path: Path) -> None:
         key for key in state if key not in own
     ]
     if wrong:
+        others = f" and {len(wrong) - 1} other tensors differ" if len(wrong) > 1 else " differs"
         raise InputError(
-            f"ckpt_path={path} is of another architecture, method or data.image_size: {wrong[0]} and "
-            f"{len(wrong) - 1} other tensors differ; give the configuration that it was trained with"
+            f"ckpt_path={path} is of another {_what_differs(wrong)}: {wrong[0]}{others}; give the configuration that "
+            f"it was trained with, or model.weights={path} instead, which takes over all but the heads"
         )
     module.load_state_dict(state)
     _normalize_as(module, path)
+
+
+def _what_differs(names: list[str]) -> str:
+    """Say whether it is more than what a method for age adds: its output layer, and its own buffers."""
+    is_method = all(name.startswith("method.") or "heads" in name.split(".") for name in names)
+    return "method (loss=)" if is_method else "architecture, method or data.image_size"
 
 
 def _check_is_file(path: Path) -> None:

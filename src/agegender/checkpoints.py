@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_avg_fn
 
 from agegender.build import read_checkpoint
+from agegender.combinations import why_not_validated
 from agegender.data.loading import BatchLoader
 from agegender.errors import InputError
 from agegender.signals import CLUSTER_STOPS, STOPS, Terminated, stop_signals
@@ -31,7 +32,7 @@ def make_callbacks(config: dict[str, Any], folder: Path) -> list[lightning.Callb
         return callbacks
     callbacks.append(Interruptible(folder / "last.ckpt", config["checkpoint_minutes"]))
     chosen = {"monitor": config["monitor"], "mode": _mode(config["monitor"])}
-    if config["data"]["train_part"] == "trainval":
+    if why_not_validated(config) is not None:
         chosen = {"mode": "max"}  # nothing to choose by: the last epoch; the mode tells this callback from the next
     callbacks.append(Kept(folder, "best", callbacks, **chosen))
     callbacks.append(Kept(folder, "last", []))
@@ -100,6 +101,7 @@ class Kept(ModelCheckpoint):
 
     def __init__(self, folder: Path, name: str, callbacks: list[lightning.Callback], **options: Any) -> None:
         self._averages = [callback for callback in callbacks if isinstance(callback, WeightAveraging)]
+        self._validated = False  # in this epoch
         super().__init__(
             folder,
             filename=name,
@@ -115,12 +117,25 @@ class Kept(ModelCheckpoint):
         """Name its state in checkpoints as Lightning's own does."""
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._validated = not trainer.sanity_checking
+        super().on_validation_end(trainer, pl_module)
+
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        validated, self._validated = self._validated, False
+        if self.monitor is not None and not validated:
+            return  # Lightning would judge these weights by the score of an earlier epoch
         for average in self._averages:
             average.on_validation_epoch_start(trainer, pl_module)  # in the place of the weights, as in validation
         super().on_train_epoch_end(trainer, pl_module)
         for average in self._averages:
             average.on_validation_epoch_end(trainer, pl_module)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Keep the last weights, averaged by now, where the training ended before its first validation."""
+        super().on_train_end(trainer, pl_module)
+        if self.monitor is not None and not self.best_model_path and trainer.global_step > 0:
+            trainer.save_checkpoint(Path(str(self.dirpath)) / f"{self.filename}.ckpt", weights_only=True)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the best score so far: Lightning forgets it where the directory has another name than before."""

@@ -4,12 +4,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from agegender.combinations import check_decided, check_validated
 from agegender.errors import InputError
 from agegender.labels import CHALLENGE_AGE, MINORS_PASSED, SCHEMES, THRESHOLD_AGE
 
 _Positive = Annotated[int, Field(ge=1)]
 _Share = Annotated[float, Field(ge=0.0, le=1.0)]
 _Limit = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0.0, le=1.0)]  # batches, or a share of them
+_SomeBatches = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0.0, le=1.0)]
 _Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -112,10 +114,10 @@ class Trainer(_Keys):
     deterministic: bool | Literal["auto", "warn"]
     gradient_clip_val: Annotated[float, Field(ge=0.0)] | None
     accumulate_grad_batches: _Positive
-    val_check_interval: _Limit
-    limit_train_batches: _Limit
+    val_check_interval: _SomeBatches
+    limit_train_batches: _SomeBatches  # none: a record of a network that was not trained, or not tested
     limit_val_batches: _Limit
-    limit_test_batches: _Limit
+    limit_test_batches: _SomeBatches
     overfit_batches: _Limit
     fast_dev_run: bool | _Positive
     log_every_n_steps: _Positive
@@ -154,7 +156,8 @@ class Config(BaseModel):
     name: _Name
     seed: _Seed
     runs_dir: str
-    resume: bool
+    resume: bool | Literal["extend"]
+    keep_optimizer: bool = True
     on_error: Literal["continue", "stop"]
     ckpt_path: str | None
     tags: list[str]
@@ -174,6 +177,13 @@ class Config(BaseModel):
     logger: Logger
     report: Report = Report()
     search: Search = Search()
+
+
+def known_keys() -> dict[str, Any]:
+    """Return the keys that are read, see `unknown.refuse_unknown`; options of most groups have keys of their own."""
+    closed = {"logger": Logger, "report": Report, "search": Search}
+    fields = {key: None for key in Config.model_fields}
+    return fields | {key: dict.fromkeys(section.model_fields) for key, section in closed.items()}
 
 
 def check(config: dict[str, Any]) -> None:
@@ -196,16 +206,8 @@ def check(config: dict[str, Any]) -> None:
             key = ".".join(str(part) for part in mistake["loc"] if _is_key(config, mistake["loc"], part))
             told.setdefault(f"{key}={mistake['input']}", []).append(mistake["msg"])
         raise InputError("; ".join(f"{key}: {' or '.join(dict.fromkeys(why))}" for key, why in told.items())) from error
-    _check_train_part(config)
-
-
-def _check_train_part(config: dict[str, Any]) -> None:
-    if config["data"].get("train_part") != "trainval":
-        return
-    searched = (config.get("search") or {}).get("trial") is not None
-    if searched or config["early_stopping"] is not None:
-        what = "a search" if searched else f"early_stopping={config['early_stopping']}"
-        raise InputError(f"data.train_part=trainval leaves no validation part, which {what} needs; use train")
+    check_decided(config["trainer"])
+    check_validated(config)
 
 
 def _is_key(config: Any, location: tuple[int | str, ...], part: int | str) -> bool:

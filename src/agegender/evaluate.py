@@ -12,6 +12,7 @@ from agegender import config as schema
 from agegender.errors import InputError, describe
 from agegender.record import PREDICTIONS, Record, read, write
 from agegender.slurm_tasks import check_tasks
+from agegender.unknown import refuse_unknown
 
 if TYPE_CHECKING:
     from agegender.data.datamodule import UTKFaceDataModule
@@ -21,6 +22,10 @@ log = logging.getLogger(__name__)
 # Never carried over to other data.
 _OF_TRAINING_SET = ("train_part", "limit", "leak_control", "max_skipped", "split_file", "split_seed")
 _PARTS = ("train", "val", "trainval", "test", "all")
+_KEYS = {
+    **dict.fromkeys(("ckpt_path", "output_dir", "part", "test_time_flip", "test_time_shift", "data", "trainer")),
+    "loss": {"logit_adjustment": None},  # keys below data and trainer reach classes, which refuse unknown ones
+}
 
 
 def run_evaluation(config: DictConfig) -> None:
@@ -53,6 +58,7 @@ def evaluate(request: dict[str, Any]) -> Record:
     from agegender.models import measure
     from agegender.predictions import save_predictions
 
+    refuse_unknown(request, _KEYS)
     if request["ckpt_path"] is None:
         raise InputError("ckpt_path is not set; give a run's checkpoints/best.ckpt")
     if request["part"] not in _PARTS:

@@ -1,5 +1,6 @@
 """What makes two configurations different experiments."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,15 @@ from agegender.errors import InputError
 
 # What may differ between two runs of the same job: where it lies, how it is shown, how its data is loaded.
 _NOT_IDENTITY = (
-    "name", "runs_dir", "resume", "on_error", "tags", "logger", "report", "search", "checkpoint_minutes",
-    "data.num_workers", "data.cache", "data.cache_dir", "data.eval_batch_size", "data.resident",
+    "name", "runs_dir", "resume", "keep_optimizer", "on_error", "tags", "logger", "report", "search",
+    "checkpoint_minutes", "data.num_workers", "data.cache", "data.cache_dir", "data.eval_batch_size", "data.resident",
     "data.max_skipped", "data.source.root", "data.source.cache_dir", "trainer.enable_progress_bar",
-    "trainer.log_every_n_steps", "trainer.profiler", "trainer.strategy",
+    "trainer.log_every_n_steps", "trainer.profiler", "trainer.strategy", "trainer.enable_model_summary",
+    "trainer.num_sanity_val_steps", "trainer.enable_checkpointing",
 )  # fmt: skip
 _PREFIXES = tuple(f"{key}." for key in _NOT_IDENTITY)
 _FILES = ("data.root", "data.split_file")
+_SOURCES = "agegender.data.source."
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
@@ -24,17 +27,26 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def check_same(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Refuse to go on with the run of a directory as if it were another.
+    """Refuse to resume the run of a directory as if it were another.
 
     Raises:
         InputError: its configuration and the new one are different experiments.
     """
     different = differences(old, new)
     if different:
+        extend = ", or resume=extend to train it further" if is_extension(old, new) else ""
         raise InputError(
             f"{folder} holds a run of another configuration ({'; '.join(different[:3])}"
-            f"{' and more' if len(different) > 3 else ''}); choose another name=, or resume=false to replace it"
+            f"{' and more' if len(different) > 3 else ''}); choose another name=, or resume=false to replace it{extend}"
         )
+
+
+def is_extension(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether the new configuration is the old one with more epochs."""
+    before, after = (config["trainer"].get("max_epochs") for config in (old, new))
+    if before is None or after is None or after <= before:
+        return False
+    return not differences({**old, "trainer": {**old["trainer"], "max_epochs": after}}, new)
 
 
 def is_identity(key: str) -> bool:
@@ -45,6 +57,10 @@ def is_identity(key: str) -> bool:
 def of(config: dict[str, Any]) -> dict[str, Any]:
     """Give what makes a configuration the experiment it is: values by their dotted keys."""
     flat = _flatten(config)
+    if flat.get("data.root") is None and (flat.get("data.limit") or 0) >= flat.get(
+        "data.source.num_synthetic", math.inf
+    ):
+        flat["data.limit"] = None  # no fewer faces than are drawn
     kept = {key: value for key, value in flat.items() if is_identity(key)}
     return {key: _value(key, value) for key, value in kept.items()}
 
@@ -58,7 +74,9 @@ def value_of(config: dict[str, Any], key: str) -> Any:
 
 
 def _value(key: str, value: Any) -> Any:
-    """The same file may be named from another directory."""
+    """The same file may be named from another directory, and `data.root` says whether faces are drawn."""
+    if key == "data.source._target_" and str(value).startswith(_SOURCES):
+        return _SOURCES
     if key not in _FILES:
         return value
     if isinstance(value, list):

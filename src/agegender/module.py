@@ -190,7 +190,8 @@ class AgeGenderModule(lightning.LightningModule):
         self._eval_losses.reset()
 
     def on_validation_epoch_end(self) -> None:
-        self.val_scores = self._log_scores("val")
+        scores = self._log_scores("val")
+        self.val_scores = {} if self.trainer.sanity_checking else scores
 
     def on_test_epoch_end(self) -> None:
         """Score the test part.

@@ -13,6 +13,11 @@ def choose_precision(precision: str | int, accelerator: str) -> str | int:
     return "bf16-mixed" if _cpu_has_bfloat16() else "32-true"
 
 
+def is_mixed(precision: str | int) -> bool:
+    """Whether weights stay in float32 while products are computed in 16 bits."""
+    return str(precision) in ("16-mixed", "bf16-mixed", "16", "bf16")
+
+
 def uses_gpu(accelerator: str) -> bool:
     """Whether a trainer with this accelerator would use a GPU."""
     return accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())

@@ -5,7 +5,6 @@ Nothing here imports torch before it is known that there is something to train.
 
 import gc
 import logging
-import os
 import shutil
 import signal
 import time
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -22,15 +22,18 @@ from omegaconf.errors import OmegaConfBaseException
 
 from agegender import config as schema
 from agegender import identity, record
+from agegender.directories import LAST
 from agegender.errors import InputError, describe, first_line
 from agegender.locks import LEASE_SECONDS, HeldElsewhere, locked
+from agegender.overrides import key_and_text
+from agegender.preflight import refuse_ddp_sweep
 from agegender.provenance import git_state
 from agegender.record import Record
+from agegender.resuming import is_finished, is_to_extend, refuse_without_optimizer
 from agegender.session import Outcome, is_main_process, is_restarted, session
 from agegender.signals import STOPS, signal_of, stop_signals
 from agegender.slurm_tasks import check_tasks
-
-LAST = Path("checkpoints", "last.ckpt")  # of a job's directory: what it goes on from
+from agegender.unknown import refuse_unknown
 
 log = logging.getLogger(__name__)
 traceback_log = logging.getLogger("agegender.traceback")  # the job's own log only
@@ -72,7 +75,7 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
     try:
         job = Job(resolve(config), folder)
         check_tasks()
-        _refuse_ddp_sweep(job.config, multirun=multirun)
+        refuse_ddp_sweep(job.config, multirun=multirun)
         with _alone(folder):
             return Outcome(folder, job.run())
     except (KeyboardInterrupt, SystemExit) as stop:
@@ -109,7 +112,7 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     """Resolve a configuration, without what is Hydra's own in it, to plain containers and check it.
 
     Raises:
-        InputError: a value is missing, of the wrong type or out of range.
+        InputError: a value is missing, of the wrong type or out of range, or there is no such key.
     """
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     try:
@@ -118,29 +121,9 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         raise InputError(f"the configuration does not resolve: {error}") from error
     assert isinstance(plain, dict)
     resolved = {str(key): value for key, value in plain.items()}
+    refuse_unknown(resolved, schema.known_keys(), text=OmegaConf.to_yaml(config, resolve=False))
     schema.check(resolved)
     return resolved
-
-
-def is_finished(folder: Path, previous: Record, config: dict[str, Any]) -> bool:
-    """Say whether the run that a job's directory holds is what the job would do.
-
-    Raises:
-        InputError: it is another configuration's, and has ended or can be gone on with.
-    """
-    finished = previous.status in record.FINISHED
-    if finished or (folder / LAST).exists():
-        identity.check_same(folder, previous.config, config)
-    return finished
-
-
-def _refuse_ddp_sweep(config: dict[str, Any], *, multirun: bool) -> None:
-    launched = "LOCAL_RANK" in os.environ or "SLURM_PROCID" in os.environ
-    if multirun and not launched and str(config["trainer"]["strategy"]).startswith("ddp"):
-        raise InputError(
-            "trainer=ddp starts this program once per device, and each copy would run the whole sweep; "
-            "use trainer=gpu with one device per job, or hydra/launcher=slurm, or start each job by itself"
-        )
 
 
 @contextmanager
@@ -182,36 +165,56 @@ class Job:
         return self.folder / LAST
 
     def run(self) -> str:
-        """Skip, resume or train; give `skipped`, `complete` or `pruned`.
+        """Skip, resume or train.
+
+        Returns:
+            `skipped`, `complete` or `pruned`; or `checked` by `trainer.fast_dev_run`, which leaves nothing behind.
 
         Raises:
             InputError: the directory holds a run of another configuration, or any other mistake of the user's.
         """
+        if self.config["trainer"]["fast_dev_run"]:
+            return self._check()
         previous = record.read(self.folder) if self.config["resume"] else None
         if previous is not None and is_finished(self.folder, previous, self.config):
             before, now = previous.config["data"].get("root"), self.config["data"].get("root")
             told = f" (on {before})" if before != now else ""
             log.info("%s: %s%s, skipped", self.folder, previous.status, told)
             return "skipped"
-        self._record = self._begin(previous)
-        from agegender.training import train  # imports torch
+        from agegender.training import has_optimizer, train  # imports torch
 
+        if previous is not None and is_to_extend(previous, self.config) and self._last.exists():
+            refuse_without_optimizer(self.folder, has_optimizer=has_optimizer(self._last))
+        self._record = self._begin(previous)
         return train(self.config, self.folder, self._record, self._write)
 
-    def _begin(self, previous: Record | None) -> Record:
-        if is_main_process() and (previous is None or not self._last.exists()):
-            shutil.rmtree(self._last.parent, ignore_errors=True)  # of an attempt that cannot be resumed
-        begun = Record(
+    def _check(self) -> str:
+        """Run a batch of everything elsewhere: a network that was hardly trained is no result, and no run is lost."""
+        from agegender.training import train  # imports torch
+
+        begun = self._new_record()
+        with TemporaryDirectory(prefix="agegender-") as folder:
+            train({**self.config, "logger": {"kind": "none"}}, Path(folder), begun, lambda _: None)
+        log.info("%s: fast_dev_run: training, validation and test work; no record is kept", self.folder)
+        return "checked"
+
+    def _new_record(self) -> Record:
+        return Record(
             status="running",
             name=self.config["name"],
             choices=_choices(),
             config=self.config,
             seed=self.config["seed"],
             started=_now(),
-            wandb_id=previous.wandb_id if previous is not None else None,
-            data=previous.data if previous is not None and self._last.exists() else {},
             git=git_state(),
         )
+
+    def _begin(self, previous: Record | None) -> Record:
+        if is_main_process() and (previous is None or not self._last.exists()):
+            shutil.rmtree(self._last.parent, ignore_errors=True)  # of an attempt that cannot be resumed
+        begun = self._new_record()
+        begun.wandb_id = previous.wandb_id if previous is not None else None
+        begun.data = previous.data if previous is not None and self._last.exists() else {}
         self._write(begun)
         if is_main_process():
             OmegaConf.save(OmegaConf.create(self.config), self.folder / "config.yaml")
@@ -243,7 +246,7 @@ def _choices() -> dict[str, Any]:
     groups = {key: value for key, value in hydra_config.runtime.choices.items() if not key.startswith("hydra/")}
     choices: dict[str, Any] = {key: value for key, value in groups.items() if value is not None}
     for override in hydra_config.overrides.task:
-        key, _, value = override.lstrip("+~").partition("=")
+        key, value = key_and_text(override)
         if key not in groups and identity.is_identity(key):
             choices[key] = value
     return choices

@@ -9,7 +9,7 @@ from pathlib import Path
 class Outcome:
     """How a job ended.
 
-    `complete`, `pruned`, `skipped`, `failed`, `refused`, `interrupted`, `not started`; or `submitted`.
+    `complete`, `pruned`, `skipped`, `checked`, `failed`, `refused`, `interrupted`, `not started`; or `submitted`.
     """
 
     folder: Path
@@ -43,7 +43,7 @@ class Session:
         if self.interrupted is not None:
             return 128 + self.interrupted
         statuses = {outcome.status for outcome in self.outcomes}
-        if statuses <= {"complete", "pruned", "skipped", "submitted"}:
+        if statuses <= {"complete", "pruned", "skipped", "checked", "submitted"}:
             return 0
         return 2 if statuses <= {"refused", "not started"} else 1
 

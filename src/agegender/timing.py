@@ -26,12 +26,14 @@ class FitTimer(lightning.Callback):
         self.num_images = 0
         self._fit_mark = 0.0
         self._train_mark: float | None = None  # while batches of an epoch are trained
+        self._epoch_began = (0, 0.0)  # images and seconds of training before this epoch, or this part of it
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._fit_mark = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._train_mark = time.perf_counter()
+        self._epoch_began = (self.num_images, self.train_seconds)
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
@@ -73,6 +75,12 @@ class FitTimer(lightning.Callback):
     def images_per_second(self) -> float:
         return self.num_images / self.train_seconds if self.train_seconds > 0 else 0.0
 
+    @property
+    def epoch_images_per_second(self) -> float:
+        """Rate of the current epoch, or the last one; where it was resumed, since then."""
+        num_images, seconds = (self.num_images - self._epoch_began[0], self.train_seconds - self._epoch_began[1])
+        return num_images / seconds if seconds > 0 else 0.0
+
     def state_dict(self) -> dict[str, Any]:
         self._count_fit()
         self._count_train()  # a checkpoint within an epoch
@@ -82,6 +90,7 @@ class FitTimer(lightning.Callback):
         self.fit_seconds = state_dict["fit_seconds"]
         self.train_seconds = state_dict["train_seconds"]
         self.num_images = state_dict["num_images"]
+        self._epoch_began = (self.num_images, self.train_seconds)
 
 
 def reset_peak_memory() -> None:

@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import lightning
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.callbacks import RichModelSummary, RichProgressBar
 
 from agegender.checkpoint_file import CheckpointFile
 from agegender.errors import InputError
@@ -30,6 +32,7 @@ def quiet_libraries() -> None:
         ".*Checkpoint directory .* exists.*",
         ".*Using .DistributedSampler. with the dataloaders.*",
         ".*isinstance.treespec, LeafSpec.. is deprecated.*",  # Lightning on newer PyTorch
+        ".*is not supported by the model summary.*",  # of mixed precision: the megabytes are those of float32
     ):
         warnings.filterwarnings("ignore", message=message)
 
@@ -50,17 +53,36 @@ def make_trainer(
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     if arguments.get("enable_progress_bar", True):
         callbacks = [*callbacks, RichProgressBar()]
-    try:
+    if arguments.get("enable_model_summary"):
+        callbacks = [*callbacks, RichModelSummary()]  # Lightning's other one goes to a log that is silent here
+    with refused_arguments():
         return lightning.Trainer(
-            **arguments,
+            **{"enable_model_summary": False, "num_sanity_val_steps": 0, **arguments},
             callbacks=callbacks,
             logger=logger,
             default_root_dir=folder,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
             use_distributed_sampler=False,
             # The job's own checkpoint serves a requeue; Lightning's would be found by any later run in the directory.
             plugins=[CheckpointFile(), *([SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else [])],
         )
+
+
+@contextmanager
+def refused_arguments() -> Iterator[None]:
+    """Turn Lightning's refusals of its arguments, some of which come only with the data, into the user's mistakes."""
+    try:
+        yield
     except (MisconfigurationException, ValueError, TypeError) as error:
+        if isinstance(error, InputError) or not (isinstance(error, MisconfigurationException) or _is_lightnings(error)):
+            raise
         raise InputError(f"trainer: {error}") from error
+
+
+def _is_lightnings(error: BaseException) -> bool:
+    """Whether Lightning itself raised an error, or refused to be called, rather than code that it calls."""
+    place = error.__traceback__
+    modules = []
+    while place is not None:
+        modules.append(str(place.tb_frame.f_globals.get("__name__")))
+        place = place.tb_next
+    return modules[-1].startswith("lightning.") or modules[-1] == __name__

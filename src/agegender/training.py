@@ -1,6 +1,7 @@
 """Fit, test and measure one job."""
 
 import logging
+import math
 import os
 import platform
 from collections.abc import Callable
@@ -9,12 +10,12 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 
 from agegender import build, checkpoints, timing, trainers
 from agegender.checkpoint_file import write_checkpoint
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.split import save_manifest
+from agegender.epoch_log import EpochLog
 from agegender.errors import InputError
 from agegender.history import History
 from agegender.models import measure
@@ -27,31 +28,6 @@ from agegender.session import is_main_process
 from agegender.tracking import JobTracker
 
 log = logging.getLogger(__name__)
-
-
-class EpochLog(lightning.Callback):
-    """One line per epoch in the log: what a cluster's log file, without a progress bar, shows; and in the record."""
-
-    def __init__(self, timer: timing.FitTimer, write: Callable[[], None]) -> None:
-        self._timer, self._write = timer, write
-
-    @rank_zero_only
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        values = trainer.callback_metrics
-        shown = {
-            key: f"{float(values[name]):.4f}"
-            for key, name in (
-                ("loss", "train/loss"),
-                ("val loss", "val/loss"),
-                ("age", "val/age_accuracy"),
-                ("gender", "val/gender_accuracy"),
-            )
-            if name in values
-        }
-        text = ", ".join(f"{key} {value}" for key, value in shown.items())
-        speed = self._timer.images_per_second
-        log.info("epoch %d/%s: %s, %.0f images/s", trainer.current_epoch + 1, trainer.max_epochs, text, speed)
-        self._write()
 
 
 def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[[Record], None]) -> str:
@@ -97,7 +73,8 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
             return status
         record.status = status
         write(record)
-        _drop_optimizer_state(folder / "checkpoints" / "last.ckpt")
+        if status == "pruned" or not config["keep_optimizer"]:
+            _drop_optimizer_state(folder / "checkpoints" / "last.ckpt")
         tracker.finish(record, labels, datamodule.groups.names)
     finally:
         tracker.close(1)  # nothing where it is closed already
@@ -116,6 +93,8 @@ def _check_same_split(record: Record, manifest_id: str) -> None:
 
 
 def _tell(folder: Path, record: Record) -> None:
+    if record.config["trainer"]["fast_dev_run"]:
+        return  # whoever asked for it says so
     if record.status == "pruned":
         done, planned = len(record.history), record.config["trainer"]["max_epochs"]
         log.info("%s: pruned after epoch %d of %d: other trials of the search did better", folder, done, planned)
@@ -168,12 +147,17 @@ def _fit_and_test(
     resumed = checkpoints.can_resume(best, last)
     if resumed:
         log.info("%s: begun before; going on from its last checkpoint", folder)
-    trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None, weights_only=True)
+    _check_tested(config["trainer"]["limit_test_batches"], datamodule)
+    with trainers.refused_arguments():
+        trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
+    _check_trained(trainer)
     if best.exists():
         chosen = build.read_checkpoint(best)
-        record.best_epoch, record.val = chosen["epoch"] + 1, chosen["agegender_val"]
+        # A checkpoint that was written at the end of a training is numbered as the epoch that would have followed.
+        record.best_epoch = min(chosen["epoch"] + 1, max(len(record.history), 1))
+        record.val = chosen["agegender_val"]
     labels = None
     if pruning is None or not pruning.pruned:
         trainer.test(
@@ -195,6 +179,25 @@ def _fit_and_test(
     return labels
 
 
+def _check_tested(limit: int | float, datamodule: UTKFaceDataModule) -> None:
+    """Refuse a share of the test that is less than a batch before the training, not after it."""
+    batch_size = datamodule.eval_batch_size or datamodule.batch_size
+    num_batches = math.ceil(len(datamodule.split.rows("test")) / batch_size)
+    if isinstance(limit, float) and limit * num_batches < 1:
+        raise InputError(
+            f"trainer.limit_test_batches={limit} is less than one of {num_batches} batches, and nothing would be "
+            f"tested; give at least {math.ceil(1000 / num_batches) / 1000}, or a number of batches"
+        )
+
+
+def _check_trained(trainer: lightning.Trainer) -> None:
+    if trainer.global_step == 0:
+        raise InputError(
+            "the training ended before its first step, and there is nothing to test; check trainer.max_steps, "
+            "trainer.max_time and the other limits under trainer"
+        )
+
+
 def _predict_validation(
     path: Path, trainer: lightning.Trainer, module: AgeGenderModule, datamodule: UTKFaceDataModule
 ) -> None:
@@ -209,8 +212,13 @@ def _predict_validation(
         save_predictions(path, module, datamodule)
 
 
+def has_optimizer(path: Path) -> bool:
+    """Whether a checkpoint holds the optimizer's state, without which it cannot be trained further."""
+    return bool(build.read_checkpoint(path).get("optimizer_states"))
+
+
 def _drop_optimizer_state(path: Path) -> None:
-    """Shrink a complete job's last checkpoint to a third: nothing will be trained from it any more."""
+    """Shrink a finished job's last checkpoint to a third: nothing will be trained from it any more."""
     if path.exists():
         content = build.read_checkpoint(path)
         content["optimizer_states"] = []

@@ -128,6 +128,8 @@ def test_shifted_views_are_averaged_on_request(trained, tmp_path):
         ((CHECKPOINT, "data.root=nowhere"), "data.root=nowhere does not exist"),
         ((CHECKPOINT, "data.batch_size=0"), "data.batch_size=0"),
         (("ckpt_path=garbage.ckpt",), "garbage.ckpt is not a checkpoint"),
+        ((CHECKPOINT, "+prt=val"), "prt=val: there is no such key, did you mean part?"),
+        ((CHECKPOINT, "+loss.weighting=none"), "loss.weighting=none: there is no such key"),
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_exit_code_2(trained, overrides, told):

@@ -23,6 +23,7 @@ from agegender.data.synthetic import write_faces
         ("trainer=gpu", "trainer: "),
         ("+trainer.speed=3", "unexpected keyword argument 'speed'"),
         ("+model.depth=3", "unexpected keyword argument 'depth'"),
+        ("+lerning_rate=1", "lerning_rate=1: there is no such key"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it_with_exit_code_2(shell, override, told):

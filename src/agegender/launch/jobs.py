@@ -11,7 +11,8 @@ from omegaconf import DictConfig, open_dict
 
 from agegender import record
 from agegender.errors import InputError
-from agegender.run import is_finished, resolve
+from agegender.resuming import is_finished
+from agegender.run import resolve
 
 # What the sweep decides is not passed on to its jobs.
 _SWEEP_KEYS = ("hydra/launcher", "hydra/sweeper", "hydra.launcher", "hydra.sweeper", "hydra.sweep", "hydra.mode")
@@ -27,6 +28,7 @@ class PlannedJob:
         folder: of its record, checkpoints and log.
         command: what runs it, from the directory in which the sweep was started.
         num_epochs: that it is to train.
+        is_check: a job of `trainer.fast_dev_run`, which leaves no record.
         replaced: when the run was begun that this one is to replace (`resume=false`); None where there is none.
         state: `queued`, `running`, or how it ended, as in `session.Outcome`.
         reason: why it failed, or what it waits for.
@@ -37,6 +39,7 @@ class PlannedJob:
     folder: Path
     command: list[str]
     num_epochs: int
+    is_check: bool = False
     replaced: str | None = None
     state: str = "queued"
     reason: str | None = None
@@ -79,7 +82,10 @@ def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: in
         own.hydra.job.id, own.hydra.job.num = str(number), number
     folder = Path(own.hydra.sweep.dir) / own.hydra.sweep.subdir
     job = PlannedJob(overrides, own, folder, _command(config, overrides, folder), own.trainer.max_epochs)
+    job.is_check = bool(own.trainer.fast_dev_run)
     resolved = resolve(own)
+    if job.is_check:
+        return job
     if not resolved["resume"]:
         known = job.read_record()
         job.replaced = known.started if known is not None else None
@@ -108,4 +114,5 @@ def _command(config: DictConfig, overrides: list[str], folder: Path) -> list[str
 
 def again(command: list[str]) -> list[str]:
     """Give the command that goes on with a job, also where its first attempt was to train anew."""
-    return [*command, "resume=true"] if command[-1] != "resume=true" else command
+    resumes = command[-1] == "resume=true" or "resume=extend" in command
+    return command if resumes else [*command, "resume=true"]

@@ -170,7 +170,9 @@ def judge(job: PlannedJob, code: int) -> None:
         code: its exit code, 128 more than a signal's number where it ended by one.
     """
     entry = job.read_record()
-    if code == 0 and entry is not None and entry.status in record.FINISHED:
+    if code == 0 and job.is_check:
+        job.end("checked")
+    elif code == 0 and entry is not None and entry.status in record.FINISHED:
         job.end(entry.status)
     elif code == 2:
         job.end("refused", last_error(job.folder / OUTPUT) or f"see {job.folder / OUTPUT}")

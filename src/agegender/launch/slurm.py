@@ -20,6 +20,7 @@ from agegender.errors import InputError
 from agegender.launch.jobs import PlannedJob, again
 from agegender.launch.screen import Screen
 from agegender.launch.settle import OUT_OF_MEMORY, fail, last_error
+from agegender.launch.slurm_advice import advice
 from agegender.session import is_restarted
 from agegender.signals import stop_signals
 
@@ -101,7 +102,8 @@ class SlurmRun:
             executor.update_parameters(**self._parameters(jobs, plan))
             submitted = executor.map_array(execute, [job.command for job in jobs])
         except (RuntimeError, subprocess.CalledProcessError, FailedJobError) as error:
-            raise InputError(f"hydra/launcher=slurm: {' '.join(str(error).split())[-400:]}") from error
+            answer = " ".join(str(error).split())[-400:]
+            raise InputError(f"hydra/launcher=slurm: {answer}{advice(answer)}") from error
         except (AssertionError, NameError, ValueError) as error:
             raise InputError(f"hydra.launcher: {' '.join(str(error).split())[:400]}") from error
         return [job.job_id for job in submitted]
@@ -185,9 +187,11 @@ class SlurmRun:
             job.end("failed", entry.error)
         elif (refusal := last_error(output)) is not None:
             job.end("refused", refusal)
+        elif job.is_check and state in ("COMPLETED", ""):
+            job.end("checked")
         else:
-            advice = f"; {OUT_OF_MEMORY}" if state == "OUT_OF_MEMORY" else ""
-            reason = f"gone from the queue{f' as {state}' if state else ''}{advice}; see {output}"
+            memory = f"; {OUT_OF_MEMORY}" if state == "OUT_OF_MEMORY" else ""
+            reason = f"gone from the queue{f' as {state}' if state else ''}{memory}; see {output}"
             fail(job.folder, reason)
             job.end("failed", reason)
 
@@ -225,7 +229,8 @@ def squeue() -> dict[str, tuple[str, str | None]]:
     for line in output.splitlines():
         number, state, reason = line.split("|", 2)
         running = state in ("RUNNING", "COMPLETING")
-        found[number] = ("running", None) if running else ("queued", reason if reason not in ("None", "") else None)
+        waits = f"{reason}{advice(reason)}" if reason not in ("None", "") else None
+        found[number] = ("running", None) if running else ("queued", waits)
     return found
 
 

@@ -1,0 +1,102 @@
+"""Overrides as people type them: a value that Hydra's grammar refuses is quoted before Hydra parses it.
+
+A path such as `runs/mine/lr=0.1/best.ckpt`, `~/faces`, `photos (2)` or `/données/visages.tar` then needs no second pair
+of quotes inside the shell's. What the grammar accepts is left as it is.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
+
+_FUNCTION_CALL = re.compile(r"(?P<name>\w+)\((?P<inner>.*)\)", re.DOTALL)
+_SWEEPS_OVER_TEXT = ("choice", "shuffle", "sort")
+_BRACKETS = {"[": "]", "{": "}", "(": ")"}
+_FUNCTIONS = frozenset(create_functions().functions)
+
+
+def quote_arguments(arguments: Sequence[str]) -> list[str]:
+    """Quote the overrides among the arguments of a Hydra application.
+
+    Args:
+        arguments: of the command line, without the program's name.
+    """
+    given, _ = get_args_parser().parse_known_args(list(arguments))
+    overrides = set(given.overrides)  # a flag's value, such as the directory of --config-dir, is no override
+    return [quote_override(item) if item in overrides else item for item in arguments]
+
+
+def quote_override(override: str) -> str:
+    """Quote the value of an override where Hydra's grammar refuses it; `~` at its beginning becomes the home directory.
+
+    Each value of a sweep and each element of a list is quoted by itself: commas between them keep their meaning, unless
+    the whole value names a file.
+    """
+    key, equals, value = override.partition("=")
+    if not equals or _is_accepted(override):
+        return override
+    quoted = f"{key}={_quote(value)}"
+    return quoted if _is_accepted(quoted) else override  # Hydra reports what is wrong with the key
+
+
+def key_and_text(override: str) -> tuple[str, str]:
+    """Return an override's key and its value as it was typed, but for quotes."""
+    key, _, text = override.lstrip("+~").partition("=")
+    value = OverridesParser.create().parse_override(override).value()
+    return key, value if isinstance(value, str) else text
+
+
+def _is_accepted(override: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return False
+    return True
+
+
+def _quote(value: str) -> str:
+    value = value.strip()
+    if _is_accepted(f"key={value}"):
+        return value
+    path = os.path.expanduser(value)
+    if os.path.exists(path):
+        return _quoted(path)
+    parts = _split(value, ",")
+    if len(parts) > 1:
+        return ",".join(_quote(part) for part in parts)
+    if value[:1] in ("[", "{") and value.endswith(_BRACKETS[value[0]]):
+        inner = [_quote_element(part, is_pair=value[0] == "{") for part in _split(value[1:-1], ",")]
+        return value[0] + ",".join(inner) + value[-1]
+    call = _FUNCTION_CALL.fullmatch(value)
+    if call is not None and call["name"] in _SWEEPS_OVER_TEXT:
+        return f"{call['name']}({','.join(_quote(part) for part in _split(call['inner'], ','))})"
+    is_wrong_call = call is not None and call["name"] in _FUNCTIONS
+    return value if is_wrong_call else _quoted(path)
+
+
+def _quote_element(text: str, *, is_pair: bool) -> str:
+    key, colon, value = text.partition(":") if is_pair else ("", "", text)
+    return f"{key}{colon}{_quote(value)}"
+
+
+def _quoted(text: str) -> str:
+    return QuotedString(text, Quote.single).with_quotes()
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split outside of brackets and quotes; where those do not match, nothing is split."""
+    parts, closing = [""], []
+    for character in text:
+        if closing and character == closing[-1]:
+            closing.pop()
+        elif not (closing and closing[-1] in "\"'") and character in ("'", '"', *_BRACKETS):
+            closing.append(_BRACKETS.get(character, character))
+        if character == separator and not closing:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [text] if closing else parts

@@ -1,0 +1,120 @@
+"""Tests of overrides: what Hydra refuses is quoted, and nothing else is touched."""
+
+import random
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from agegender.overrides import quote_arguments, quote_override
+
+# Punctuation of paths and of Hydra's grammar, letters of other alphabets, blanks.
+CHARACTERS = "ab/=~ ()]}'\"\\.:é日я#&;!$*?+-_0 1\t%^<>|`@"
+
+
+def parse(override: str):
+    return OverridesParser.create().parse_override(override).value()
+
+
+def is_accepted(override: str) -> bool:
+    try:
+        parse(override)
+    except HydraException:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "runs/mine/small_cnn/plain/0/optimizer.lr=0.001/checkpoints/best.ckpt",
+        "/data/faces (2)/UTKFace.tar",
+        "faces(1)",
+        "/données/visages.tar",
+        "/данные/лица.tar",
+        "/データ/顔.tar",
+        "it's here.tar",
+        'a "quoted" name',
+        "a#b;c&d!e",
+        "C:\\faces=2\\",
+        "sha256:ab=",
+        "x==y",
+        "a]b",
+        "half (open",
+    ],
+)
+def test_a_path_that_hydra_refuses_arrives_as_it_was_typed(text: str) -> None:
+    assert not is_accepted(f"data.root={text}")
+    assert parse(quote_override(f"data.root={text}")) == text
+
+
+def test_any_text_without_hydras_own_brackets_arrives_as_it_was_typed() -> None:
+    draw = random.Random(0)
+    for _ in range(300):
+        text = "".join(draw.choices(CHARACTERS, k=draw.randint(1, 8))).strip(" \t~")
+        if not is_accepted(f"key={text}"):
+            assert parse(quote_override(f"key={text}")) == text, text
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "optimizer.lr=1e-3,1e-4",
+        "optimizer.lr=interval(1e-4, 1e-2)",
+        "optimizer.lr=tag(log, interval(1e-4, 1e-2))",
+        "model=choice(small_cnn, resnet18)",
+        "tags=[a, b]",
+        "+trainer.max_time={hours: 1}",
+        "name=mine",
+        "data.root='~/already quoted'",
+        "data.root=null",
+        "data.root=",
+        "~trainer.profiler",
+        "data.root=${oc.env:HOME}/faces",
+        "data.split_file=/a/b/split-0011.csv",
+    ],
+)
+def test_what_hydra_accepts_is_left_alone(override: str) -> None:
+    assert quote_override(override) == override
+
+
+@pytest.mark.parametrize("override", ["my key=3", "optimizer.lr=interval(1,)", "=3", "optimizer.lr=range(1,2,3,4,5)"])
+def test_a_mistake_that_quotes_do_not_mend_is_left_to_hydra(override: str) -> None:
+    assert quote_override(override) == override
+
+
+@pytest.mark.parametrize("text", ["~/UTKFace.tar", "~/faces (1)/x=y.tar", "~"])
+def test_a_tilde_is_the_home_directory(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert parse(quote_override(f"data.root={text}")) == "/home/me" + text[1:]
+
+
+def test_a_sweep_over_paths_stays_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    for given in ("ckpt_path=runs/lr=1/a.ckpt,~/b.ckpt,plain.ckpt", "ckpt_path=choice(runs/lr=1/a.ckpt, ~/b.ckpt, c)"):
+        override = OverridesParser.create().parse_override(quote_override(given))
+        assert override.is_sweep_override()
+        texts = [str(getattr(value, "text", value)) for value in override.value().list]
+        assert texts[:2] == ["runs/lr=1/a.ckpt", "/home/me/b.ckpt"]
+
+
+def test_a_comma_in_the_name_of_a_file_does_not_divide_it(tmp_path: Path) -> None:
+    path = tmp_path / "lr=1,wd=2.ckpt"
+    path.touch()
+    assert parse(quote_override(f"ckpt_path={path}")) == str(path)
+
+
+def test_elements_of_lists_and_dictionaries_are_quoted_by_themselves() -> None:
+    assert parse(quote_override("tags=[lr=1, done]")) == ["lr=1", "done"]
+    assert parse(quote_override("+a={b: c=d, e: [f=g]}")) == {"b": "c=d", "e": ["f=g"]}
+
+
+def test_only_overrides_are_quoted_among_the_arguments() -> None:
+    given = ["-m", "--config-dir", "a=b=c", "data.root=b=c", "seed=1,2"]
+    assert quote_arguments(given) == ["-m", "--config-dir", "a=b=c", "data.root='b=c'", "seed=1,2"]
+
+
+def test_quoting_twice_is_quoting_once() -> None:
+    once = quote_override("data.root=it's (a) \\ test=1")
+    assert quote_override(once) == once
