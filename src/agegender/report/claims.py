@@ -59,8 +59,9 @@ def scope(analysis: Analysis) -> str:
     run = analysis.design.runs_on(0)[0]
     size, epochs = run.record.data["image_size"], run.record.config["trainer"]["max_epochs"]
     which = "the paper's size and epochs" if (size, epochs) == _PAPER else "not the paper's 256 pixels and 30 epochs"
-    seeds = num_seeds(analysis.design)
-    return " ".join([f"At {size} pixels and {epochs} epochs, {which}, with {seeds}.", *about_basis(analysis.design)])
+    basis = about_basis(analysis.design)
+    seeds = "" if basis else f", with {num_seeds(analysis.design)}"
+    return " ".join([f"At {size} pixels and {epochs} epochs, {which}{seeds}.", *basis])
 
 
 def _is_plain(configuration: Configuration) -> bool:
