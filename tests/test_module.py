@@ -21,7 +21,7 @@ from agegender.data.datamodule import UTKFaceDataModule
 from agegender.labels import age_groups
 from agegender.losses.cross_entropy import CrossEntropy
 from agegender.models.heads import FaceOutputs, average
-from agegender.module import AgeGenderModule
+from agegender.module import AgeGenderModule, _seed_generators
 
 CONF = Path(__file__).parents[1] / "conf"
 SIZE = 35  # pixels; levi_hassner's smallest
@@ -497,3 +497,11 @@ def test_a_checkpoint_is_read_without_running_code_and_tells_its_configuration_i
 def test_a_module_that_was_built_to_be_used_has_no_optimizer() -> None:
     with pytest.raises(AssertionError, match="to be used, not trained"):
         AgeGenderModule(Fixed(torch.zeros(1, 8), torch.zeros(1, 2)), CrossEntropy()).configure_optimizers()
+
+
+@pytest.mark.parametrize("seed", [0, 5, -5, hash((1, 2, 3)), hash((3, 7, 11, 0))])
+def test_a_step_draws_the_numbers_of_torchs_own_seed(seed: int) -> None:
+    torch.manual_seed(seed)
+    expected = torch.rand(4)
+    _seed_generators(seed, torch.device("cpu"))
+    assert torch.equal(torch.rand(4), expected)

@@ -9,7 +9,7 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from torch import Tensor
-from torch.optim.swa_utils import get_ema_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from agegender.build import read_checkpoint
 from agegender.combinations import why_not_validated
@@ -18,6 +18,8 @@ from agegender.errors import InputError
 from agegender.signals import CLUSTER_STOPS, STOPS, Terminated, stop_signals
 
 log = logging.getLogger(__name__)
+
+_STEPS_PER_AGREEMENT = 10  # of several processes: a signal waits for so many steps at most
 
 
 def make_callbacks(config: dict[str, Any], folder: Path) -> list[lightning.Callback]:
@@ -75,12 +77,21 @@ class MovingAverage(WeightAveraging):
     """
 
     def __init__(self, decay: float) -> None:
-        average = get_ema_avg_fn(decay)
+        average = get_ema_multi_avg_fn(decay)
 
-        def follow(averaged: Tensor, current: Tensor, num_averaged: Tensor | int) -> Tensor:
-            return average(averaged, current, num_averaged) if averaged.is_floating_point() else current
+        def follow(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
+            if averaged[0].is_floating_point():  # a list is of one type
+                average(averaged, current, num_averaged)
+            else:
+                for one, other in zip(averaged, current, strict=True):
+                    one.copy_(other)
 
-        super().__init__(avg_fn=follow)
+        super().__init__(multi_avg_fn=follow)
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        """Make the average where the weights will be: they move to a GPU only after this."""
+        self._device = trainer.strategy.root_device
+        super().setup(trainer, pl_module, stage)
 
     @property
     def state_key(self) -> str:
@@ -213,6 +224,9 @@ class Interruptible(lightning.Callback):
         if self._loader is None:
             self._stop_if_asked(trainer)
             return
+        is_due = stop_signals.received is not None or self._due()
+        if not self._agrees_now(trainer) or not self._any(trainer, is_due):
+            return
         asked = self._any(trainer, stop_signals.received is not None)
         if asked or self._any(trainer, self._due()):
             trainer.save_checkpoint(self._path)
@@ -239,6 +253,10 @@ class Interruptible(lightning.Callback):
     def _stop(self) -> None:
         stop_signals.defer()
         raise Terminated(stop_signals.received or signal.SIGTERM)
+
+    def _agrees_now(self, trainer: lightning.Trainer) -> bool:
+        """Whether the processes ask each other at this step: a blocking all-reduce, so not at every one."""
+        return trainer.world_size == 1 or trainer.global_step % _STEPS_PER_AGREEMENT == 0
 
     def _any(self, trainer: lightning.Trainer, value: bool) -> bool:
         """Agree among processes: one that stops alone would leave the others waiting for it."""

@@ -69,7 +69,8 @@ def predict(checkpoint: Path, paths: list[Path]) -> Iterator[Prediction]:
         A prediction per file, in order; a file that cannot be decoded says why.
     """
     files = find_images(paths)
-    module = build.load_module(checkpoint)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    module = build.load_module(checkpoint).to(device)
     data = build.read_checkpoint_config(checkpoint)["data"]
     names = labels.age_groups(data["age_groups"]).names
     for start in range(0, len(files), _BATCH):
@@ -85,9 +86,11 @@ def predict(checkpoint: Path, paths: list[Path]) -> Iterator[Prediction]:
         told = {}
         if pictures:
             with torch.inference_mode():
-                outputs = module(torch.from_numpy(np.stack(list(pictures.values()))).permute(0, 3, 1, 2))
+                stack = torch.from_numpy(np.stack(list(pictures.values()))).permute(0, 3, 1, 2)
+                outputs = module(stack.to(device))
                 age, gender = module.method.decode(outputs.age), outputs.gender.softmax(dim=1)
-            told = dict(zip(pictures, zip(age.group, age.years, gender, strict=True), strict=True))
+            rows = (values.cpu() for values in (age.group, age.years, gender))
+            told = dict(zip(pictures, zip(*rows, strict=True), strict=True))
         for file in batch:
             if file in errors:
                 yield Prediction(file, error=errors[file])

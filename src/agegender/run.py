@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from agegender import config as schema
 from agegender import identity, record
+from agegender.devices import broken_gpu
 from agegender.directories import LAST
 from agegender.errors import InputError, describe, first_line
 from agegender.locks import LEASE_SECONDS, HeldElsewhere, locked
@@ -102,6 +103,7 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
                 traceback_log.exception("the job was given up")
         if job is not None:
             job.fail(reason)
+        session.stop = broken_gpu() or session.stop
         return Outcome(folder, status, reason)
     finally:
         if multirun:  # raised where Hydra makes the next job, signals would end the sweep without its table

@@ -93,9 +93,13 @@ class FitTimer(lightning.Callback):
         self._epoch_began = (self.num_images, self.train_seconds)
 
 
-def reset_peak_memory() -> None:
-    """Start a new measurement, so that one job's peak does not count for the next in the same process."""
-    if torch.cuda.is_available():
+def reset_peak_memory(*, on_gpu: bool) -> None:
+    """Start a new measurement, so that one job's peak does not count for the next in the same process.
+
+    Args:
+        on_gpu: whether the job uses a GPU. CUDA is not started for others, whose machine may have no driver for it.
+    """
+    if on_gpu and torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     if _CLEAR_REFS.exists():
         _CLEAR_REFS.write_text("5")

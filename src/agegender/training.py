@@ -20,6 +20,7 @@ from agegender.errors import InputError
 from agegender.history import History
 from agegender.models import measure
 from agegender.module import AgeGenderModule
+from agegender.precision import uses_gpu
 from agegender.predictions import save_predictions
 from agegender.provenance import cpu_name
 from agegender.pruning import make_pruning
@@ -46,7 +47,7 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
         InputError: the data, the network or the hardware is not what the configuration needs.
     """
     trainers.quiet_libraries()
-    timing.reset_peak_memory()
+    timing.reset_peak_memory(on_gpu=uses_gpu(config["trainer"]["accelerator"]))
     module = build.make_module(config)
     cost = _measure(config, module, record)
     datamodule = build.make_datamodule(config)
@@ -61,6 +62,7 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
     record.coarse_years = module.method.coarse_years
     record.normalization = module.normalizer.normalization.to_dict()
     if config["model"].get("compile", False):
+        torch.compiler.reset()  # the limit of recompilations counts over the jobs of a process
         module.network.compile()  # in place: names in checkpoints stay
     main = is_main_process()
     tracker = JobTracker(config["logger"] if main else {"kind": "none"}, record, folder)
@@ -143,6 +145,8 @@ def _fit_and_test(
     callbacks += [pruning] if pruning is not None else []
     limits = {"limit_val_batches": 0} if datamodule.train_part == "trainval" else {}
     arguments = config["trainer"] | limits
+    if config["augment"].get("start_size") is not None:  # the autotuner would start again at each size
+        arguments = {"benchmark": False, **arguments}
     trainer = trainers.make_trainer(arguments, folder=folder, callbacks=callbacks, logger=tracker.logger)
     resumed = checkpoints.can_resume(best, last)
     if resumed:
