@@ -13,12 +13,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from PIL import Image
-
-from agegender import record, run
+from training import CONF, Trains
 
 torch.set_num_threads(1)  # small networks: with more, the workers of a parallel test run wait for each other
 
-CONF = Path(__file__).parents[1] / "conf"
 WriteFaces = Callable[..., Path]
 
 
@@ -62,34 +60,6 @@ def face_folder(tmp_path_factory: pytest.TempPathFactory, write_faces: WriteFace
     """96 faces, to be read only: 12 in each closed age group, both genders."""
     ages = (1, 5, 10, 17, 27, 40, 50, 70)
     return write_faces(tmp_path_factory.mktemp("faces"), [(age, i % 2) for age in ages for i in range(12)])
-
-
-# Half a second a training: 96 pictures of noise at 8 pixels, a network of 1,700 parameters.
-COMPACT = ("model=compact_small", "model.channels=[4,8]", "model.blocks=[0,1]", "data.image_size=8")
-TRAINING = (
-    "data.batch_size=32",
-    "trainer=cpu",
-    "trainer.max_epochs=1",
-    "trainer.enable_progress_bar=false",
-    "logger=none",
-)
-
-
-class Trains:
-    """Trains one tiny job in this process, as `train.py` does, in the directory `job` of a folder."""
-
-    def __init__(self, faces: Path, cache: Path) -> None:
-        self._settings = (*TRAINING, f"data.root={faces}", f"data.cache_dir={cache}")
-
-    def __call__(
-        self, folder: Path, *overrides: str, network: tuple[str, ...] = COMPACT
-    ) -> tuple[str, record.Record | None]:
-        given = [*network, *self._settings, f"runs_dir={folder / 'runs'}", *overrides]
-        with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-            config = compose("train", given, return_hydra_config=True)
-        HydraConfig.instance().set_config(config)
-        job = folder / "job"
-        return run.Job(run.resolve(config), job).run(), record.read(job)
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from typing import Any
 import lightning
 import pytest
 import torch
-from conftest import COMPACT, CONF, Trains
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from training import COMPACT, CONF, Trains
 
 from agegender import record
 from agegender.errors import InputError
@@ -103,6 +103,8 @@ VALUES: dict[str, str] = {
     "checkpoint_minutes": "0.0001",
     "early_stopping": "1 trainer.max_epochs=2",
     "report.threshold_age": "21",
+    "report.challenge_age": "30",
+    "report.minors_passed": "0.1",
 }
 NEEDS_MORE = {  # than one training in this process; where it is tested
     "trainer.num_nodes": "tests/slurm/test_ddp.py",

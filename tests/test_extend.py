@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Trains
+from training import Trains
 
 from agegender import record
 from agegender.errors import InputError

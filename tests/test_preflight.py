@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CONF
 from hydra import compose, initialize_config_dir
+from training import CONF
 
 from agegender.errors import InputError
 from agegender.preflight import check_jobs

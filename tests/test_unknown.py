@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from conftest import CONF
 from hydra import compose, initialize_config_dir
+from training import CONF
 
 from agegender import config as schema
 from agegender.errors import InputError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Trains
+from training import Trains
 
 from agegender import record
 

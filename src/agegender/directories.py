@@ -95,7 +95,7 @@ def _candidates(base: Path, chosen: Mapping[str, Any]) -> tuple[Path, Path, Path
 def _previous(folder: Path) -> record.Record | None:
     try:
         return record.read(folder)
-    except InputError:  # the job itself reports a broken record
+    except (InputError, OSError):  # the job itself reports a broken record, and a path that is none
         return None
 
 

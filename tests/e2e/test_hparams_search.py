@@ -17,8 +17,8 @@ def test_a_search_prunes_and_leaves_an_experiment_that_can_be_run(shell):
     assert "3 jobs: 2 trained, 1 pruned." in ended.output
     assert "3 trials: 2 with a score, 1 pruned; trial 1 has the best val/loss" in ended.output
     jobs = {path.name: path for path in (shell.folder / "runs/search/resnet18/plain/0").iterdir()}
-    assert sorted(jobs) == [f"loss.gender_weight={weight}" for weight in ("13.2973", "3.56831", "510.264")]
-    best, pruned = (shell.record(f"search/resnet18/plain/0/loss.gender_weight={key}") for key in ("3.56831", "510.264"))
+    assert sorted(jobs) == [f"loss.gender_weight-{weight}" for weight in ("13.2973", "3.56831", "510.264")]
+    best, pruned = (shell.record(f"search/resnet18/plain/0/loss.gender_weight-{key}") for key in ("3.56831", "510.264"))
     assert (best["status"], len(best["history"])) == ("complete", 2)
     assert (pruned["status"], len(pruned["history"]), pruned["test"]) == ("pruned", 1, {})
     assert "pruned after epoch 1 of 2" in (shell.folder / "runs/search/report/runs.csv").read_text()

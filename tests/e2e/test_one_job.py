@@ -160,20 +160,21 @@ def test_a_job_does_not_go_on_with_other_images(shell, tmp_path):
 @pytest.mark.parametrize(("number", "wait"), [(signal.SIGTERM, 0.5), (signal.SIGUSR1, 0.0), (signal.SIGINT, 0.2)])
 def test_a_job_stopped_by_a_signal_goes_on_as_if_it_had_not_been(shell, number, wait):
     settings = ("trainer.max_epochs=2", "data.batch_size=2", "augment=strong", "schedule=one_cycle")
+    job = "resnet18/plain/0/augment-strong+schedule-one_cycle"
     assert shell.train("name=whole", *settings).code == 0
     stopped = shell.start(*shell.train_command("name=cut", *settings))
-    shell.wait_for("cut/resnet18/plain/0", "epoch 1/2", stopped)
+    shell.wait_for(f"cut/{job}", "epoch 1/2", stopped)
     time.sleep(wait)  # for the checkpoint, and some steps of the second epoch
     stopped.send_signal(number)
     output, _ = stopped.communicate(timeout=60)
     assert stopped.returncode == 128 + number, output
-    content = torch.load(shell.folder / "runs/cut/resnet18/plain/0/checkpoints/last.ckpt", weights_only=True)
+    content = torch.load(shell.folder / f"runs/cut/{job}/checkpoints/last.ckpt", weights_only=True)
     assert 41 <= content["global_step"] < 82
     resumed = shell.train("name=cut", *settings)
     assert resumed.code == 0, resumed.output
     assert "epoch 1/2" not in resumed.output and "epoch 2/2" in resumed.output
-    assert_same_weights(weights(shell, "whole/resnet18/plain/0"), weights(shell, "cut/resnet18/plain/0"))
-    whole, cut = shell.record("whole/resnet18/plain/0"), shell.record("cut/resnet18/plain/0")
+    assert_same_weights(weights(shell, f"whole/{job}"), weights(shell, f"cut/{job}"))
+    whole, cut = shell.record(f"whole/{job}"), shell.record(f"cut/{job}")
     assert (whole["test"], whole["val"], whole["best_epoch"]) == (cut["test"], cut["val"], cut["best_epoch"])
     losses = [[epoch["train_loss"] for epoch in record["history"]] for record in (whole, cut)]
     assert losses[0] == losses[1]
@@ -263,10 +264,11 @@ def test_two_processes_train_as_one_does_with_the_same_images_a_step(shell):
         shell.train("name=plain", *two),
         shell.run(*with_torchrun(shell.train_command("name=torchrun", *two))),
     ]
-    expected, one = weights(shell, "one/unnormalized/plain/0"), shell.record("one/unnormalized/plain/0")
+    job = "unnormalized/plain/0/optimizer-sgd+optimizer.lr-0.003"
+    expected, one = weights(shell, f"one/{job}"), shell.record(f"one/{job}")
     for name, ended in zip(("plain", "torchrun"), finished, strict=True):
         assert ended.code == 0, ended.output
-        got, record = weights(shell, f"{name}/unnormalized/plain/0"), shell.record(f"{name}/unnormalized/plain/0")
+        got, record = weights(shell, f"{name}/{job}"), shell.record(f"{name}/{job}")
         for key, value in expected.items():
             torch.testing.assert_close(got[key], value, rtol=1e-4, atol=1e-6)
         assert record["test"]["age_confusion"] == one["test"]["age_confusion"]
