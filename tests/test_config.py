@@ -61,6 +61,7 @@ def test_the_defaults_pass(defaults: dict[str, Any]) -> None:
         ("data.leak_control", 1),
         ("data.num_workers", -1),
         ("data.root", 5),
+        ("data.root", ""),
         ("data.split_seed", -1),
         ("report.threshold_age", 0),
         ("report.challenge_age", -1),

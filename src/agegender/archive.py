@@ -41,8 +41,12 @@ def archive(folder: Path, out: Path) -> Archived:
         out: directory of the archive; made where it is missing.
 
     Raises:
-        InputError: no run is complete, or a record cannot be read.
+        InputError: no run is complete, a record cannot be read, or the archive would lie among the runs.
     """
+    if out.resolve().is_relative_to(folder.resolve()) or folder.resolve().is_relative_to(out.resolve()):
+        raise InputError(
+            f"{out} is not apart from {folder}; give a directory of its own, such as results/{folder.name}"
+        )
     complete = [(path, entry) for path, entry in record.read_runs(folder) if entry.status == "complete"]
     if not complete:
         raise InputError(f"{folder} has no complete run to archive; give runs/NAME of a sweep that was trained")

@@ -1,4 +1,4 @@
-"""The `agegender` command: audit, report, sync, predict, export, bench. Heavy imports wait until they are needed."""
+"""The `agegender` command: audit, report, archive, sync, predict, export, bench. Heavy imports wait until needed."""
 
 import argparse
 import csv
@@ -136,6 +136,7 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from agegender.record import FILE_NAME
     from agegender.report.console import print_table
     from agegender.reporting import report
 
@@ -143,6 +144,8 @@ def _report(options: argparse.Namespace) -> int:
         raise InputError(f"{options.folder} is not a directory; give runs/NAME")
     limits = {key: getattr(options, key) for key in ("threshold_age", "challenge_age", "minors_passed")}
     _check_limits(limits)
+    if next(options.folder.rglob(FILE_NAME), None) is None:
+        raise InputError(f"{options.folder} holds no run; give runs/NAME, or the directory of an archive")
     made = report(options.folder, data=options.data, **limits)
     print_table(made.table)
     print(made.told())
@@ -187,10 +190,10 @@ def _archive(options: argparse.Namespace) -> int:
 def _predict(options: argparse.Namespace) -> int:
     from agegender.predict import predict
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["image", "group", "p_group", "years", "gender", "p_gender", "error"])
-    failed = False
-    for face in predict(options.checkpoint, options.paths):
+    writer, failed = csv.writer(sys.stdout, lineterminator="\n"), False
+    for number, face in enumerate(predict(options.checkpoint, options.paths)):
+        if number == 0:  # a mistake in the arguments leaves the output empty
+            writer.writerow(["image", "group", "p_group", "years", "gender", "p_gender", "error"])
         failed |= bool(face.error)
         numbers = [f"{value:.4f}" for value in (face.group_probability, face.years, face.gender_probability)]
         if face.error:

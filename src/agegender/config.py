@@ -22,6 +22,15 @@ def _inside_runs(name: str) -> str:
     return name
 
 
+def _named(root: str) -> str:
+    if not root.strip():
+        raise ValueError(
+            "is empty, which would be the working directory; give a folder or archive, or null to draw faces"
+        )
+    return root
+
+
+_Root = Annotated[str, AfterValidator(_named)]
 _Name = Annotated[str, AfterValidator(_inside_runs)]
 _PRECISIONS = Literal[
     "auto", "32-true", "32", 32, "bf16-mixed", "bf16-true", "bf16", "16-mixed", "16-true", "16", 16, "64-true", "64", 64
@@ -43,7 +52,7 @@ class _Keys(BaseModel):
 class Data(_Keys):
     """Keys of every option of `data`."""
 
-    root: str | list[str] | None
+    root: _Root | list[_Root] | None
     image_size: Annotated[int, Field(ge=1, le=4096)]
     train_part: Literal["train", "trainval"] = "train"
     batch_size: _Positive

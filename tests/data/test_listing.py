@@ -15,7 +15,7 @@ from PIL import Image
 from agegender.data.cache import Cache
 from agegender.data.faces import FaceTable
 from agegender.data.formats import picture_format
-from agegender.data.utkface import open_source
+from agegender.data.utkface import FolderSource, open_source
 from agegender.errors import DatasetNotFoundError, InputError, describe
 from agegender.predict import find_images
 
@@ -193,3 +193,12 @@ def test_a_table_as_root_is_named_with_what_it_is(name: str, tmp_path: Path) -> 
 def test_the_size_of_a_png_is_still_checked_before_it_is_decoded(tmp_path: Path) -> None:
     put(tmp_path, {f"{STEM}": png_header(60_000, 60_000), name_of(30, 1): jpeg(1)})
     assert "pixels" in scan(tmp_path).skipped_by_name[STEM]
+
+
+def test_a_link_to_nothing_is_one_skipped_file(tmp_path: Path) -> None:
+    (tmp_path / "22_1_0_20170109142408075.jpg").symlink_to(tmp_path / "gone.jpg")
+    source = FolderSource(tmp_path)
+    (name,) = source.names()
+    assert source.signature()
+    with pytest.raises(ValueError, match="a symbolic link to a file that is not there"):
+        source.read(name)

@@ -91,3 +91,17 @@ def test_a_directory_without_a_complete_run_is_a_mistake(tmp_path, capsys):
         archive(tmp_path / "runs", tmp_path / "results")
     assert main(["archive", str(tmp_path / "nowhere"), str(tmp_path / "results")]) == 2
     assert "is not a directory" in capsys.readouterr().err
+
+
+def test_an_archive_lies_apart_from_the_runs(tmp_path):
+    write_run(tmp_path / "runs", random_predictions(1, 20))
+    for out in ("runs", "runs/archive", "."):
+        with pytest.raises(InputError, match="is not apart from"):
+            archive(tmp_path / "runs", tmp_path / out)
+    assert not list(tmp_path.rglob("*.xz"))
+
+
+def test_a_directory_without_a_run_has_no_report(tmp_path, capsys):
+    assert main(["report", str(tmp_path)]) == 2
+    assert "holds no run" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

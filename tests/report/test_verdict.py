@@ -87,7 +87,7 @@ def test_the_verdict_says_which_difference_would_have_been_found(tmp_path: Path)
     write_run(tmp_path, wrong(40), model="resnet18")
     error = np.sqrt(0.05 * 0.95 / N)  # 20 of 400 images are right for one and wrong for the other
     points = 100 * (1.966 + 0.843) * error  # Student's t with 399 degrees of freedom
-    assert f"would find a true difference of {points:.1f} points at age and 0.0 at gender" in said(tmp_path)
+    assert f"would find a true difference of {points:.1f} points at age with a" in said(tmp_path)
 
 
 def test_an_ablation_tells_which_parts_matter(tmp_path: Path) -> None:

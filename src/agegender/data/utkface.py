@@ -176,6 +176,8 @@ class FolderSource:
 
     def read(self, name: str) -> bytes:
         path = self._paths()[name]
+        if _leads_nowhere(self._path / path):
+            raise ValueError("a symbolic link to a file that is not there")
         check_size(self._stat(path).st_size)
         try:
             return (self._path / path).read_bytes()
@@ -184,6 +186,10 @@ class FolderSource:
 
     def _stat(self, path: str) -> os.stat_result:
         try:
-            return (self._path / path).stat()
+            return (self._path / path).stat(follow_symlinks=not _leads_nowhere(self._path / path))
         except OSError as error:
             raise_unreadable(error)
+
+
+def _leads_nowhere(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()

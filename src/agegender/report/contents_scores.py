@@ -39,7 +39,7 @@ def tests_section(analysis: Analysis) -> Section:
             blocks.append(
                 figures_comparison.critical_difference(analysis.compared, ranks, f"critical-difference-{task}", title)
             )
-    text += [*basis(analysis), found_differences(analysis)]
+    text += [line for line in (*basis(analysis), found_differences(analysis)) if line]
     return Section("tests", "Tests", tuple(text), tuple(blocks))
 
 

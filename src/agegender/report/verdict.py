@@ -23,7 +23,7 @@ def verdict(sweep: Sweep, analysis: Analysis, table: Comparison) -> str:
         told = " and ".join(f"{task} {_accuracy(analysis, label, task)}" for task in TASKS)
         return f"{where}, {label} reaches {told}; there is nothing to compare it with."
     sentence = _against_reference(analysis) if analysis.design.reference else _highest(analysis)
-    return " ".join([f"{where}, {sentence}", *about_basis(analysis.design), found_differences(analysis)])
+    return " ".join([f"{where}, {sentence}", *about_basis(analysis.design), found_differences(analysis)]).strip()
 
 
 def _test_parts(design: Design) -> str:
@@ -48,10 +48,14 @@ def about_basis(design: Design) -> list[str]:
 
 def found_differences(analysis: Analysis) -> str:
     """Say which true difference this design would find: what "not significantly" leaves open."""
-    age, gender = (f"{100 * analysis.detectable[task]:.1f}" for task in TASKS)
+    found = [
+        f"{100 * analysis.detectable[task]:.1f} points at {task}" for task in TASKS if analysis.detectable[task] > 0
+    ]
+    if not found:  # the runs do not differ at all
+        return ""
     return (
-        f"A single planned comparison would find a true difference of {age} points at age and {gender} at gender with "
-        f"a probability of 80{_SPACE}%."
+        f"A single planned comparison would find a true difference of {' and '.join(found)} with a probability of "
+        f"80{_SPACE}%."
     )
 
 
