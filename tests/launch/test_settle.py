@@ -51,6 +51,11 @@ def test_a_process_that_was_killed_because_another_of_its_job_failed_is_not_begu
     assert status(job) == ("failed", "ValueError: no")
 
 
+def test_a_process_that_failed_because_another_one_was_killed_is_begun_again(job: Path) -> None:
+    settle.fail(job, "RuntimeError: [pair.cc:545] Read error [127.0.0.1]:12211: Connection reset by peer.")
+    assert goes_on(job, KILLED, max_retries=3)
+
+
 def test_exit_code_1_of_a_job_that_has_told_nothing_is_srun_s_for_a_memory_that_was_used_up(job: Path) -> None:
     assert [goes_on(job, 1, max_retries=2) for _ in range(3)] == [True, True, False]
     told, reason = status(job)

@@ -18,6 +18,7 @@ from agegender.errors import InputError
 _DECIDED = (0, 2, 128 + signal.SIGTERM)  # complete, refused; who terminates a job decides what becomes of it
 OUT_OF_MEMORY = "out of memory? (mem_gb asks for more, data.batch_size needs less)"
 _ATTEMPTS = ".attempts.json"
+_LOST_PEER = ("by peer", "remote worker", "remote process", "ncclRemoteError", "NCCL")  # of gloo and of NCCL
 
 
 def goes_on(folder: Path, code: int, max_retries: int) -> bool:
@@ -49,12 +50,14 @@ def _has_told_its_end(folder: Path, code: int) -> bool:
 
     A job that fails with exit code 1 has told it. But srun ends with 1 as well, instead of the signal, where the kernel
     killed the job because the memory of its cgroup was used up; and of several processes the others are killed when one
-    has failed, whose record says so.
+    has failed, whose record says so. A process that failed because another one was killed has told nothing of its own.
     """
     entry = _read_record(folder)
     if entry is None:
         return code == 1
-    return entry.status == "failed" or (code == 1 and entry.status != "running")
+    if entry.status == "failed" and code != 1:
+        return not any(text in str(entry.error) for text in _LOST_PEER)
+    return code == 1 and entry.status != "running"
 
 
 def _read_record(folder: Path) -> record.Record | None:
