@@ -101,7 +101,7 @@ def run(names: tuple[str, ...], settings: dict[str, Any], out: Path) -> list[Pat
         for name in names:
             rows = _FUNCTIONS[name](told)
             path = out / f"{name}.json"
-            asked = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(told).items()}
+            asked = {key: value.name if isinstance(value, Path) else value for key, value in asdict(told).items()}
             present.save(path, about, asked, rows)
             present.show(about, rows)
             written.append(path)
