@@ -174,7 +174,7 @@ def test_the_report_says_the_judgements_and_where_they_hold(tmp_path):
     write_cost(tmp_path, {model: [100, 101, 99] for model in ("small_cnn", *BASELINES)})
     made = write_report(tmp_path)
     assert made.claim.startswith(
-        "The paper's statements. At 256 pixels and 30 epochs, the paper's size and epochs, with"
+        "The paper's statements. At 256 pixels and 30 epochs, the paper's size and epochs. With"
     )
     assert "about these networks" in made.claim
     page = made.page.read_text()
