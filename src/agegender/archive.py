@@ -13,9 +13,7 @@ from typing import Any
 
 from agegender import record
 from agegender.errors import InputError
-from agegender.record import COMPRESSED, PREDICTIONS, VALIDATION_PREDICTIONS, write_atomically
-
-_BESIDE = "cost*.json"  # measurements of cost, in runs/NAME
+from agegender.record import COMPRESSED, COST_FILES, PREDICTIONS, VALIDATION_PREDICTIONS, write_atomically
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def archive(folder: Path, out: Path) -> Archived:
     if not complete:
         raise InputError(f"{folder} has no complete run to archive; give runs/NAME of a sweep that was trained")
     written = sum(_write_run(path, entry, out / path.relative_to(folder)) for path, entry in complete)
-    for path in folder.glob(_BESIDE):
+    for path in folder.glob(COST_FILES):
         write_atomically(out / path.name, path.read_bytes())
     files = list(_files(out))
     return Archived(

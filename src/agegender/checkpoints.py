@@ -228,9 +228,8 @@ class Interruptible(lightning.Callback):
         if not self._agrees_now(trainer) or not self._any(trainer, is_due):
             return
         asked = self._any(trainer, stop_signals.received is not None)
-        if asked or self._any(trainer, self._due()):
-            trainer.save_checkpoint(self._path)
-            self._saved = time.monotonic()
+        trainer.save_checkpoint(self._path)
+        self._saved = time.monotonic()
         if asked:
             self._stop()
 

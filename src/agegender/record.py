@@ -13,6 +13,7 @@ SCHEMA = 1
 FILE_NAME = "record.json"
 PREDICTIONS = "predictions.csv"  # of the test part, beside the record
 VALIDATION_PREDICTIONS = "predictions_val.csv"  # of the validation part, by the tested weights
+COST_FILES = "cost*.json"  # of `agegender bench cost`, in runs/NAME
 COMPRESSED = ".xz"  # suffix of a file in an archive
 FINISHED = ("complete", "pruned")  # statuses of runs that are not tried again
 

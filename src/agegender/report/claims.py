@@ -8,9 +8,10 @@ import numpy as np
 from agegender.report.analysis import TASKS, Analysis, Pair
 from agegender.report.cost import MeasuredCost
 from agegender.report.crossed import Mean, crossed_difference, crossed_mean
+from agegender.report.formats import format_p
 from agegender.report.runs import Configuration, Predictions, Sweep
 from agegender.report.significance import LEVEL, holm
-from agegender.report.underage import UNDERAGE_GROUP
+from agegender.report.underage import AgeLimits, crossings
 from agegender.report.verdict import about_basis, num_seeds
 
 BASELINES = ("alexnet", "vgg11", "resnet18", "densenet161")  # of the paper's Table 2
@@ -82,7 +83,7 @@ def _more_accurate(plain: dict[str, Configuration], analysis: Analysis, task: st
     elif not missing and all(difference > 0 for difference in differences.values()) and (p_values < LEVEL).all():
         verdict = HOLDS
     told = [
-        f"{100 * value:+.2f} points to {model} ({100 * low:+.2f} to {100 * high:+.2f}, p {_p(p)})"
+        f"{100 * value:+.2f} points to {model} ({100 * low:+.2f} to {100 * high:+.2f}, p {format_p(p)})"
         for model, (value, (low, high), p) in pairs.items()
     ]
     if missing:
@@ -154,7 +155,7 @@ def _faster(cost: MeasuredCost) -> Judgement:
 
 
 def _older(proposed: Configuration, analysis: Analysis) -> Judgement:
-    hits = _older_hits(_first_split(proposed, analysis))
+    hits = _older_hits(analysis.design.tested(proposed))
     mean = crossed_mean(hits)
     low, high = mean.share_interval()
     verdict = HOLDS if low > 0.5 else CONTRADICTED if high < 0.5 else OPEN
@@ -168,7 +169,7 @@ def _older(proposed: Configuration, analysis: Analysis) -> Judgement:
 
 
 def _remedy(plain: Configuration, weighted: Configuration, analysis: Analysis) -> Judgement:
-    before, after = (_first_split(one, analysis) for one in (plain, weighted))
+    before, after = (analysis.design.tested(one) for one in (plain, weighted))
     change = crossed_difference(_older_hits(after), _older_hits(before))
     cost = crossed_difference(*(np.stack([run.hits("age") for run in runs]) for runs in (after, before)))
     decided = change.p_value() < LEVEL
@@ -186,7 +187,7 @@ def _remedy(plain: Configuration, weighted: Configuration, analysis: Analysis) -
 
 def _diagonal(weighted: Configuration, analysis: Analysis) -> Judgement:
     """Judge Figure 7 row by row: the own group against the group that is predicted most often instead."""
-    runs = _first_split(weighted, analysis)
+    runs = analysis.design.tested(weighted)
     names, told, signs = runs[0].groups, [], []
     for group, name in enumerate(names):
         inside = np.flatnonzero(runs[0].group == group)
@@ -201,7 +202,7 @@ def _diagonal(weighted: Configuration, analysis: Analysis) -> Judgement:
         level = LEVEL if lead.value > 0 else LEVEL / (len(names) * (len(names) - 1))
         signs.append(0 if lead.p_value() >= level else 1 if lead.value > 0 else -1)
         if signs[-1] <= 0:
-            told.append(f"{name}: {100 * lead.value:+.1f} points over {names[rival]} (p {_p(lead.p_value())})")
+            told.append(f"{name}: {100 * lead.value:+.1f} points over {names[rival]} (p {format_p(lead.p_value())})")
     verdict = HOLDS if min(signs) > 0 else CONTRADICTED if min(signs) < 0 else OPEN
     rows = f"{sum(sign > 0 for sign in signs)} of {len(signs)} rows"
     return Judgement(
@@ -213,13 +214,8 @@ def _diagonal(weighted: Configuration, analysis: Analysis) -> Judgement:
     )
 
 
-def _first_split(configuration: Configuration, analysis: Analysis) -> list[Predictions]:
-    return [run.tested for run in configuration.measured if run.images_id == analysis.design.splits[0]]
-
-
 def _older_hits(runs: list[Predictions]) -> np.ndarray:
-    inside = runs[0].group == UNDERAGE_GROUP
-    return np.stack([run.group_predicted[inside] > UNDERAGE_GROUP for run in runs]).astype(float)
+    return crossings(runs, AgeLimits()).group.astype(float)  # the group is the same whoever is a minor
 
 
 def _percent(share: float) -> str:
@@ -228,11 +224,7 @@ def _percent(share: float) -> str:
 
 def _points(mean: Mean) -> str:
     low, high = mean.interval()
-    return f"{100 * mean.value:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}, p {_p(mean.p_value())})"
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+    return f"{100 * mean.value:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}, p {format_p(mean.p_value())})"
 
 
 def claim(judgements: Sequence[Judgement], analysis: Analysis) -> str:

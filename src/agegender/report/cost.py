@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from agegender.record import COST_FILES
 from agegender.report.document import Cell, Grid, Heading
 from agegender.report.paper import TABLE_2
 
-PATTERN = "cost*.json"  # in runs/NAME
 _MEASURE = re.compile(r"cost of training, (\d+) px, batch (\d+)")
 
 
@@ -44,7 +44,7 @@ class MeasuredCost:
 def read_costs(folder: Path) -> list[MeasuredCost]:
     """Read all measurements beside the runs, by image size; files of other benchmarks say nothing of cost."""
     found: dict[int, MeasuredCost] = {}
-    for path in sorted(folder.glob(PATTERN)):
+    for path in sorted(folder.glob(COST_FILES)):
         content = json.loads(path.read_text(encoding="utf-8"))
         head = content["head"]
         hardware = f"{head['cores']} cores of {head['processor']}" if not head["gpu"] else str(head["gpu"])

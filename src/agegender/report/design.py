@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from agegender.report.runs import Configuration, Run, Sweep
+from agegender.report.runs import Configuration, Predictions, Run, Sweep
 from agegender.report.significance import LEAST_BLOCKS
 
 _SPLIT_KEYS = ("split_seed", "split_file", "fold")  # of `data`
@@ -82,8 +82,11 @@ class Design:
 
     def hits(self, configuration: Configuration, task: str) -> np.ndarray:
         """Return which images of the first split each of its seeds gets right: float32 (S, N)."""
-        runs = [run for run in configuration.measured if run.images_id == self.splits[0]]
-        return np.stack([run.tested.hits(task) for run in runs]).astype(np.float32)
+        return np.stack([run.hits(task) for run in self.tested(configuration)]).astype(np.float32)
+
+    def tested(self, configuration: Configuration) -> list[Predictions]:
+        """Return the predictions of a configuration's seeds on the first split."""
+        return [run.tested for run in configuration.measured if run.images_id == self.splits[0]]
 
 
 def design_of(sweep: Sweep) -> Design:

@@ -85,3 +85,8 @@ def _tabulate(table: Comparison, rows: list[list[str]], style: str) -> str:
     titles = [column.title for column in table.columns]
     alignment = ["right" if is_numeric(column, table) else "left" for column in table.columns]
     return tabulate(rows, titles, tablefmt=style, disable_numparse=True, colalign=alignment if rows else None)
+
+
+def format_p(value: float) -> str:
+    """Show a p-value with four decimals, smaller ones as such."""
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"

@@ -2,7 +2,7 @@
 
 from agegender.report.analysis import Analysis, Estimate
 from agegender.report.document import Cell, Grid, Heading
-from agegender.report.formats import format_value, is_numeric
+from agegender.report.formats import format_p, format_value, is_numeric
 from agegender.report.paper import TEST_IMAGES
 from agegender.report.scores import SCORES, Score
 from agegender.report.significance import LEVEL, wilson
@@ -119,8 +119,8 @@ def pairs(analysis: Analysis, task: str) -> Grid:
         (
             Cell(f"{pair.first} - {pair.second}", pair.first),
             estimate_cell(pair.difference, score, signed=True),
-            Cell(_p(pair.p_value), pair.p_value),
-            Cell(_p(pair.adjusted), pair.adjusted),
+            Cell(format_p(pair.p_value), pair.p_value),
+            Cell(format_p(pair.adjusted), pair.adjusted),
             _answer(pair.adjusted < LEVEL),
         )
         for pair in shown
@@ -142,10 +142,6 @@ def pairs(analysis: Analysis, task: str) -> Grid:
 
 def _answer(yes: bool) -> Cell:
     return Cell("yes", 1) if yes else Cell("no", 0)
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
 
 
 def _share(value: float, interval: tuple[float, float]) -> Cell:

@@ -7,6 +7,7 @@ import numpy as np
 from agegender.report.age_check import WrongSide
 from agegender.report.crossed import Mean, crossed_mean
 from agegender.report.document import Cell, Grid, Heading
+from agegender.report.formats import format_p
 from agegender.report.significance import holm
 from agegender.report.underage import AgeLimits, Crossings, PairedDifference
 
@@ -114,11 +115,7 @@ def _difference_cells(pair: PairedDifference, adjusted: float) -> tuple[Cell, Ce
         return Cell("-"), Cell("-")
     low, high = pair.mean.interval()
     difference = Cell(f"{100 * pair.mean.value:+.1f}", pair.mean.value, note=f"{100 * low:+.1f} to {100 * high:+.1f}")
-    return difference, Cell(_p(pair.p_value), pair.p_value, note=f"adjusted {_p(adjusted)}")
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+    return difference, Cell(format_p(pair.p_value), pair.p_value, note=f"adjusted {format_p(adjusted)}")
 
 
 def _asked_cell(asked: Sequence[float]) -> Cell:
