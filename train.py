@@ -9,7 +9,7 @@ check_platform()  # before what other platforms cannot import
 import hydra  # noqa: E402
 from omegaconf import DictConfig  # noqa: E402
 
-from agegender.overrides import quote_arguments  # noqa: E402
+from agegender.overrides import normalize_arguments  # noqa: E402
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -21,5 +21,5 @@ def main(config: DictConfig) -> str:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = quote_arguments(sys.argv[1:])  # a path needs no quotes of Hydra's
+    sys.argv[1:] = normalize_arguments(sys.argv[1:])  # a path needs no quotes of Hydra's
     main()

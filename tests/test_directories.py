@@ -118,6 +118,35 @@ def test_a_run_of_an_earlier_version_is_found_where_it_is(tmp_path: Path, status
     assert find_directory(base, {"optimizer.lr": 1e-2}, config(optimizer__lr=1e-2)) == base / "optimizer.lr-0.01"
 
 
+def test_a_directory_names_of_what_runs_share_only_what_differs(tmp_path: Path) -> None:
+    base = tmp_path / BASE
+    shared = {"data.root": "faces", "data.batch_size": 16, "trainer.max_epochs": 5}
+
+    def place(**changes: Any) -> Path:
+        changes = {"data__root": "faces", "data__batch_size": 16, "trainer__max_epochs": 5, **changes}
+        chosen = {key: changes.get(key.replace(".", "__"), value) for key, value in shared.items()}
+        folder = find_directory(base, chosen, config(**changes))
+        return trained(folder, **changes).relative_to(base)
+
+    places = [
+        Path(),
+        Path("data.batch_size-8"),
+        Path("trainer.max_epochs-6"),
+        Path("data.batch_size-8+trainer.max_epochs-6"),
+    ]
+    given = [{}, {"data__batch_size": 8}, {"trainer__max_epochs": 6}, {"data__batch_size": 8, "trainer__max_epochs": 6}]
+    assert [place(**changes) for changes in given] == places
+    assert [place(**changes) for changes in given] == places  # and are found again
+
+
+def test_a_run_in_the_directory_of_all_choices_is_found_there(tmp_path: Path) -> None:
+    base = tmp_path / BASE
+    trained(base)
+    chosen = {"data.root": "faces", "data.batch_size": 16}
+    full = trained(base / chosen_path(chosen), data__root="faces", data__batch_size=16)
+    assert find_directory(base, chosen, config(data__root="faces", data__batch_size=16)) == full
+
+
 def test_a_run_that_failed_before_its_first_checkpoint_leaves_its_place_to_another(tmp_path: Path) -> None:
     base = trained(tmp_path / BASE, "failed", data__root="typo")
     assert find_directory(base, {"data.root": "faces"}, config(data__root="faces")) == base

@@ -2,12 +2,17 @@
 
 import random
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from agegender.overrides import quote_arguments, quote_override
+from agegender.config import Config
+from agegender.overrides import TEXT_KEYS, normalize_arguments, quote_override
 
 # Punctuation of paths and of Hydra's grammar, letters of other alphabets, blanks.
 CHARACTERS = "ab/=~ ()]}'\"\\.:é日я#&;!$*?+-_0 1\t%^<>|`@"
@@ -112,7 +117,64 @@ def test_elements_of_lists_and_dictionaries_are_quoted_by_themselves() -> None:
 
 def test_only_overrides_are_quoted_among_the_arguments() -> None:
     given = ["-m", "--config-dir", "a=b=c", "data.root=b=c", "seed=1,2"]
-    assert quote_arguments(given) == ["-m", "--config-dir", "a=b=c", "data.root='b=c'", "seed=1,2"]
+    assert normalize_arguments(given) == ["-m", "--config-dir", "a=b=c", "data.root='b=c'", "seed=1,2"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["model=a,b", "-m", "seed=1,2"],
+        ["model=a,b", "seed=1,2", "-m"],
+        ["-m", "model=a,b", "seed=1,2"],
+    ],
+)
+def test_overrides_on_both_sides_of_a_flag_stay_in_order_and_follow_it(given: list[str]) -> None:
+    arguments = normalize_arguments(given)
+    assert arguments == ["-m", "model=a,b", "seed=1,2"]
+    assert get_args_parser().parse_args(arguments).overrides == ["model=a,b", "seed=1,2"]
+
+
+def test_an_unknown_flag_is_left_to_hydra() -> None:
+    assert normalize_arguments(["seed=1", "--multi"]) == ["--multi", "seed=1"]
+
+
+@pytest.mark.parametrize("text", ["20260101", "1e3", "007", "1_000", "inf", "true", "off", "-5"])
+def test_a_name_that_looks_like_a_number_stays_the_text_that_was_typed(text: str) -> None:
+    for key in ("name", "data.root", "+logger.project"):
+        assert parse(quote_override(f"{key}={text}")) == text
+    assert quote_override(f"seed={text}") == f"seed={text}"
+
+
+def test_what_is_no_text_of_a_text_key_is_left_alone() -> None:
+    for override in ("data.root=null", "name=a,b", "tags=[]", "tags=[a,'3']", "name='3'", "data.root="):
+        assert quote_override(override) == override
+
+
+def test_elements_of_a_list_of_texts_stay_text() -> None:
+    assert parse(quote_override("tags=[2024, a, 1e-3]")) == ["2024", "a", "1e-3"]
+
+
+def test_the_keys_of_text_are_those_of_the_configuration() -> None:
+    texts = {key for key, field in Config.model_fields.items() if _is_text(field)}
+    for group in ("data", "model", "logger"):
+        section = Config.model_fields[group].annotation
+        assert isinstance(section, type) and issubclass(section, BaseModel)
+        texts |= {f"{group}.{key}" for key, field in section.model_fields.items() if _is_text(field)}
+    assert texts == TEXT_KEYS - {"output_dir"}  # of eval.py
+
+
+def _is_text(field: FieldInfo) -> bool:
+    """Whether a value may be any text, and no number."""
+    kinds = {getattr(kind, "__origin__", kind) for kind in get_args(field.annotation) or (field.annotation,)}
+    return str in kinds and not kinds & {int, float, bool}
+
+
+def test_a_bare_file_name_is_the_value_of_the_key_that_it_stands_for(tmp_path: Path) -> None:
+    path = tmp_path / "lr=1.ckpt"
+    path.touch()
+    (argument,) = normalize_arguments([str(path)], file_key="ckpt_path")
+    assert argument.startswith("ckpt_path=") and parse(argument) == str(path)
+    assert normalize_arguments(["nothing.ckpt"], file_key="ckpt_path") == ["nothing.ckpt"]
 
 
 def test_quoting_twice_is_quoting_once() -> None:

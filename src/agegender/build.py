@@ -1,6 +1,7 @@
 """From configuration to objects, and from a checkpoint back to a module."""
 
 import pydoc
+import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,10 +16,10 @@ from torch import nn
 from agegender.augment import Augment
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.source import draw_faces
-from agegender.errors import InputError, describe, first_line
+from agegender.errors import InputError, describe
 from agegender.losses.base import Method
 from agegender.models import measure, normalization
-from agegender.models.weights import UNREADABLE, read_state
+from agegender.models.weights import UNREADABLE, read_state, why_unreadable
 from agegender.module import AgeGenderModule
 from agegender.precision import choose_precision, is_mixed
 
@@ -212,12 +213,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         # Mapped: who wants the configuration or the epoch does not read the tensors, 1.5 GB of them for VGG11.
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (*UNREADABLE, OSError) as error:
         if describe(error) is not None:  # of the system, with a mend of its own
             raise
-        reason = first_line(error, limit=150)
-        raise InputError(f"{path} is not a checkpoint that can be read safely ({reason}); is it complete?") from error
+        raise InputError(
+            f"{path} is not a checkpoint that can be read safely ({why_unreadable(path, error)}); give a run's "
+            "checkpoints/best.ckpt"
+        ) from error
     return content if isinstance(content, dict) else {}
 
 

@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     archive.set_defaults(run=_archive)
     predict = commands.add_parser("predict", help="age and gender of face crops, as CSV")
     predict.add_argument("checkpoint", type=Path, metavar="CKPT")
-    predict.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, or folders of them")
+    predict.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="images, or folders or archives of them")
     predict.set_defaults(run=_predict)
     export = commands.add_parser("export", help="a checkpoint as ONNX: uint8 images in, probabilities and years out")
     export.add_argument("checkpoint", type=Path, metavar="CKPT")

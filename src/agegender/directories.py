@@ -55,41 +55,58 @@ def find_directory(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]
     """Choose the directory of a single job.
 
     A run of the same configuration is found wherever one of this job's directories holds it. A new one has the choices
-    of its recipe in its path; those of its data and trainer too, where that directory holds a run of another
-    configuration.
+    of its recipe in its path; where that directory holds a run of another configuration, those of its data and trainer
+    too that differ from it.
 
     Args:
         base: `runs/<name>/<model>/<loss>/<seed>`.
         chosen: what the command line chose beside these, by key or group.
         config: of the job, resolved.
     """
-    full, own, _ = candidates = _candidates(base, chosen)
-    for folder in candidates:
+    candidates = _candidates(base, chosen, config)
+    for folder in [*candidates, base]:
         known = _previous(folder)
         if known is not None and not identity.differences(known.config, config):
             return folder
     shorter = find_shorter(base, chosen, config) if config["resume"] == "extend" else None
     if shorter is not None:
         return shorter
-    known = _previous(own)
-    is_taken = known is not None and (known.status in (*FINISHED, "running") or (own / LAST).exists())
-    return full if is_taken and config["resume"] else own
+    if not config["resume"]:
+        return candidates[0]
+    return next((folder for folder in candidates if not _is_taken(folder)), candidates[-1])
+
+
+def _is_taken(folder: Path) -> bool:
+    known = _previous(folder)
+    return known is not None and (known.status in (*FINISHED, "running") or (folder / LAST).exists())
 
 
 def find_shorter(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]) -> Path | None:
     """Find a run that differs from this job in nothing but fewer epochs; arguments as for `find_directory`."""
-    for folder in _candidates(base, chosen):
+    for folder in [*_candidates(base, chosen, config), base]:
         known = _previous(folder)
         if known is not None and identity.is_extension(known.config, config):
             return folder
     return None
 
 
-def _candidates(base: Path, chosen: Mapping[str, Any]) -> tuple[Path, Path, Path]:
-    """Return the directory of all choices, of the recipe's, and of none."""
+def _candidates(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]) -> list[Path]:
+    """Return the directories of the recipe's choices, of those with what differs from the runs there, of all choices.
+
+    Earlier versions wrote into that of all choices where the recipe's was taken; still earlier ones into `base`.
+    """
     shared = tuple(f"{key}." for key in _SHARED)
-    recipe = {key: value for key, value in chosen.items() if not f"{key}.".startswith(shared)}
-    return base / chosen_path(chosen), base / chosen_path(recipe), base
+    named = {key: value for key, value in chosen.items() if not f"{key}.".startswith(shared)}
+    found = []
+    while True:
+        folder = base / chosen_path(named)
+        found.append(folder)
+        known = _previous(folder)
+        other = identity.differing_keys(known.config, config) if known is not None else []
+        more = {key: value for key, value in chosen.items() if any(f"{one}.".startswith(f"{key}.") for one in other)}
+        if more.keys() <= named.keys():
+            return list(dict.fromkeys([*found, base / chosen_path(chosen)]))
+        named |= more
 
 
 def _previous(folder: Path) -> record.Record | None:

@@ -158,7 +158,16 @@ def _check_part(path: Path, own: Record | None, datamodule: "UTKFaceDataModule",
         return
     asked = any(request["data"][key] is not None for key in ("split_file", "split_seed", "leak_control"))
     trained = known.get("split_hash", datamodule.manifest_id)
-    if trained != datamodule.manifest_id and not asked and request["part"] != "all":
+    if trained != datamodule.manifest_id and request["part"] != "all":
+        if asked:
+            _warn_of_names(path, trained, datamodule, request["part"])
+            return
+        limit = request["data"]["limit"]
+        if limit is not None:
+            raise InputError(
+                f"data.limit={limit} makes another split than the one that this network was trained on; leave it out "
+                "(trainer.limit_test_batches=10 evaluates fewer images), or give part=all"
+            )
         raise InputError(
             f"{root or known['root']} holds images that this network was trained on, by another split, or has changed "
             f"since; give the split's manifest, data.split_file=.../split-{trained[:12]}.csv, or part=all"

@@ -22,8 +22,13 @@ _SOURCES = "agegender.data.source."
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """List what makes two configurations different experiments, as "key=old, now new"."""
     before, after = of(old), of(new)
-    keys = sorted(before.keys() | after.keys())
-    return [f"{key}={before.get(key)}, now {after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+    return [f"{key}={before.get(key)}, now {after.get(key)}" for key in differing_keys(old, new)]
+
+
+def differing_keys(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """List the dotted keys in which two configurations are different experiments."""
+    before, after = of(old), of(new)
+    return [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
 
 
 def check_same(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:

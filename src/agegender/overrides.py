@@ -17,28 +17,44 @@ _FUNCTION_CALL = re.compile(r"(?P<name>\w+)\((?P<inner>.*)\)", re.DOTALL)
 _SWEEPS_OVER_TEXT = ("choice", "shuffle", "sort")
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 _FUNCTIONS = frozenset(create_functions().functions)
+# Keys whose value is text also where it looks like a number or a truth: name=20260101, name=1e3, data.root=2024.
+TEXT_KEYS = frozenset(
+    ("name", "runs_dir", "ckpt_path", "output_dir", "data.root", "data.cache_dir", "data.split_file", "model.weights")
+    + ("logger.project", "logger.entity", "tags")
+)
 
 
-def quote_arguments(arguments: Sequence[str]) -> list[str]:
-    """Quote the overrides among the arguments of a Hydra application.
+def normalize_arguments(arguments: Sequence[str], *, file_key: str | None = None) -> list[str]:
+    """Bring the arguments of a Hydra application into the form that Hydra reads.
+
+    Overrides are quoted where they need it, and follow the flags: Hydra refuses those on both sides of a flag.
 
     Args:
         arguments: of the command line, without the program's name.
+        file_key: the key that a bare file name stands for, if there is one.
     """
-    given, _ = get_args_parser().parse_known_args(list(arguments))
+    given, left = get_args_parser().parse_known_intermixed_args(list(arguments))
     overrides = set(given.overrides)  # a flag's value, such as the directory of --config-dir, is no override
-    return [quote_override(item) if item in overrides else item for item in arguments]
+    flags = [item for item in arguments if item not in overrides or item in left]
+    return flags + [quote_override(_with_key(item, file_key)) for item in given.overrides]
+
+
+def _with_key(argument: str, file_key: str | None) -> str:
+    is_file = file_key is not None and os.path.isfile(os.path.expanduser(argument))
+    return f"{file_key}={argument}" if is_file else argument
 
 
 def quote_override(override: str) -> str:
     """Quote the value of an override where Hydra's grammar refuses it; `~` at its beginning becomes the home directory.
 
     Each value of a sweep and each element of a list is quoted by itself: commas between them keep their meaning, unless
-    the whole value names a file.
+    the whole value names a file. The value of a key that takes text is quoted where it would be read as a number.
     """
     key, equals, value = override.partition("=")
-    if not equals or _is_accepted(override):
+    if not equals:
         return override
+    if _is_accepted(override):
+        return f"{key}={_as_text(value)}" if key.lstrip("+") in TEXT_KEYS else override
     quoted = f"{key}={_quote(value)}"
     return quoted if _is_accepted(quoted) else override  # Hydra reports what is wrong with the key
 
@@ -48,6 +64,14 @@ def key_and_text(override: str) -> tuple[str, str]:
     key, _, text = override.lstrip("+~").partition("=")
     value = OverridesParser.create().parse_override(override).value()
     return key, value if isinstance(value, str) else text
+
+
+def _as_text(value: str) -> str:
+    """Quote a value, or those elements of a list, that Hydra would read as a number or a truth."""
+    parsed = OverridesParser.create().parse_override(f"key={value}").value()
+    if isinstance(parsed, list) and parsed:
+        return f"[{','.join(_as_text(part) for part in _split(value.strip()[1:-1], ','))}]"
+    return _quoted(value.strip()) if isinstance(parsed, int | float) else value
 
 
 def _is_accepted(override: str) -> bool:

@@ -1,7 +1,8 @@
 """Predict age and gender of image files with a checkpoint."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import torch
 
 from agegender import build, labels
 from agegender.data import images
+from agegender.data.joined import ARCHIVE_SUFFIXES
 from agegender.data.listing import check_size, find_image_files
+from agegender.data.utkface import open_source
 from agegender.errors import InputError
 
 _BATCH = 64
@@ -36,19 +39,28 @@ class Prediction:
     error: str = ""
 
 
-def find_images(paths: list[Path]) -> list[Path]:
-    """List image files; a directory stands for those in it and below it.
+def find_images(paths: list[Path]) -> dict[Path, Callable[[], bytes]]:
+    """List image files; a directory stands for those in it and below it, an archive for those in it.
+
+    Returns:
+        By path, how to read each; an image of an archive has the path of the archive before its own.
 
     Raises:
-        InputError: a path does not exist, or there is no image at all.
+        InputError: a path does not exist, an archive cannot be read, or there is no image at all.
     """
-    found: list[Path] = []
+    found: dict[Path, Callable[[], bytes]] = {}
     for path in paths:
         if not path.exists():
-            raise InputError(f"{path} does not exist; give images, or folders of them")
-        found += _images_below(path) if path.is_dir() else [path]
+            raise InputError(f"{path} does not exist; give images, or folders or archives of them")
+        if path.is_dir():
+            found |= {file: partial(_read, file) for file in _images_below(path)}
+        elif path.name.lower().endswith(ARCHIVE_SUFFIXES):
+            source = open_source(path)
+            found |= {path / name: partial(source.read, name) for name in source.names()}
+        else:
+            found[path] = partial(_read, path)
     if not found:
-        raise InputError(f"no image in {', '.join(map(str, paths))}; give images, or folders of them")
+        raise InputError(f"no image in {', '.join(map(str, paths))}; give images, or folders or archives of them")
     return found
 
 
@@ -58,12 +70,17 @@ def _images_below(folder: Path) -> list[Path]:
     return sorted(folder / path for path in files.paths)
 
 
+def _read(path: Path) -> bytes:
+    check_size(path.stat().st_size)
+    return path.read_bytes()
+
+
 def predict(checkpoint: Path, paths: list[Path]) -> Iterator[Prediction]:
     """Predict for face crops like those that the checkpoint was trained on.
 
     Args:
         checkpoint: of a run.
-        paths: image files, or folders of them.
+        paths: image files, or folders or archives of them.
 
     Yields:
         A prediction per file, in order; a file that cannot be decoded says why.
@@ -74,13 +91,12 @@ def predict(checkpoint: Path, paths: list[Path]) -> Iterator[Prediction]:
     data = build.read_checkpoint_config(checkpoint)["data"]
     names = labels.age_groups(data["age_groups"]).names
     for start in range(0, len(files), _BATCH):
-        batch = files[start : start + _BATCH]
+        batch = list(files)[start : start + _BATCH]
         pictures: dict[Path, np.ndarray] = {}
         errors: dict[Path, str] = {}
         for file in batch:
             try:
-                check_size(file.stat().st_size)
-                pictures[file] = images.resize(images.decode(file.read_bytes()), data["image_size"])
+                pictures[file] = images.resize(images.decode(files[file]()), data["image_size"])
             except (ValueError, OSError) as error:
                 errors[file] = str(error)
         told = {}

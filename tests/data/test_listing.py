@@ -102,7 +102,20 @@ def test_a_prediction_lists_the_files_that_a_training_lists(tmp_path: Path) -> N
 def test_a_prediction_takes_a_file_that_is_named_whatever_it_is(tmp_path: Path) -> None:
     path = tmp_path / "._odd.txt"
     path.write_bytes(b"x")
-    assert find_images([path]) == [path]
+    assert list(find_images([path])) == [path]
+
+
+def test_an_archive_is_the_images_in_it_for_a_prediction_too(tmp_path: Path) -> None:
+    files = {name_of(30, 1): jpeg(1), name_of(40, 0): jpeg(2), "README.md": b"x"}
+    archive = make_zip(tmp_path / "faces.zip", files)
+    listed = find_images([archive])
+    assert [path.relative_to(archive).as_posix() for path in listed] == sorted(set(files) - {"README.md"})
+    assert {path.name: read() for path, read in listed.items()} == {
+        name: content for name, content in files.items() if name != "README.md"
+    }
+    with pytest.raises(InputError, match="broken.tar"):
+        (tmp_path / "broken.tar").write_bytes(b"x" * 600)
+        find_images([tmp_path / "broken.tar"])
 
 
 def test_a_pipe_in_the_folder_is_not_waited_for(tmp_path: Path) -> None:

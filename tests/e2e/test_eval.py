@@ -82,8 +82,10 @@ def test_what_described_the_training_set_is_not_carried_over_to_other_data_but_i
 def test_another_sample_of_the_own_data_is_not_tested_as_if_it_were_new(trained):
     refused = trained.evaluate(CHECKPOINT, "data.limit=60")
     assert refused.code == 2, refused.output
-    assert "holds images that this network was trained on" in refused.output
+    assert "data.limit=60 makes another split than the one that this network was trained on" in refused.output
     assert trained.evaluate(CHECKPOINT, "data.limit=60", "part=all").code == 0
+    split_again = trained.evaluate(CHECKPOINT, "data.split_seed=3")
+    assert split_again.code == 0 and "images bear the names of images that this network" in split_again.output
 
 
 def test_images_with_the_names_of_training_images_are_told(trained, tmp_path):

@@ -25,6 +25,7 @@ from agegender.data.utkface import open_source
 from agegender.errors import InputError
 
 _EVAL_BATCHES = 4  # an evaluation batch is so many training batches on a GPU: no gradients, so there is room
+_SAMPLE_SEED = 0  # of data.limit
 
 
 class UTKFaceDataModule(lightning.LightningDataModule):
@@ -103,8 +104,9 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         """
         if self._table is not None:
             return
+        # One sample whatever the split: repeated splits of a sample are of one data set.
         cache = Cache(
-            self.source, image_size=self.image_size, limit=self.limit, seed=self.split_seed, folder=self.cache_dir
+            self.source, image_size=self.image_size, limit=self.limit, seed=_SAMPLE_SEED, folder=self.cache_dir
         )
         table = cache.table()
         check_skipped(table, self.source.label, self.max_skipped)

@@ -2,6 +2,7 @@
 
 import pickle
 import struct
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
@@ -16,6 +17,7 @@ UNREADABLE = (
     *(pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, ValueError, LookupError, TypeError),
     *(ArithmeticError, AssertionError, struct.error),
 )
+_UNSAFE = "Weights only load failed"  # PyTorch's words for a file that needs code of its own
 _PREFIXES = ("module.", "_orig_mod.", "network.")  # what wrappers put before a network's own names
 
 
@@ -67,7 +69,23 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except (*UNREADABLE, OSError) as error:
         if describe(error) is not None:  # of the system, with a mend of its own
             raise
-        raise InputError(f"{path} is not a file of weights ({first_line(error)}); give a PyTorch state dict") from error
+        reason = why_unreadable(path, error)
+        raise InputError(f"{path} is not a file of weights ({reason}); give a PyTorch state dict") from error
+
+
+def why_unreadable(path: Path, error: BaseException) -> str:
+    """Return what is wrong with a file that PyTorch could not load: its own message speaks of its insides."""
+    with path.open("rb") as file:
+        head = file.read(2)
+    if not head:
+        return "it is empty"
+    if head == b"PK" and not zipfile.is_zipfile(path):
+        return "it is cut off"
+    if not head.startswith((b"PK", b"\x80")):  # of a zip archive, or of a pickle in the format before it
+        return "PyTorch has not written it"
+    if _UNSAFE in str(error):
+        return "it holds more than tensors and plain containers, which could run code"
+    return first_line(error, limit=150)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
