@@ -19,8 +19,10 @@ _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 _FUNCTIONS = frozenset(create_functions().functions)
 # Keys whose value is text also where it looks like a number or a truth: name=20260101, name=1e3, data.root=2024.
 TEXT_KEYS = frozenset(
-    ("name", "runs_dir", "ckpt_path", "output_dir", "data.root", "data.cache_dir", "data.split_file", "model.weights")
-    + ("logger.project", "logger.entity", "tags")
+    {
+        *("name", "tags", "runs_dir", "ckpt_path", "output_dir", "model.weights"),
+        *("data.root", "data.cache_dir", "data.split_file", "logger.project", "logger.entity"),
+    }
 )
 
 

@@ -113,7 +113,7 @@ def test_an_archive_is_the_images_in_it_for_a_prediction_too(tmp_path: Path) -> 
     assert {path.name: read() for path, read in listed.items()} == {
         name: content for name, content in files.items() if name != "README.md"
     }
-    with pytest.raises(InputError, match="broken.tar"):
+    with pytest.raises(InputError, match=r"broken\.tar"):
         (tmp_path / "broken.tar").write_bytes(b"x" * 600)
         find_images([tmp_path / "broken.tar"])
 
