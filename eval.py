@@ -2,20 +2,20 @@
 
 import sys
 
-from agegender.platforms import check_platform
+from agegender.system.platforms import check_platform
 
 check_platform()  # before what other platforms cannot import
 
 import hydra  # noqa: E402
 from omegaconf import DictConfig  # noqa: E402
 
-from agegender.overrides import normalize_arguments  # noqa: E402
+from agegender.jobs.overrides import normalize_arguments  # noqa: E402
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="eval")
 def main(config: DictConfig) -> None:
     """Evaluate and write a record."""
-    from agegender.evaluate import run_evaluation
+    from agegender.jobs.evaluate import run_evaluation
 
     run_evaluation(config)
 

@@ -2,20 +2,20 @@
 
 import sys
 
-from agegender.platforms import check_platform
+from agegender.system.platforms import check_platform
 
 check_platform()  # before what other platforms cannot import
 
 import hydra  # noqa: E402
 from omegaconf import DictConfig  # noqa: E402
 
-from agegender.overrides import normalize_arguments  # noqa: E402
+from agegender.jobs.overrides import normalize_arguments  # noqa: E402
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(config: DictConfig) -> str:
     """Run one job; its status is the return value."""
-    from agegender.run import run_job
+    from agegender.jobs.run import run_job
 
     return run_job(config)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from agegender.augment import Augment, shifted
+from agegender.training.augment import Augment, shifted
 
 
 @pytest.fixture

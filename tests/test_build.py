@@ -11,11 +11,12 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from agegender import build, trainers
 from agegender.data.datamodule import UTKFaceDataModule
-from agegender.errors import InputError
+from agegender.jobs import build
 from agegender.labels import age_groups
-from agegender.precision import choose_precision
+from agegender.system.errors import InputError
+from agegender.training import trainers
+from agegender.training.precision import choose_precision
 
 CONF = Path(__file__).parents[1] / "conf"
 SIZE = 35  # pixels; levi_hassner's smallest
@@ -185,7 +186,7 @@ def calls(folder: Path) -> list[dict[str, Any]]:
         {"_target_": "builtins.eval", "_args_": [f"open({str(trace)!r}, 'w')"]},
         {"_target_": "os.mkdir", "_args_": [str(trace)]},
         {"_target_": "pathlib.Path.touch", "_args_": [str(trace)]},
-        {"_target_": "agegender.record.write_atomically", "path": str(trace), "text": ""},
+        {"_target_": "agegender.records.record.write_atomically", "path": str(trace), "text": ""},
     ]
 
 

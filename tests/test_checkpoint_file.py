@@ -9,11 +9,11 @@ import lightning
 import pytest
 import torch
 
-from agegender import build, files
-from agegender.checkpoint_file import CheckpointFile, write_checkpoint
-from agegender.errors import InputError, describe
 from agegender.models.weights import read_state
-from agegender.trainers import make_trainer
+from agegender.system import files
+from agegender.system.errors import InputError, describe
+from agegender.training.checkpoint_file import CheckpointFile, read_checkpoint, write_checkpoint
+from agegender.training.trainers import make_trainer
 
 CONTENT = {"state_dict": {"weight": torch.arange(50_000.0)}, "epoch": 3}
 
@@ -54,7 +54,7 @@ def full_disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_checkpoint_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "deep" / "last.ckpt", CONTENT)
-    torch.testing.assert_close(build.read_checkpoint(tmp_path / "deep" / "last.ckpt"), CONTENT)
+    torch.testing.assert_close(read_checkpoint(tmp_path / "deep" / "last.ckpt"), CONTENT)
 
 
 @pytest.mark.usefixtures("full_disk")
@@ -63,7 +63,7 @@ def test_a_full_disk_leaves_the_former_checkpoint_and_nothing_beside_it(tmp_path
     torch.save({"epoch": 2}, path)
     with pytest.raises(OSError) as caught:
         CheckpointFile().save_checkpoint(CONTENT, path)
-    assert build.read_checkpoint(path) == {"epoch": 2}
+    assert read_checkpoint(path) == {"epoch": 2}
     assert list(tmp_path.iterdir()) == [path]
     assert describe(caught.value) == f"{path}: No space left on device; free some space, or choose another disk"
 
@@ -80,7 +80,7 @@ def test_a_disk_that_tells_only_at_the_end_leaves_the_former_checkpoint_too(
     monkeypatch.setattr(files.os, "fsync", fail)
     with pytest.raises(OSError, match="quota"):
         write_checkpoint(path, CONTENT)
-    assert build.read_checkpoint(path) == {"epoch": 2}
+    assert read_checkpoint(path) == {"epoch": 2}
 
 
 def test_what_a_killed_job_left_of_a_checkpoint_is_gone_with_the_next(tmp_path: Path) -> None:
@@ -103,6 +103,6 @@ def test_a_checkpoint_that_was_cut_off_is_told_in_one_line(kept: float, tmp_path
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(InputError, match="is not a checkpoint that can be read safely"):
-        build.read_checkpoint(path)
+        read_checkpoint(path)
     with pytest.raises(InputError, match="is not a file of weights"):
         read_state(path)

@@ -9,10 +9,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from agegender import build, identity
-from agegender import config as schema
+from agegender.jobs import build
+from agegender.jobs import config as schema
 from agegender.losses.classification import Classification
-from agegender.search.space import parse_space
+from agegender.records import identity
+from agegender.sweeps.search.space import parse_space
 
 CONF = Path(__file__).parents[1] / "conf"
 GROUPS = ("data", "model", "loss", "optimizer", "schedule", "augment", "trainer", "logger")

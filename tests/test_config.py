@@ -8,9 +8,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from agegender import config as schema
-from agegender import identity
-from agegender.errors import InputError
+from agegender.jobs import config as schema
+from agegender.records import identity
+from agegender.system.errors import InputError
 
 CONF = Path(__file__).parents[1] / "conf"
 

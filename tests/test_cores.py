@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from agegender.cores import available_cores, bind_thread
+from agegender.system.cores import available_cores, bind_thread
 
 binds = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no threads")
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from agegender.devices import broken_gpu
-from agegender.timing import reset_peak_memory
+from agegender.system.devices import broken_gpu
+from agegender.training.timing import reset_peak_memory
 
 
 def test_without_a_gpu_in_use_nothing_is_broken() -> None:

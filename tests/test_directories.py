@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from agegender.directories import chosen_path, find_directory, has_old_names, old_names
-from agegender.record import Record, write
+from agegender.records.directories import chosen_path, find_directory, has_old_names, old_names
+from agegender.records.record import Record, write
 
 BASE = Path("default/small_cnn/plain/0")
 CONFIG: dict[str, Any] = {

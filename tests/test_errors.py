@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from agegender.errors import DatasetNotFoundError, InputError, describe
+from agegender.system.errors import DatasetNotFoundError, InputError, describe
 
 
 def test_a_users_mistake_is_told_in_one_line() -> None:

@@ -15,8 +15,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from training import COMPACT, CONF, Trains
 
-from agegender import record
-from agegender.errors import InputError
+from agegender.records import record
+from agegender.system.errors import InputError
 
 SMALL_CNN = ("model=small_cnn", "model.channels=[2,2,2,2,2,2]", "data.image_size=128", "data.limit=48")
 

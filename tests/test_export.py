@@ -14,15 +14,16 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from agegender import build, cli
-from agegender.errors import InputError
-from agegender.export import INPUT, OUTPUTS, export, export_checkpoint, onnx_session
+from agegender import cli
+from agegender.jobs import build
+from agegender.jobs.export import INPUT, OUTPUTS, export, export_checkpoint, onnx_session
 from agegender.labels import age_groups
 from agegender.losses.cross_entropy import CrossEntropy
 from agegender.models import measure
 from agegender.models.heads import FaceOutputs, TwoHeads
-from agegender.module import AgeGenderModule
-from agegender.record import Record, write
+from agegender.records.record import Record, write
+from agegender.system.errors import InputError
+from agegender.training.module import AgeGenderModule
 
 CONF = Path(__file__).parents[1] / "conf"
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
@@ -244,7 +245,7 @@ def test_a_network_whose_training_diverged_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_network_too_large_for_one_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agegender.export._MAX_BYTES", 100)
+    monkeypatch.setattr("agegender.jobs.export._MAX_BYTES", 100)
     told = refusal(lambda: export(small_module(), tmp_path / "a.onnx", image_size=16))
     assert "too many for one ONNX file" in told and "data.image_size" in told
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from training import Trains
 
-from agegender import record
-from agegender.errors import InputError
+from agegender.records import record
+from agegender.system.errors import InputError
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -12,8 +12,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from agegender import trainers
-from agegender.history import History
+from agegender.training import trainers
+from agegender.training.history import History
 
 LOSSES = (4.0, 3.0, 2.5, 2.0)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from agegender import tracking, wandb_run
-from agegender.record import Record
-from agegender.tracking import JobTracker
+from agegender.records.record import Record
+from agegender.tracking import job, wandb_run
+from agegender.tracking.job import JobTracker
 
 SETTINGS = {"kind": "wandb", "project": "faces", "entity": None, "mode": None}
 LABELS = {"group": [0, 1], "group_predicted": [1, 1], "gender": [0, 1], "gender_predicted": [0, 0]}
@@ -60,7 +60,7 @@ def no_thread_is_left() -> Iterator[None]:
 
 
 def use_start(monkeypatch: pytest.MonkeyPatch, start: Callable[..., Any]) -> None:
-    monkeypatch.setattr(tracking, "start_run", start)
+    monkeypatch.setattr(job, "start_run", start)
 
 
 def steps(run: Run) -> list[Any]:
@@ -269,7 +269,7 @@ def test_without_wandb_nothing_is_started(kind: str, tmp_path: Path, monkeypatch
 
 
 def test_a_job_without_wandb_does_not_import_it() -> None:
-    program = "import sys, agegender.tracking; print('wandb' in sys.modules)"
+    program = "import sys, agegender.tracking.job; print('wandb' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "False", done.stderr
 

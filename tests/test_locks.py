@@ -7,13 +7,13 @@ from pathlib import Path
 import filelock
 import pytest
 
-from agegender import locks
-from agegender.locks import HeldElsewhere, locked
+from agegender.system import locks
+from agegender.system.locks import HeldElsewhere, locked
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from agegender.locks import locked
+from agegender.system.locks import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

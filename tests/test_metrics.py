@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from agegender import metrics
+from agegender.training import metrics
 
 NUM_GROUPS = 8
 

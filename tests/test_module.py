@@ -15,13 +15,14 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from agegender import build, trainers
-from agegender.augment import Augment
 from agegender.data.datamodule import UTKFaceDataModule
+from agegender.jobs import build
 from agegender.labels import age_groups
 from agegender.losses.cross_entropy import CrossEntropy
 from agegender.models.heads import FaceOutputs, average
-from agegender.module import AgeGenderModule, _seed_generators
+from agegender.training import trainers
+from agegender.training.augment import Augment
+from agegender.training.module import AgeGenderModule, _seed_generators
 
 CONF = Path(__file__).parents[1] / "conf"
 SIZE = 35  # pixels; levi_hassner's smallest

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from agegender.errors import InputError
-from agegender.optimizers import muon
+from agegender.system.errors import InputError
+from agegender.training.optimizers import muon
 
 
 def test_muon_moves_a_convolution_by_an_orthogonal_matrix_and_a_bias_by_adamw() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agegender import cli
-from agegender.platforms import check_platform
+from agegender.system.platforms import check_platform
 
 ROOT = Path(__file__).parents[1]
 

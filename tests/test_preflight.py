@@ -7,9 +7,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from training import CONF
 
-from agegender.errors import InputError
-from agegender.preflight import check_jobs
-from agegender.run import resolve
+from agegender.jobs.preflight import check_jobs
+from agegender.jobs.run import resolve
+from agegender.system.errors import InputError
 
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 LOCAL, SLURM = (f"hydra_plugins.agegender_launchers.{name}Launcher" for name in ("Local", "Slurm"))

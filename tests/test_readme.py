@@ -10,8 +10,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import agegender.models
-from agegender import build
-from agegender import config as schema
+from agegender.jobs import build
+from agegender.jobs import config as schema
 
 ROOT = Path(__file__).parents[1]
 

@@ -11,14 +11,15 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from agegender import build, checkpoints, trainers, training
 from agegender.data.datamodule import UTKFaceDataModule
-from agegender.errors import InputError
-from agegender.evaluate import evaluate
+from agegender.jobs import build, callbacks, fit
+from agegender.jobs.evaluate import evaluate
 from agegender.labels import age_groups
-from agegender.module import AgeGenderModule
-from agegender.record import Record, write
-from agegender.signals import signal_of
+from agegender.records.record import Record, write
+from agegender.system.errors import InputError
+from agegender.system.signals import signal_of
+from agegender.training import checkpoints, trainers
+from agegender.training.module import AgeGenderModule
 
 CONF = Path(__file__).parents[1] / "conf"
 OVERRIDES = ("trainer=cpu", "logger=none", "schedule=one_cycle", "augment=standard", "data.batch_size=8")
@@ -43,7 +44,7 @@ def fitted(config: dict[str, Any], faces: Path, *others: lightning.Callback) -> 
     trainer = lightning.Trainer(
         **{"accelerator": "cpu", "max_epochs": 1, "logger": False, "enable_progress_bar": False},
         **{"enable_checkpointing": False, "enable_model_summary": False, "use_distributed_sampler": False},
-        callbacks=[*checkpoints.averaging(config), *others],
+        callbacks=[*callbacks.averaging(config), *others],
     )
     trainer.fit(module, datamodule=datamodule)
     return module
@@ -123,7 +124,7 @@ def read(folder: Path) -> dict[str, Any]:
     return torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
 
 
-AVERAGING = checkpoints.averaging
+AVERAGING = callbacks.averaging
 
 
 class Stop(lightning.Callback):
@@ -147,7 +148,7 @@ class Stop(lightning.Callback):
 
 def run(config: dict[str, Any], folder: Path) -> Record:
     record = Record(status="running", name=config["name"], choices={}, config=config, seed=config["seed"])
-    training.train(config, folder, record, lambda _: None)
+    fit.train(config, folder, record, lambda _: None)
     return record
 
 
@@ -197,7 +198,7 @@ def test_a_training_that_diverged_fails_with_a_record_that_can_be_written(
     config = compact("loss=regression", "optimizer.lr=1e30", "trainer.max_epochs=1", f"data.root={face_folder}")
     begun = Record(status="running", name="x", choices={}, config=config, seed=0)
     with pytest.raises(FloatingPointError, match="diverged"):
-        training.train(config, tmp_path / "job", begun, lambda _: None)
+        fit.train(config, tmp_path / "job", begun, lambda _: None)
     assert begun.val["age_mae_years"] != begun.val["age_mae_years"], "no number"
     write(tmp_path / "job", begun)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agegender import record
-from agegender.errors import InputError
-from agegender.record import Record
+from agegender.records import record
+from agegender.records.record import Record
+from agegender.system.errors import InputError
 
 
 def a_record() -> Record:

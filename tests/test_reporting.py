@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from agegender import record, reporting
 from agegender.cli import main
-from agegender.data.synthetic import synthetic_folder
-from agegender.record import Record
-from agegender.report.underage import AgeLimits
+from agegender.data.synthetic.folder import synthetic_folder
+from agegender.records import record
+from agegender.records.record import Record
+from agegender.report.statistics.under_age import AgeLimits
+from agegender.sweeps import reporting
 
 
 @pytest.fixture

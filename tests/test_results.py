@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agegender.archive import portable
-from agegender.record import read_runs
+from agegender.records.archive import portable
+from agegender.records.record import read_runs
 from agegender.report.write import write_report
 
 RESULTS = Path(__file__).parents[1] / "results"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-from agegender import schedules
+from agegender.training import schedules
 
 
 def rates(schedule: partial[LambdaLR], num_steps: int, peak: float = 2.0) -> list[float]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agegender.signals import CLUSTER_STOPS, STOPS, StopSignals, Terminated, signal_of
+from agegender.system.signals import CLUSTER_STOPS, STOPS, StopSignals, Terminated, signal_of
 
 
 @pytest.fixture

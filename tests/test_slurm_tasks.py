@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agegender.errors import InputError
-from agegender.slurm_tasks import check_tasks
+from agegender.system.errors import InputError
+from agegender.system.slurm_tasks import check_tasks
 
 ROOT = Path(__file__).parents[1]
 BATCH = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_PROCID": "0"}

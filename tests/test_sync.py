@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from wandb.proto import wandb_internal_pb2 as pb
 
-from agegender import sync as module
-from agegender.errors import InputError
-from agegender.sync import sync
+from agegender.system.errors import InputError
+from agegender.tracking import offline as module
+from agegender.tracking.offline import sync
 
 HEADER = b":W&B\x00\x00\x00"
 

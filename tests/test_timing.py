@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from agegender import timing
+from agegender.training import timing
 
 
 def stand_in(**attributes: Any) -> Any:

@@ -6,10 +6,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from training import CONF
 
-from agegender import config as schema
-from agegender.errors import InputError
-from agegender.run import resolve
-from agegender.unknown import refuse_unknown
+from agegender.jobs import config as schema
+from agegender.jobs.run import resolve
+from agegender.jobs.unknown import refuse_unknown
+from agegender.system.errors import InputError
 
 
 def resolved(*overrides: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from training import Trains
 
-from agegender import record
+from agegender.records import record
 
 
 def trained(trains: Trains, folder: Path, *overrides: str) -> record.Record:
@@ -23,7 +23,7 @@ def best(folder: Path) -> dict:
 def test_an_epoch_without_validation_shows_none_in_the_log_and_the_history(
     trains: Trains, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "agegender.training")
+    caplog.set_level(logging.INFO, "agegender.jobs.fit")
     entry = trained(trains, tmp_path, "+trainer.check_val_every_n_epoch=2", "trainer.max_epochs=5")
     lines = [message for message in caplog.messages if message.startswith("epoch ")]
     assert ["val loss" in line for line in lines] == [False, True, False, True, False]

@@ -14,10 +14,10 @@ import pytest
 import wandb
 from PIL import Image
 
-from agegender import comparison, wandb_run
-from agegender.errors import InputError
-from agegender.record import Record, write
-from agegender.tracking import JobTracker
+from agegender.records.record import Record, write
+from agegender.system.errors import InputError
+from agegender.tracking import comparison, wandb_run
+from agegender.tracking.job import JobTracker
 
 SETTINGS = {"kind": "wandb", "project": "faces", "entity": None, "mode": "offline"}
 WANDB = str(Path(sys.executable).with_name("wandb"))

@@ -5,7 +5,8 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 
-from agegender import record, run
+from agegender.jobs import run
+from agegender.records import record
 
 CONF = Path(__file__).parents[1] / "conf"
 # Half a second a training: 96 pictures of noise at 8 pixels, a network of 1,700 parameters.

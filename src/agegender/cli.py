@@ -7,23 +7,22 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Any
 
 from agegender import __version__
-from agegender.bench import BENCHMARKS, DEFAULT
-from agegender.errors import InputError, describe
 from agegender.labels import SCHEMES
-from agegender.platforms import check_platform
+from agegender.system.errors import InputError, describe
+from agegender.system.platforms import check_platform
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; exit code 2 on a mistake of the user's."""
     check_platform()
-    options = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(arguments) if arguments[:1] != ["bench"] else None
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
     try:
-        return options.run(options)
+        return _bench(arguments[1:]) if options is None else options.run(options)
     except BrokenPipeError:
         sys.stderr.close()  # the reader has seen enough, as in `| head`
         return 0
@@ -91,32 +90,17 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--out", type=Path, default=None, metavar="FILE", help="default: CKPT with the suffix .onnx")
     export.add_argument("--opset", type=int, default=None, metavar="N", help="default: the oldest that PyTorch writes")
     export.set_defaults(run=_export)
-    _add_bench(commands)
+    commands.add_parser("bench", help="measure data path, step, epoch, start-up, inference")  # see _bench
     return parser
-
-
-def _add_bench(commands: Any) -> None:
-    told = "; ".join(f"{name}: {what}" for name, what in BENCHMARKS.items())
-    bench = commands.add_parser("bench", help="measure data path, step, epoch, start-up, inference", epilog=told)
-    bench.add_argument("names", nargs="*", metavar="NAME", help=f"default: {' '.join(DEFAULT)}")
-    bench.add_argument("--root", type=Path, metavar="DIR_OR_ARCHIVE", help="UTKFace; without it synthetic faces")
-    bench.add_argument("--models", nargs="+", default=["small_cnn", "resnet18"], metavar="MODEL")
-    bench.add_argument("--image-size", type=int, default=256, help="pixels of a side (default: %(default)s)")
-    bench.add_argument("--batch-size", type=int, default=32, help="images per step (default: %(default)s)")
-    bench.add_argument("--steps", type=int, default=8, help="timed in a repeat (default: %(default)s)")
-    bench.add_argument("--repeats", type=int, default=5, help="rounds that count (default: %(default)s)")
-    bench.add_argument("--compiled", action="store_true", help="torch.compile too: a minute more for each network")
-    bench.add_argument("--out", type=Path, default=Path("bench"), help="directory of the JSON files (default: bench)")
-    bench.set_defaults(run=_bench)
 
 
 def _audit(options: argparse.Namespace) -> int:
     from agegender.data.audit import audit, duplicate_rows
     from agegender.data.cache import Cache
-    from agegender.data.utkface import open_source
+    from agegender.data.sources.utkface import open_source
     from agegender.labels import age_groups
-    from agegender.record import write_atomically
-    from agegender.report.audit import print_audit
+    from agegender.report.tables.audit import print_audit
+    from agegender.system.files import write_atomically
 
     source = open_source(options.root)
     table = Cache(source, image_size=None, limit=None, seed=0, folder=options.cache_dir).table()
@@ -136,9 +120,9 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from agegender.record import FILE_NAME
-    from agegender.report.console import print_table
-    from agegender.reporting import report
+    from agegender.records.record import FILE_NAME
+    from agegender.report.tables.console import print_table
+    from agegender.sweeps.reporting import report
 
     if not options.folder.is_dir():
         raise InputError(f"{options.folder} is not a directory; give runs/NAME")
@@ -150,8 +134,8 @@ def _report(options: argparse.Namespace) -> int:
     print_table(made.table)
     print(made.told())
     if options.wandb:
-        from agegender.comparison import send_comparison
-        from agegender.wandb_run import usual_mode
+        from agegender.tracking.comparison import send_comparison
+        from agegender.tracking.wandb_run import usual_mode
 
         files = {"report": made.folder, "figures": made.figures}
         where = send_comparison(options.folder, *made.table.plain(), **files, mode=usual_mode())
@@ -172,13 +156,13 @@ def _check_limits(limits: dict[str, float | None]) -> None:
 
 
 def _sync(options: argparse.Namespace) -> int:
-    from agegender.sync import sync
+    from agegender.tracking.offline import sync
 
     return sync(options.folder, dry_run=options.dry_run)
 
 
 def _archive(options: argparse.Namespace) -> int:
-    from agegender.archive import archive
+    from agegender.records.archive import archive
 
     if not options.folder.is_dir():
         raise InputError(f"{options.folder} is not a directory; give runs/NAME")
@@ -188,7 +172,7 @@ def _archive(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from agegender.predict import predict
+    from agegender.jobs.predict import predict
 
     writer, failed = csv.writer(sys.stdout, lineterminator="\n"), False
     for number, face in enumerate(predict(options.checkpoint, options.paths)):
@@ -204,25 +188,22 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from agegender.export import export_checkpoint
+    from agegender.jobs.export import export_checkpoint
 
     made = export_checkpoint(options.checkpoint, options.out, opset=options.opset)
     print(f"{made.path}: {made.num_bytes / 1e6:.1f} MB, differs from PyTorch by at most {made.difference:.1e}")
     return 0
 
 
-def _bench(options: argparse.Namespace) -> int:
-    unknown = [name for name in options.names if name not in BENCHMARKS]
-    if unknown:
-        raise InputError(f"no benchmark {unknown[0]}; choose from {', '.join(BENCHMARKS)}")
-    if min(options.image_size, options.batch_size, options.steps, options.repeats) < 1:
-        raise InputError("--image-size, --batch-size, --steps and --repeats must be 1 or more")
-    from agegender.bench.command import run
+def _bench(arguments: list[str]) -> int:
+    """Pass the arguments on to `benchmarks/`, which is in a checkout only."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / "benchmarks").is_dir():
+        raise InputError("the benchmarks run train.py: install the project from a checkout, with pip install -e .")
+    sys.path.insert(0, str(checkout))
+    from benchmarks.command import main as run_benchmarks
 
-    given = {key: getattr(options, key) for key in ("root", "image_size", "batch_size", "steps", "repeats", "compiled")}
-    written = run(tuple(options.names) or DEFAULT, given | {"models": tuple(options.models)}, options.out)
-    print(f"Saved: {', '.join(map(str, written))}")
-    return 0
+    return run_benchmarks(arguments)
 
 
 if __name__ == "__main__":

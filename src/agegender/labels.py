@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agegender.errors import InputError
-
 MAX_AGE = 120  # years; UTKFace's oldest face is 116, and a larger number in a file name is a mistake
 NUM_AGES = MAX_AGE + 1  # A: one entry per year of age, 0 to 120
 NUM_YEARS = 101  # Y: ages as classes, 0 to 100; the few older faces count as 100
@@ -76,8 +74,8 @@ def age_groups(scheme: str) -> AgeGroups:
             ties to the younger. `strict`: Adience's own ranges; other ages are dropped.
 
     Raises:
-        InputError: no such scheme.
+        ValueError: no such scheme.
     """
     if scheme not in _SCHEMES:
-        raise InputError(f"data.age_groups={scheme}: no such scheme; choose one of {', '.join(SCHEMES)}")
+        raise ValueError(f"data.age_groups={scheme}: no such scheme; choose one of {', '.join(SCHEMES)}")
     return _SCHEMES[scheme]

@@ -1,4 +1,4 @@
-"""Hydra's launchers `local` and `slurm`: Hydra looks for plugins here. What they do is in `agegender.launch`."""
+"""Hydra's launchers `local` and `slurm`: Hydra looks for plugins here. What they do is in `agegender.sweeps.launch`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ class _SweepLauncher(Launcher):
         self._context, self._config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from agegender.launch import launchers
+        from agegender.sweeps.launch import launchers
 
         run = getattr(launchers, self._run)
         return run(self._options, self._config, self._context, job_overrides, initial_job_idx)

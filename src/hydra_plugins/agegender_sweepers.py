@@ -1,4 +1,4 @@
-"""Hydra's sweeper `optuna`: Hydra looks for plugins here. What it does is in `agegender.search`.
+"""Hydra's sweeper `optuna`: Hydra looks for plugins here. What it does is in `agegender.sweeps.search`.
 
 The package hydra-optuna-sweeper needs an Optuna older than 3.
 """
@@ -28,7 +28,7 @@ class OptunaSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        from agegender.search.search import search
+        from agegender.sweeps.search.search import search
 
         assert self.config is not None and self.hydra_context is not None and self.launcher is not None
         return search(self._options, self.config, self.hydra_context, self.launcher, arguments)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from agegender.data.faces import FaceTable
+from agegender.data.sources.base import FaceTable
 
 
 def jpeg(seed: int, size: int = 24, color: tuple[int, int, int] | None = None) -> bytes:

@@ -16,15 +16,15 @@ import pytest
 from making import MemorySource, encode, jpeg, make_table, name_of, png_header
 from PIL import Image
 
-from agegender.cores import available_cores
 from agegender.data import cache as cache_module
 from agegender.data import images, parallel
 from agegender.data import pixels as pixels_module
 from agegender.data.cache import Cache
-from agegender.data.faces import FaceTable, Source
 from agegender.data.scan import read_table, scan, write_table
-from agegender.data.utkface import open_source
-from agegender.errors import InputError, describe
+from agegender.data.sources.base import FaceTable, Source
+from agegender.data.sources.utkface import open_source
+from agegender.system.cores import available_cores
+from agegender.system.errors import InputError, describe
 
 SIZE = 16
 FILES = {name_of(age, age % 2, age): jpeg(age) for age in range(1, 13)}
@@ -456,7 +456,7 @@ import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 from pathlib import Path
 from agegender.data.cache import Cache
-from agegender.errors import InputError, describe
+from agegender.system.errors import InputError, describe
 from making import MemorySource, jpeg, name_of
 
 source = MemorySource({name_of(age, 0, age): jpeg(age) for age in range(1, 13)})

@@ -12,8 +12,8 @@ from making import MemorySource, jpeg, name_of
 from agegender.data import datamodule as datamodule_module
 from agegender.data.datamodule import Batch, UTKFaceDataModule
 from agegender.data.split import PARTS, save_manifest
-from agegender.errors import DatasetNotFoundError, InputError
 from agegender.labels import NUM_AGES
+from agegender.system.errors import DatasetNotFoundError, InputError
 
 AGES = (1, 5, 10, 17, 27, 40, 50, 70)  # one of each closed group
 NUM_FACES = 96

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from making import jpeg, make_tar, make_zip, name_of
 
-from agegender import build, identity
-from agegender import config as schema
 from agegender.data.cache import Cache
-from agegender.data.faces import FaceTable, Source
-from agegender.data.utkface import open_source
-from agegender.errors import DatasetNotFoundError, InputError
+from agegender.data.sources.base import FaceTable, Source
+from agegender.data.sources.utkface import open_source
+from agegender.jobs import build
+from agegender.jobs import config as schema
+from agegender.records import identity
+from agegender.system.errors import DatasetNotFoundError, InputError
 
 PARTS = {
     f"part{part}": {name_of(age, age % 2, 100 * part + age): jpeg(100 * part + age) for age in range(1, 11)}

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from agegender.errors import InputError
 from agegender.labels import NUM_AGES, SCHEMES, age_groups
 
 CLOSED = ("0-2", "3-6", "7-12", "13-20", "21-32", "33-43", "44-53", "54+")
@@ -69,5 +68,5 @@ def test_groups_never_grow_younger_with_age(scheme: str) -> None:
 
 
 def test_an_unknown_scheme_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InputError, match=r"data\.age_groups=adience.*closed, nearest, strict"):
+    with pytest.raises(ValueError, match=r"data\.age_groups=adience.*closed, nearest, strict"):
         age_groups("adience")

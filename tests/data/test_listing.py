@@ -13,11 +13,11 @@ from making import encode, jpeg, make_tar, make_zip, name_of, png_header
 from PIL import Image
 
 from agegender.data.cache import Cache
-from agegender.data.faces import FaceTable
-from agegender.data.formats import picture_format
-from agegender.data.utkface import FolderSource, open_source
-from agegender.errors import DatasetNotFoundError, InputError, describe
-from agegender.predict import find_images
+from agegender.data.sources.base import FaceTable
+from agegender.data.sources.formats import picture_format
+from agegender.data.sources.utkface import FolderSource, open_source
+from agegender.jobs.predict import find_images
+from agegender.system.errors import DatasetNotFoundError, InputError, describe
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8))
 STEM = "24_0_1_20170116220224657"

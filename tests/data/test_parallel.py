@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from agegender.cores import available_cores
 from agegender.data import parallel
 from agegender.data.parallel import in_parallel
-from agegender.errors import InputError
+from agegender.system.cores import available_cores
+from agegender.system.errors import InputError
 
 
 @pytest.mark.parametrize("num_items", [0, 1, 15, 16, 17, 100])

@@ -10,11 +10,11 @@ from making import jpeg, make_table, make_zip, name_of
 
 from agegender.data.audit import audit
 from agegender.data.datamodule import UTKFaceDataModule
-from agegender.data.faces import FaceTable
 from agegender.data.photographs import count_in_several_parts, crops, photographs, units
+from agegender.data.sources.base import FaceTable
 from agegender.data.split import PARTS, Split, make_split
 from agegender.labels import age_groups
-from agegender.report.audit import print_audit
+from agegender.report.tables.audit import print_audit
 
 CLOSED = age_groups("closed")
 AGES = [age for age in (1, 5, 10, 17, 27, 40, 50, 70) for _ in range(15)]

@@ -12,7 +12,7 @@ import pytest
 
 from agegender.data import pixels as pixels_module
 from agegender.data.pixels import PixelFile, new_pixels, open_pixels
-from agegender.errors import InputError
+from agegender.system.errors import InputError
 
 NUM, SIZE = 37, 5
 IMAGES = np.random.default_rng(0).integers(0, 256, (NUM, SIZE, SIZE, 3), dtype=np.uint8)

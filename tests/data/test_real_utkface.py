@@ -14,12 +14,12 @@ from PIL import Image
 from agegender.data.audit import Audit, audit
 from agegender.data.cache import Cache
 from agegender.data.duplicates import exact_duplicates
-from agegender.data.faces import FaceTable, Source
 from agegender.data.hashing import difference_hash
 from agegender.data.images import decode, resize
 from agegender.data.pixels import Pixels
+from agegender.data.sources.base import FaceTable, Source
+from agegender.data.sources.utkface import open_source
 from agegender.data.split import PARTS, Split, make_split, manifest_hash, read_split, save_manifest
-from agegender.data.utkface import open_source
 from agegender.labels import age_groups
 
 ROOT = os.environ.get("AGEGENDER_UTKFACE")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from making import make_table
 
-from agegender.data.faces import FaceTable
+from agegender.data.sources.base import FaceTable
 from agegender.data.split import (
     PARTS,
     Split,
@@ -18,8 +18,8 @@ from agegender.data.split import (
     read_split,
     save_manifest,
 )
-from agegender.errors import InputError
 from agegender.labels import AgeGroups, age_groups
+from agegender.system.errors import InputError
 
 CLOSED = age_groups("closed")
 UTKFACE_GROUPS = (1605, 888, 919, 1463, 8798, 3880, 2156, 3997)  # UTKFace's faces by closed group

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agegender.data import synthetic
+from agegender.data.synthetic import folder as synthetic
 
 NAME = re.compile(r"(\d+)_([01])_([0-4])_(\d{17})\.jpg\.chip\.jpg")
 GROUP_STARTS = (0, 3, 7, 13, 21, 33, 44, 54)

@@ -7,7 +7,7 @@ import pytest
 
 from agegender.data.split import read_manifest
 from agegender.data.text_table import read_rows
-from agegender.errors import InputError
+from agegender.system.errors import InputError
 
 PART_OF = {"a.jpg": "train", "b c.jpg": "val", "d,e;f.jpg": "test", 'g"h.jpg': "train"}
 PLAIN = 'image,part\na.jpg,train\nb c.jpg,val\n"d,e;f.jpg",test\n"g""h.jpg",train\n'

@@ -10,12 +10,12 @@ import pytest
 from making import jpeg, make_tar, make_zip, name_of
 
 from agegender.data.cache import Cache
-from agegender.data.faces import Face, FaceTable
-from agegender.data.listing import MAX_FILE_BYTES
+from agegender.data.sources.base import Face, FaceTable
+from agegender.data.sources.listing import MAX_FILE_BYTES
+from agegender.data.sources.utkface import open_source, parse_name
 from agegender.data.split import make_split, manifest_hash
-from agegender.data.utkface import open_source, parse_name
-from agegender.errors import DatasetNotFoundError, InputError, describe
 from agegender.labels import age_groups
+from agegender.system.errors import DatasetNotFoundError, InputError, describe
 
 FILES = {name_of(age, age % 2, age): jpeg(age) for age in range(1, 41)}
 NESTED = {f"{'women' if name.split('_')[1] == '1' else 'men/old'}/{name}": FILES[name] for name in FILES}

@@ -7,7 +7,7 @@ import pandas
 import pytest
 import torch
 
-from agegender.data.synthetic import write_faces
+from agegender.data.synthetic.folder import write_faces
 
 CHECKPOINT = "ckpt_path=runs/try/resnet18/weighted/0/checkpoints/best.ckpt"
 

@@ -3,7 +3,7 @@ import sys
 import yaml
 from conftest import ROOT
 
-from agegender import identity
+from agegender.records import identity
 
 
 def test_a_search_prunes_and_leaves_an_experiment_that_can_be_run(shell):

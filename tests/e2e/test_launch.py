@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from agegender.cores import available_cores
+from agegender.system.cores import available_cores
 
 pytestmark = pytest.mark.skipif(
     len(available_cores()) < 2 or not Path("/proc/self/cmdline").exists(), reason="needs two cores, and /proc"

@@ -1,6 +1,6 @@
 import pytest
 
-from agegender.data.synthetic import write_faces
+from agegender.data.synthetic.folder import write_faces
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from agegender.data.synthetic import write_faces
+from agegender.data.synthetic.folder import write_faces
 
 # The contract that scripts rely on.
 JOB_FILES = {

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agegender.errors import InputError
-from agegender.launch import gpus
-from agegender.launch.gpus import visible_gpus
+from agegender.sweeps.launch import gpus
+from agegender.sweeps.launch.gpus import visible_gpus
+from agegender.system.errors import InputError
 
 TWO_GPUS = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-11)
 GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-22)

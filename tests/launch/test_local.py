@@ -1,7 +1,7 @@
 import pytest
 
-from agegender.errors import InputError
-from agegender.launch.local import make_slots
+from agegender.sweeps.launch.local import make_slots
+from agegender.system.errors import InputError
 
 
 def test_each_gpu_has_one_job_unless_asked() -> None:

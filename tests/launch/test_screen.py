@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from agegender import record
-from agegender.launch.jobs import PlannedJob
-from agegender.launch.screen import Screen
-from agegender.record import Record
+from agegender.records import record
+from agegender.records.record import Record
+from agegender.sweeps.launch.plan import PlannedJob
+from agegender.sweeps.launch.screen import Screen
 
 
 def test_an_epoch_is_told_once_and_a_record_that_has_not_changed_is_not_read_again(

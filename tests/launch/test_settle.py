@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from agegender import record
-from agegender.launch import settle
-from agegender.launch.settle import goes_on, last_error
-from agegender.record import Record
+from agegender.records import record
+from agegender.records.record import Record
+from agegender.sweeps.launch import restart
+from agegender.sweeps.launch.restart import goes_on, last_error
 
 KILLED = 128 + signal.SIGKILL
 
@@ -40,19 +40,19 @@ def test_what_a_job_or_a_person_has_decided_stays(job: Path, code: int) -> None:
 
 
 def test_a_job_that_has_told_its_failure_is_not_begun_again(job: Path) -> None:
-    settle.fail(job, "ValueError: no")
+    restart.fail(job, "ValueError: no")
     assert not goes_on(job, 1, max_retries=3)
     assert status(job) == ("failed", "ValueError: no")
 
 
 def test_a_process_that_was_killed_because_another_of_its_job_failed_is_not_begun_again(job: Path) -> None:
-    settle.fail(job, "ValueError: no")  # told by the main process; srun kills the others
+    restart.fail(job, "ValueError: no")  # told by the main process; srun kills the others
     assert not goes_on(job, KILLED, max_retries=3)
     assert status(job) == ("failed", "ValueError: no")
 
 
 def test_a_process_that_failed_because_another_one_was_killed_is_begun_again(job: Path) -> None:
-    settle.fail(job, "RuntimeError: [pair.cc:545] Read error [127.0.0.1]:12211: Connection reset by peer.")
+    restart.fail(job, "RuntimeError: [pair.cc:545] Read error [127.0.0.1]:12211: Connection reset by peer.")
     assert goes_on(job, KILLED, max_retries=3)
 
 
@@ -70,7 +70,7 @@ def test_exit_code_1_of_a_job_that_has_not_begun_is_its_own(tmp_path: Path) -> N
 def test_a_broken_record_does_not_end_what_decides_on_the_job(job: Path) -> None:
     (job / "record.json").write_text("")
     assert not goes_on(job, 1, max_retries=3)
-    settle.fail(job, "ended by SIGKILL")
+    restart.fail(job, "ended by SIGKILL")
     assert (job / "record.json").read_text() == ""
 
 
@@ -107,19 +107,19 @@ def test_a_batch_job_that_was_killed_is_requeued_under_its_number_in_the_array(
     job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     called: list[list[str]] = []
-    monkeypatch.setattr(settle.subprocess, "run", lambda command, **_: called.append(command))
+    monkeypatch.setattr(restart.subprocess, "run", lambda command, **_: called.append(command))
     monkeypatch.setenv("SLURM_JOB_ID", "19")
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "17")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "1")
     plan = tmp_path / "plan.json"
     plan.write_text(json.dumps(["elsewhere", str(job)]))
     arguments = ["--max-retries", "1", str(plan), "1"]
-    assert settle.main([*arguments, "0"]) == 0 and not called
-    assert settle.main([*arguments, str(KILLED)]) == KILLED
+    assert restart.main([*arguments, "0"]) == 0 and not called
+    assert restart.main([*arguments, str(KILLED)]) == KILLED
     assert called == [["scontrol", "requeue", "17_1"]]
     monkeypatch.delenv("SLURM_ARRAY_JOB_ID")
     checkpoint(job, 5)
-    settle.main([*arguments, str(KILLED)])
+    restart.main([*arguments, str(KILLED)])
     assert called[-1] == ["scontrol", "requeue", "19"]
 
 

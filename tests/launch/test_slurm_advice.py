@@ -2,7 +2,7 @@
 
 import pytest
 
-from agegender.launch.slurm_advice import advice
+from agegender.sweeps.launch.slurm_advice import advice
 
 
 @pytest.mark.parametrize(

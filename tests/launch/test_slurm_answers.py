@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from agegender import record
-from agegender.launch.jobs import PlannedJob
-from agegender.launch.slurm import SlurmRun
-from agegender.record import Record
+from agegender.records import record
+from agegender.records.record import Record
+from agegender.sweeps.launch.plan import PlannedJob
+from agegender.sweeps.launch.slurm import SlurmRun
 
 NUMBER = "17_0"
 # Answers that the job runs, once; afterwards only what is asked of ended jobs.

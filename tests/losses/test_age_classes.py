@@ -8,13 +8,13 @@ import torch
 from scipy.special import softmax
 from torch import Tensor
 
-from agegender.errors import InputError
 from agegender.labels import NUM_GROUPS, SCHEMES, age_groups
 from agegender.losses.age_classes import AgeClasses
 from agegender.losses.dex import Dex
 from agegender.losses.group_distribution import GroupDistribution
 from agegender.losses.label_distribution import LabelDistribution
 from agegender.losses.mean_variance import MeanVariance
+from agegender.system.errors import InputError
 
 METHODS = (Dex, LabelDistribution, MeanVariance, GroupDistribution)
 EDGES = (0, 1, 20, 45, 99, 100, 116)  # years; in every scheme each has a group, but 45 in the strict one

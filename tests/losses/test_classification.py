@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agegender.errors import InputError
 from agegender.labels import NUM_YEARS, age_groups
 from agegender.losses.classification import Classification
 from agegender.losses.cross_entropy import CrossEntropy
 from agegender.losses.focal import Focal
 from agegender.losses.sord import Sord
+from agegender.system.errors import InputError
 
 COUNTS = (10, 20, 30, 40, 200, 100, 60, 340)  # training images of the groups; 800, their mean is 100
 METHODS = (CrossEntropy, Focal, Sord)

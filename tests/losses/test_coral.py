@@ -8,9 +8,9 @@ from coral_pytorch.dataset import levels_from_labelbatch
 from coral_pytorch.layers import CoralLayer
 from coral_pytorch.losses import coral_loss
 
-from agegender.errors import InputError
 from agegender.labels import age_groups
 from agegender.losses.coral import Coral
+from agegender.system.errors import InputError
 
 
 def prepared(counts: dict[int, int], **arguments: object) -> Coral:

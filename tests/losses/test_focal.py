@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from agegender.errors import InputError
 from agegender.losses.cross_entropy import CrossEntropy
 from agegender.losses.focal import Focal
+from agegender.system.errors import InputError
 
 COUNTS = torch.tensor([10.0, 20, 30, 40, 200, 100, 60, 340])
 YEARS = torch.zeros(16, dtype=torch.int64)  # not read

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agegender.errors import InputError
 from agegender.labels import SCHEMES, age_groups
 from agegender.losses.group_distribution import GroupDistribution
 from agegender.losses.label_distribution import LabelDistribution
+from agegender.system.errors import InputError
 
 YEARS = torch.tensor([0, 1, 15, 20, 30, 50, 100, 116])  # in every scheme each has a group
 

@@ -8,8 +8,8 @@ import torch
 from scipy.stats import norm
 from torch.distributions import Categorical, kl_divergence
 
-from agegender.errors import InputError
 from agegender.losses.label_distribution import LabelDistribution, gaussian_labels
+from agegender.system.errors import InputError
 
 AGES = np.arange(101)
 

@@ -7,8 +7,8 @@ import torch
 from torch.distributions import Categorical
 from torch.nn import functional
 
-from agegender.errors import InputError
 from agegender.losses.mean_variance import MeanVariance
+from agegender.system.errors import InputError
 
 
 def test_two_equal_peaks_cost_what_is_computed_by_hand() -> None:

@@ -7,9 +7,9 @@ import torch
 from coral_pytorch.dataset import levels_from_labelbatch
 from coral_pytorch.losses import coral_loss
 
-from agegender.errors import InputError
 from agegender.labels import age_groups
 from agegender.losses.or_cnn import OrCnn
+from agegender.system.errors import InputError
 
 GROUP_OF_AGE = torch.from_numpy(age_groups("closed").group_of_age)
 

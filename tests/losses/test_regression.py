@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from agegender.errors import InputError
 from agegender.labels import SCHEMES, age_groups
 from agegender.losses.regression import Regression
+from agegender.system.errors import InputError
 
 
 def prepared(ages: list[int], scheme: str = "closed", norm: str = "l1") -> Regression:

@@ -7,9 +7,9 @@ import torch
 from dlordinal.losses import SORDLoss
 from torch import Tensor
 
-from agegender.errors import InputError
 from agegender.losses.cross_entropy import CrossEntropy
 from agegender.losses.sord import Sord
+from agegender.system.errors import InputError
 
 COUNTS = torch.tensor([10.0, 20, 30, 40, 200, 100, 60, 340])
 YEARS = torch.zeros(16, dtype=torch.int64)  # not read

@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from agegender import build
-from agegender.errors import InputError
+from agegender.jobs import build
 from agegender.labels import age_groups
 from agegender.losses.base import Method
 from agegender.models import measure
 from agegender.models.heads import FaceOutputs
+from agegender.system.errors import InputError
 
 CONF = Path(__file__).parents[2] / "conf"
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from agegender import build
-from agegender.errors import InputError
+from agegender.jobs import build
 from agegender.models import measure
+from agegender.system.errors import InputError
 
 Composed = Callable[..., dict[str, Any]]
 MODELS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))

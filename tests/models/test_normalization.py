@@ -9,10 +9,10 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from agegender import build
-from agegender.checkpoint_file import write_checkpoint
+from agegender.jobs import build
 from agegender.models.normalization import IMAGENET, Normalization, from_dict
-from agegender.module import AgeGenderModule
+from agegender.training.checkpoint_file import read_checkpoint, write_checkpoint
+from agegender.training.module import AgeGenderModule
 
 VIT, UNTRAINED = "test_vit", "mobilenetv4_conv_small_035"
 HALF = Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "timm test_vit.r160_in1k")
@@ -70,7 +70,7 @@ def test_weights_of_a_backbone_that_timm_publishes_nothing_for_have_imagenets(
 def test_a_checkpoint_says_which_and_is_read_back_so(configure: Compose, vit_file: Path, tmp_path: Path) -> None:
     config = configure(f"model.weights={vit_file}")
     path = save(build.make_module(config), tmp_path / "best.ckpt")
-    assert build.read_checkpoint(path)["agegender_normalization"] == HALF.to_dict()
+    assert read_checkpoint(path)["agegender_normalization"] == HALF.to_dict()
     assert build.load_module(path).normalizer.normalization == HALF
     for start in (f"ckpt_path={path}", f"model.weights={path}"):
         assert build.make_module(configure(start)).normalizer.normalization == HALF

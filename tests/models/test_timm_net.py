@@ -12,11 +12,11 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from agegender import build
-from agegender.errors import InputError
+from agegender.jobs import build
 from agegender.models import measure
 from agegender.models.timm_net import TimmNet
-from agegender.module import AgeGenderModule
+from agegender.system.errors import InputError
+from agegender.training.module import AgeGenderModule
 
 SMALL, VIT, TWINS = "mobilenetv4_conv_small_035", "test_vit", "twins_pcpvt_small"  # timm's smallest ones of their kind
 SIZE = 32  # pixels

@@ -14,12 +14,12 @@ import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from agegender import build
-from agegender.errors import InputError
+from agegender.jobs import build
 from agegender.models.baselines import TorchvisionNet
 from agegender.models.compact import CompactBranches
 from agegender.models.levi_hassner import LeviHassner
-from agegender.module import AgeGenderModule
+from agegender.system.errors import InputError
+from agegender.training.module import AgeGenderModule
 
 SIZE = 35  # pixels; LeviHassner's smallest
 

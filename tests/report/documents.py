@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
-from agegender.report.document import Cell, Document, Figure, Grid, Heading, Section
+from agegender.report.page.document import Cell, Document, Figure, Grid, Heading, Section
 
 HOSTILE = (
     "<script>window.ran = 1</script> <img src=x onerror='window.ran = 1'> \"double\" 'single' {{ 7 * 7 }} {% raw %} "

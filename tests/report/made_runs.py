@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from agegender import record
 from agegender.labels import GENDERS, RACES, age_groups
-from agegender.record import Record
-from agegender.report.runs import Predictions
+from agegender.records import record
+from agegender.records.record import Record
+from agegender.report.results import Predictions
 
 GROUPS = age_groups("closed").names
 CONFIG = {

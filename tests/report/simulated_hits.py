@@ -13,8 +13,8 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
 
-from agegender.report.crossed import compare_on_images
-from agegender.report.significance import LEVEL, holm, mcnemar
+from agegender.report.statistics.crossed import compare_on_images
+from agegender.report.statistics.significance import LEVEL, holm, mcnemar
 
 IMAGES, ACCURACY = 4_619, 0.62
 _BETWEEN_SEEDS, _BETWEEN_CONFIGURATIONS = 0.205, 0.24  # shares of images

@@ -5,8 +5,9 @@ import pytest
 from made_runs import make_predictions, random_predictions, write_predictions, write_run
 from scipy import stats
 
-from agegender.record import VALIDATION_PREDICTIONS
-from agegender.report.age_check import (
+from agegender.records.record import VALIDATION_PREDICTIONS
+from agegender.report.results import Predictions, read_sweep
+from agegender.report.sections.under_age.age_check import (
     check_ages,
     choose_age,
     least_teenagers,
@@ -14,10 +15,9 @@ from agegender.report.age_check import (
     threshold_curve,
     wrong_side,
 )
-from agegender.report.runs import Predictions, read_sweep
-from agegender.report.significance import wilson
-from agegender.report.underage import AgeLimits
-from agegender.report.validation import read_years
+from agegender.report.sections.under_age.validation import read_years
+from agegender.report.statistics.significance import wilson
+from agegender.report.statistics.under_age import AgeLimits
 
 LIMITS = AgeLimits()
 

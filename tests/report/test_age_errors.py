@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from made_runs import make_predictions
 
-from agegender.report.age_errors import age_errors
-from agegender.report.runs import Predictions
+from agegender.report.results import Predictions
+from agegender.report.sections.fairness.age_errors import age_errors
 
 
 def of_years(years: np.ndarray, years_predicted: np.ndarray) -> Predictions:

@@ -8,11 +8,11 @@ from made_runs import make_predictions, random_predictions, right_at, write_run
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from agegender import record
 from agegender.labels import age_groups
-from agegender.report.analysis import TASKS, Analysis, Pair, analyse
-from agegender.report.runs import Predictions, Sweep, read_sweep
-from agegender.report.scores import SCORES, draws, scores
+from agegender.records import record
+from agegender.report.results import Predictions, Sweep, read_sweep
+from agegender.report.statistics.analysis import TASKS, Analysis, Pair, analyse
+from agegender.report.statistics.scores import SCORES, draws, scores
 
 IMAGES = 200
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from made_runs import random_predictions, report_without_torch, write_run
 
-from agegender import record
-from agegender.archive import archive, portable
 from agegender.cli import main
-from agegender.errors import InputError
+from agegender.records import record
+from agegender.records.archive import archive, portable
 from agegender.report.write import write_report
+from agegender.system.errors import InputError
 
 
 def a_sweep(folder: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from documents import HOSTILE, hostile, realistic
 from page_scripts import COLUMN, CONTRASTS, GREEN_SHARE
 
-from agegender.report.document import Document
-from agegender.report.page import render
+from agegender.report.page.document import Document
+from agegender.report.page.html import render
 
 pytest.importorskip("selenium", reason="the page in a browser needs the package selenium")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

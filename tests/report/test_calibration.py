@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_runs import make_predictions
 
-from agegender.report.calibration import (
+from agegender.report.statistics.calibration import (
     bin_of_confidence,
     brier,
     expected_calibration_error,
@@ -12,7 +12,7 @@ from agegender.report.calibration import (
     rms_calibration_error,
     squared_calibration_error,
 )
-from agegender.report.scores import scores
+from agegender.report.statistics.scores import scores
 
 
 def calibrated(random: np.random.Generator, size: int = 600) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from simulated_hits import crossed, mcnemar_of_most_seeds, rejection_rate, simulate
 
-from agegender.report.crossed import (
+from agegender.report.statistics.crossed import (
     compare_on_images,
     compare_over_splits,
     crossed_difference,
@@ -13,7 +13,7 @@ from agegender.report.crossed import (
     detectable_difference,
     independent_difference,
 )
-from agegender.report.significance import wilson
+from agegender.report.statistics.significance import wilson
 
 HITS = np.array([[1, 1, 0, 1, 0, 1], [1, 0, 0, 1, 0, 1], [1, 1, 1, 1, 0, 1]])
 

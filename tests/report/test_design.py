@@ -3,10 +3,10 @@
 import pytest
 from made_runs import make_predictions, random_predictions, write_run
 
-from agegender import record
 from agegender.labels import age_groups
-from agegender.report.design import design_of
-from agegender.report.runs import read_sweep
+from agegender.records import record
+from agegender.report.results import read_sweep
+from agegender.report.statistics.design import design_of
 
 N = 40
 

@@ -5,9 +5,9 @@ import pytest
 from made_runs import make_predictions
 from scipy import stats
 
-from agegender.report.equalized_odds import recall_gaps, recalls
-from agegender.report.runs import Predictions
-from agegender.report.significance import holm
+from agegender.report.results import Predictions
+from agegender.report.sections.fairness.equalized_odds import recall_gaps, recalls
+from agegender.report.statistics.significance import holm
 
 SIZES = np.array([400, 150, 100, 60, 20])  # male faces of each race; as many female
 RACE = np.tile(np.repeat(np.arange(5), SIZES), 2)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from made_runs import make_predictions, random_predictions, write_run
 
-from agegender import record
-from agegender.report.analysis import analyse
-from agegender.report.contents_fairness import fairness_section
-from agegender.report.document import Figure, Grid, Section
-from agegender.report.runs import Predictions, read_sweep
+from agegender.records import record
+from agegender.report.page.document import Figure, Grid, Section
+from agegender.report.results import Predictions, read_sweep
+from agegender.report.sections.fairness.text import fairness_section
+from agegender.report.statistics.analysis import analyse
 
 
 def section_of(folder: Path, *seeds: Predictions, coarse_years: bool | None = None, loss: str = "plain") -> Section:

@@ -9,16 +9,10 @@ import pytest
 from made_runs import make_predictions
 from PIL import Image
 
-from agegender.report.age_check import AgeCheck, ThresholdCurve, WrongSide
-from agegender.report.age_errors import AgeError, age_errors
-from agegender.report.crossed import crossed_mean
-from agegender.report.document import Figure
-from agegender.report.figures import fit, looks, plain, text_width, wrap
-from agegender.report.figures_comparison import critical_difference, intervals, joined
-from agegender.report.figures_efficiency import EfficiencyPoint, efficiency, pareto
-from agegender.report.figures_fairness import errors_by_age
-from agegender.report.figures_network import Layer, boxes, network_diagram
-from agegender.report.figures_results import (
+from agegender.report.figures.comparison import critical_difference, intervals, joined
+from agegender.report.figures.efficiency import EfficiencyPoint, efficiency, pareto
+from agegender.report.figures.network import Layer, boxes, network_diagram
+from agegender.report.figures.results import (
     age_distribution,
     calibration,
     confusion_matrix,
@@ -26,9 +20,15 @@ from agegender.report.figures_results import (
     reliability_diagram,
     training_curves,
 )
-from agegender.report.figures_underage import threshold_tradeoff
-from agegender.report.significance import Ranks
-from agegender.report.underage import AgeLimits
+from agegender.report.figures.style import fit, looks, plain, text_width, wrap
+from agegender.report.page.document import Figure
+from agegender.report.sections.fairness.age_errors import AgeError, age_errors
+from agegender.report.sections.fairness.figures import errors_by_age
+from agegender.report.sections.under_age.age_check import AgeCheck, ThresholdCurve, WrongSide
+from agegender.report.sections.under_age.figures import threshold_tradeoff
+from agegender.report.statistics.crossed import crossed_mean
+from agegender.report.statistics.significance import Ranks
+from agegender.report.statistics.under_age import AgeLimits
 
 NASTY = "$x_1$ <b>&amp; \\alpha"
 
@@ -156,8 +156,10 @@ def test_nothing_is_written_beyond_the_edge(kind):
 
 def test_importing_the_figures_does_not_import_matplotlib():
     code = (
-        "import sys; from agegender.report import figures_comparison, figures_fairness, figures_network\n"
-        "from agegender.report import figures_results, faces\n"
+        "import sys; from agegender.report.figures import comparison, efficiency, faces, network, results\n"
+        "from agegender.report.sections import fairness, under_age\n"
+        "from agegender.report.sections.fairness import figures\n"
+        "from agegender.report.sections.under_age import figures\n"
         "assert not {'matplotlib', 'torch', 'hydra'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

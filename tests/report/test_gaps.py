@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_runs import make_predictions
 
-from agegender.report.gaps import gaps, simultaneous_level, stratified_difference
+from agegender.report.sections.fairness.gaps import gaps, simultaneous_level, stratified_difference
 
 # Simulated test parts: race 0 is old, race 1 young, race 2 has few; the young are harder, for everybody.
 ACCURACY = np.array([0.4, 0.5, 0.65, 0.8])  # of the age groups

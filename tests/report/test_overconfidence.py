@@ -5,9 +5,9 @@ import pytest
 from made_runs import GROUPS, make_predictions
 
 from agegender.labels import GENDERS, RACES
-from agegender.report.crossed import crossed_mean
-from agegender.report.overconfidence import overconfidence
-from agegender.report.runs import Predictions
+from agegender.report.results import Predictions
+from agegender.report.sections.fairness.overconfidence import overconfidence
+from agegender.report.statistics.crossed import crossed_mean
 
 
 def simulated(random: np.random.Generator, size: int, *, excess: float = 0.0) -> Predictions:

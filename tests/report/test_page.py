@@ -9,8 +9,8 @@ import pytest
 from documents import HOSTILE, hostile, png, realistic, svg
 from html_tree import Element, parse
 
-from agegender.report.document import Cell, Document, Figure, Grid, Heading, Section
-from agegender.report.page import render
+from agegender.report.page.document import Cell, Document, Figure, Grid, Heading, Section
+from agegender.report.page.html import render
 
 
 def page(document: Document, *, public: bool = False) -> Element:

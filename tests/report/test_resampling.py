@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from made_runs import make_predictions, make_record
 
-from agegender.report.analysis import Analysis, analyse
-from agegender.report.runs import Configuration, Run, Sweep
+from agegender.report.results import Configuration, Run, Sweep
+from agegender.report.statistics.analysis import Analysis, analyse
 
 N = 500
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from made_runs import GROUPS, make_predictions, random_predictions, write_predictions, write_run
 
-from agegender import record
+from agegender.jobs.predictions import save_predictions
 from agegender.labels import age_groups
-from agegender.predictions import save_predictions
-from agegender.report.design import design_of
-from agegender.report.runs import Predictions, read_predictions, read_sweep
+from agegender.records import record
+from agegender.report.results import Predictions, read_predictions, read_sweep
+from agegender.report.statistics.design import design_of
 
 
 def job_of(told: Predictions) -> tuple[SimpleNamespace, SimpleNamespace]:

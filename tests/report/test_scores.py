@@ -20,8 +20,8 @@ from sklearn.metrics import (
 )
 from torchmetrics.classification import MulticlassCalibrationError
 
-from agegender.report.runs import Predictions
-from agegender.report.scores import SCORES, confusion, draws, kappa, scores
+from agegender.report.results import Predictions
+from agegender.report.statistics.scores import SCORES, confusion, draws, kappa, scores
 
 CASES = {
     "random": random_predictions(1, 500, skill=0.6),

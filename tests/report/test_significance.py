@@ -9,7 +9,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from agegender.report.significance import compare_ranks, holm, mcnemar, percentile_interval, wilson
+from agegender.report.statistics.significance import compare_ranks, holm, mcnemar, percentile_interval, wilson
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from scipy.stats import beta, binom, binomtest, fisher_exact
 from statsmodels.stats.multitest import multipletests
 
 from agegender.labels import GENDERS, RACES
-from agegender.report.crossed import crossed_mean
-from agegender.report.significance import wilson
-from agegender.report.slices import ALL, Accuracy, Slice, compare_with_age_groups, slices, worst_off
+from agegender.report.sections.fairness.slices import ALL, Accuracy, Slice, compare_with_age_groups, slices, worst_off
+from agegender.report.statistics.crossed import crossed_mean
+from agegender.report.statistics.significance import wilson
 
 
 def part(found: list[Slice], gender: str = ALL, race: str = ALL, group: str = ALL) -> Slice:

@@ -8,13 +8,13 @@ import pytest
 from made_runs import right_at, write_run
 from rich.console import Console
 
-from agegender import record
-from agegender.report import formats
-from agegender.report.analysis import analyse
-from agegender.report.console import print_table
-from agegender.report.runs import read_sweep
-from agegender.report.summary import summarise
-from agegender.report.table import Comparison
+from agegender.records import record
+from agegender.report.results import read_sweep
+from agegender.report.statistics.analysis import analyse
+from agegender.report.tables import formats
+from agegender.report.tables.console import print_table
+from agegender.report.tables.rows import Comparison
+from agegender.report.tables.summary import summarise
 
 N = 400
 

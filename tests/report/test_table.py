@@ -8,9 +8,9 @@ import pytest
 from made_runs import CONFIG, ENVIRONMENT, report_without_torch
 from rich.console import Console
 
-from agegender import record
-from agegender.record import Record
-from agegender.report.console import print_table
+from agegender.records import record
+from agegender.records.record import Record
+from agegender.report.tables.console import print_table
 from agegender.report.write import write_report
 
 NASTY = "ValueError: 50% of <script> | _x_ & $y$ #1 [bold]red[/bold] \n second line"

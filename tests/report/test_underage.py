@@ -5,9 +5,9 @@ import pytest
 from made_runs import make_predictions
 from scipy import stats
 
-from agegender.report.crossed import crossed_mean
-from agegender.report.runs import Predictions
-from agegender.report.underage import AgeLimits, crossings, paired_difference
+from agegender.report.results import Predictions
+from agegender.report.statistics.crossed import crossed_mean
+from agegender.report.statistics.under_age import AgeLimits, crossings, paired_difference
 
 LIMITS = AgeLimits()
 

@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 from made_runs import right_at, write_run
 
-from agegender.report.analysis import analyse
-from agegender.report.runs import Predictions, read_sweep
-from agegender.report.summary import summarise
-from agegender.report.verdict import verdict
+from agegender.report.results import Predictions, read_sweep
+from agegender.report.sections.verdict import verdict
+from agegender.report.statistics.analysis import analyse
+from agegender.report.tables.summary import summarise
 
 N = 400
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from agegender import record
 from agegender.labels import age_groups
-from agegender.record import Record
-from agegender.report.audit import print_audit
-from agegender.report.console import print_table
-from agegender.report.grids_runs import command, group_edges
-from agegender.report.table import Comparison, compare
+from agegender.records import record
+from agegender.records.record import Record
+from agegender.report.sections.appendix import command
+from agegender.report.sections.paper import group_edges
+from agegender.report.tables.audit import print_audit
+from agegender.report.tables.console import print_table
+from agegender.report.tables.rows import Comparison, compare
 from agegender.report.write import write_report
 
 REASON = "RuntimeError: a|b \\| c [bold]d[/bold] <script>e</script>\nand 5% of $x_1$ & {#2} ~ ^ at C:\\tmp"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from searching import Searching
 
-from agegender.session import session
+from agegender.jobs.outcomes import session
 
 
 @pytest.fixture

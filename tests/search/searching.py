@@ -11,13 +11,13 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from agegender import record
-from agegender.record import Record
-from agegender.run import resolve
-from agegender.search.search import search
-from agegender.session import Outcome, session
-from agegender.study import OpenStudy
-from agegender.sweep import Sweep
+from agegender.jobs.outcomes import Outcome, session
+from agegender.jobs.run import resolve
+from agegender.jobs.trial import OpenStudy
+from agegender.records import record
+from agegender.records.record import Record
+from agegender.sweeps.callback import Sweep
+from agegender.sweeps.search.search import search
 
 CONF = Path(__file__).parents[2] / "conf"
 SPACE = {"optimizer.lr": "tag(log, interval(1e-4, 1e-2))"}

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from agegender import record
-from agegender.errors import InputError
-from agegender.launch.jobs import PlannedJob
-from agegender.launch.local import judge
-from agegender.record import Record
-from agegender.report.table import compare
-from agegender.run import Job
-from agegender.session import Outcome, Session
+from agegender.jobs.outcomes import Outcome, Session
+from agegender.jobs.run import Job
+from agegender.records import record
+from agegender.records.record import Record
+from agegender.report.tables.rows import compare
+from agegender.sweeps.launch.local import judge
+from agegender.sweeps.launch.plan import PlannedJob
+from agegender.system.errors import InputError
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from agegender.pruning import Pruning, make_pruning
-from agegender.study import METRIC, PRUNER, OpenStudy, study_path
+from agegender.jobs.pruning import Pruning, make_pruning
+from agegender.jobs.trial import METRIC, PRUNER, OpenStudy, study_path
 
 GOOD = {epoch: 0.8 for epoch in range(10)}
 

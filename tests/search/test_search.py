@@ -9,10 +9,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from searching import CONF, Searching, lr
 
-from agegender import identity, record
-from agegender.locks import locked
-from agegender.search.trials import score_of
-from agegender.session import session
+from agegender.jobs.outcomes import session
+from agegender.records import identity, record
+from agegender.sweeps.search.trials import score_of
+from agegender.system.locks import locked
 
 
 def test_a_search_ends_with_its_best_trial_and_goes_on_to_as_many_trials_in_all(searching: Searching) -> None:
@@ -217,6 +217,7 @@ def test_the_best_configuration_is_an_experiment_that_gives_the_same_configurati
 
 
 def test_ordinary_runs_do_not_import_optuna() -> None:
-    program = "import sys, agegender.run, agegender.sweep, hydra_plugins.agegender_sweepers as _; print(*sys.modules)"
+    imported = "agegender.jobs.run, agegender.sweeps.callback, hydra_plugins.agegender_sweepers as _"
+    program = f"import sys, {imported}; print(*sys.modules)"
     modules = run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
-    assert not {"optuna", "torch", "agegender.search"} & set(modules)
+    assert not {"optuna", "torch", "agegender.sweeps.search"} & set(modules)

@@ -1,8 +1,8 @@
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from agegender.errors import InputError
-from agegender.search.space import parse_space
+from agegender.sweeps.search.space import parse_space
+from agegender.system.errors import InputError
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from agegender.data.duplicates import exact_duplicates
-from agegender.data.faces import FaceTable
 from agegender.data.photographs import crops, units
+from agegender.data.sources.base import FaceTable
 from agegender.data.split import Split, make_split
-from agegender.errors import InputError
 from agegender.labels import GENDERS, RACES, AgeGroups
+from agegender.system.errors import InputError
 
 
 @dataclass(frozen=True)

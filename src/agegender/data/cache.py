@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from agegender.data.faces import FaceTable, Source
 from agegender.data.images import optional_decoders
 from agegender.data.parallel import in_parallel
 from agegender.data.pixels import OnDemand, Pixels, new_pixels, open_pixels
 from agegender.data.scan import read_table, scan, write_table
-from agegender.locks import HeldElsewhere, locked
+from agegender.data.sources.base import FaceTable, Source
+from agegender.system.locks import HeldElsewhere, locked
 
 # Of the files written here: raise one when the content changes, so that old files are left alone.
 TABLE_VERSION = 3

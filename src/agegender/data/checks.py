@@ -2,10 +2,10 @@
 
 import logging
 
-from agegender.data.faces import FaceTable
 from agegender.data.photographs import count_in_several_parts
+from agegender.data.sources.base import FaceTable
 from agegender.data.split import PARTS, Split
-from agegender.errors import InputError
+from agegender.system.errors import InputError
 
 log = logging.getLogger(__name__)
 

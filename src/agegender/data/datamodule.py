@@ -13,16 +13,16 @@ from torch.utils.data import DataLoader, Sampler, SequentialSampler
 from torch.utils.data.distributed import DistributedSampler
 
 from agegender import labels
-from agegender.cores import available_cores
 from agegender.data.cache import Cache
 from agegender.data.checks import check_skipped, report_photographs
 from agegender.data.dataset import Batch, FaceDataset, copy_to, fits
-from agegender.data.faces import FaceTable, Source
 from agegender.data.loading import BatchLoader
 from agegender.data.pixels import OnDemand, Pixels
+from agegender.data.sources.base import FaceTable, Source
+from agegender.data.sources.utkface import open_source
 from agegender.data.split import PARTS, make_split, manifest_hash, read_split
-from agegender.data.utkface import open_source
-from agegender.errors import InputError
+from agegender.system.cores import available_cores
+from agegender.system.errors import InputError
 
 _EVAL_BATCHES = 4  # an evaluation batch is so many training batches on a GPU: no gradients, so there is room
 _SAMPLE_SEED = 0  # of data.limit

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from agegender.data.faces import FaceTable
 from agegender.data.pixels import Pixels
+from agegender.data.sources.base import FaceTable
 
 Batch = dict[str, Tensor]
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from agegender.data.faces import FaceTable
+from agegender.data.sources.base import FaceTable
 
 MAX_DISTANCE = 20  # bits of 256: pictures that differ by no more are near duplicates
 _MIN_GROUPS = 7  # see _keys: 3 x 7 > 20; and a quarter of one in 7 of the 256 bits, at most 10, fits in 16

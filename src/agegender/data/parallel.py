@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rich.progress import track
 
-from agegender.cores import available_cores, bind_thread
+from agegender.system.cores import available_cores, bind_thread
 
 _CHUNK = 16  # items that a thread or a process takes at once
 _MANY = 2_000  # items from which on processes pay: threads wait for Python's lock, 16 times or so for each image

@@ -7,8 +7,8 @@ same age, gender, race and date. Equal base names are such names too.
 import numpy as np
 
 from agegender.data.duplicates import components
-from agegender.data.faces import FaceTable
-from agegender.data.utkface import photograph
+from agegender.data.sources.base import FaceTable
+from agegender.data.sources.utkface import photograph
 
 
 def photographs(table: FaceTable) -> list[np.ndarray]:

@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 
 from agegender.data import images
-from agegender.data.faces import Source
-from agegender.errors import InputError, describe
-from agegender.files import sync_folder
+from agegender.data.sources.base import Source
+from agegender.system.errors import InputError, describe
+from agegender.system.files import sync_folder
 
 _SYNC_BYTES = 256 * 2**20  # written between two calls that send the file to the disk
 

@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agegender import record
 from agegender.data import images
 from agegender.data.duplicates import clusters
-from agegender.data.faces import Face, FaceTable, Source
 from agegender.data.hashing import HASH_BYTES, difference_hash
 from agegender.data.parallel import in_parallel
 from agegender.data.pixels import PixelFile
-from agegender.data.utkface import parse_name
-from agegender.errors import InputError
+from agegender.data.sources.base import Face, FaceTable, Source
+from agegender.data.sources.utkface import parse_name
+from agegender.system.errors import InputError
+from agegender.system.files import write_atomically
 
 _COLUMNS = ("image", "age", "gender", "race", "sha256", "cluster", "skipped")
 
@@ -87,7 +87,7 @@ def write_table(path: Path, table: FaceTable) -> None:
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # a name may hold any character
     columns = (table.names, table.ages, table.genders, table.races, table.sha256, table.clusters, table.skipped)
     writer.writerows([_COLUMNS, *zip(*columns, strict=True), ("end", len(table))])
-    record.write_atomically(path, text.getvalue(), errors="surrogateescape")
+    write_atomically(path, text.getvalue(), errors="surrogateescape")
 
 
 def read_table(path: Path) -> FaceTable | None:

@@ -4,10 +4,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from agegender.data.faces import Source
-from agegender.data.synthetic import synthetic_folder
-from agegender.data.utkface import FolderSource, open_source
-from agegender.errors import InputError
+from agegender.data.sources.base import Source
+from agegender.data.sources.utkface import FolderSource, open_source
+from agegender.data.synthetic.folder import synthetic_folder
+from agegender.system.errors import InputError
 
 
 def open_faces(root: str | Sequence[str] | None, *, num_synthetic: int, synthetic_seed: int, cache_dir: str) -> Source:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from agegender import record
 from agegender.data.duplicates import exact_duplicates
-from agegender.data.faces import FaceTable
 from agegender.data.photographs import crops, units
+from agegender.data.sources.base import FaceTable
 from agegender.data.text_table import read_rows
-from agegender.errors import InputError
 from agegender.labels import AgeGroups
+from agegender.system.errors import InputError
+from agegender.system.files import write_atomically
 
 PARTS = ("train", "val", "test")
 _UNIONS = {"trainval": ("train", "val"), "all": PARTS}
@@ -237,5 +237,5 @@ def save_manifest(folder: Path, manifest: str) -> Path:
     """Write a manifest under its own hash, once; all jobs of a sweep that share a split share the file."""
     path = folder / f"split-{manifest_hash(manifest)[:12]}.csv"
     if not path.exists():
-        record.write_atomically(path, manifest, errors="surrogateescape")
+        write_atomically(path, manifest, errors="surrogateescape")
     return path

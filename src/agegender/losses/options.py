@@ -2,7 +2,7 @@
 
 import math
 
-from agegender.errors import InputError
+from agegender.system.errors import InputError
 
 
 def check_choice(key: str, value: str, known: tuple[str, ...]) -> None:

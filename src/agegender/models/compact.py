@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agegender.errors import InputError
 from agegender.models.heads import FaceOutputs, TwoHeads, average
 from agegender.models.weights import load_pretrained
+from agegender.system.errors import InputError
 
 
 def _convolution(num_in: int, num_out: int, *, stride: int = 1) -> nn.Sequential:

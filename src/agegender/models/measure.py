@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from agegender.errors import InputError, first_line
+from agegender.system.errors import InputError, first_line
 
 _LARGEST_MINIMUM = 512  # pixels; no network here needs more
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from agegender.errors import InputError, first_line
 from agegender.models.heads import FaceOutputs, TwoHeads
 from agegender.models.normalization import IMAGENET, Normalization
 from agegender.models.weights import UNREADABLE, load_pretrained
+from agegender.system.errors import InputError, first_line
 
 _DEFAULT = "DEFAULT"  # torchvision's word, here for the tag in the name, or else timm's own choice
 

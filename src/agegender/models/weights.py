@@ -10,7 +10,7 @@ from urllib.error import URLError
 import torch
 from torch import Tensor, nn
 
-from agegender.errors import InputError, describe, first_line
+from agegender.system.errors import InputError, describe, first_line
 
 # What torch.load raises on files of other kinds, and on broken ones; on some that are cut off also OSError.
 UNREADABLE = (

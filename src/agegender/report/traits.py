@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from agegender import identity
-from agegender.record import Record
+from agegender.records import identity
+from agegender.records.record import Record
 from agegender.report.paper import MODEL_ORDER
 
 _BLOCKS = frozenset({"seed", "data.split_seed", "data.split_file", "data.fold"})  # runs of one configuration

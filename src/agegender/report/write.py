@@ -8,20 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from agegender.record import write_atomically
-from agegender.report import faces, formats
-from agegender.report.analysis import TASKS, Analysis, analyse
-from agegender.report.chosen import focus, predictions_of
-from agegender.report.claims import claim, judge
-from agegender.report.contents import document
-from agegender.report.cost import read_costs
-from agegender.report.document import Document, Figure, Section
-from agegender.report.page import render
-from agegender.report.runs import Predictions, Sweep, read_sweep
-from agegender.report.summary import summarise
-from agegender.report.table import Comparison, compare
-from agegender.report.underage import AgeLimits
-from agegender.report.verdict import verdict
+from agegender.report.figures import faces
+from agegender.report.page.document import Document, Figure, Section
+from agegender.report.page.html import render
+from agegender.report.results import Predictions, Sweep, read_sweep
+from agegender.report.sections.claims import claim, judge
+from agegender.report.sections.document import document
+from agegender.report.sections.focus import focus, predictions_of
+from agegender.report.sections.verdict import verdict
+from agegender.report.statistics.analysis import TASKS, Analysis, analyse
+from agegender.report.statistics.under_age import AgeLimits
+from agegender.report.tables import formats
+from agegender.report.tables.cost import read_costs
+from agegender.report.tables.rows import Comparison, compare
+from agegender.report.tables.summary import summarise
+from agegender.system.files import write_atomically
 
 _PER_GROUP = 5  # sample faces
 _MISTAKES = 24  # faces of a gallery

@@ -1,0 +1,142 @@
+"""Measure data path, step, epoch, start-up, inference."""
+
+import argparse
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from agegender.system.errors import InputError
+from agegender.training import trainers
+from benchmarks import BENCHMARKS, DEFAULT, cost, data, fit, inference, job_memory, present, startup, step
+from benchmarks.accuracy import agreement
+from benchmarks.measure import Row
+from benchmarks.subject import Settings
+
+_CACHE_IMAGES, _GROWTH_IMAGES = 6_000, 6_000
+_SMALL_SIZE = 64  # pixels, where a step is short and what surrounds it shows
+_SEEDS = (0, 1, 2)
+
+
+def _data(settings: Settings) -> list[Row]:
+    return data.cache_build(settings, _CACHE_IMAGES)
+
+
+def _growth(settings: Settings) -> list[Row]:
+    return data.growth(settings, _GROWTH_IMAGES)
+
+
+def _memory(settings: Settings) -> list[Row]:
+    return job_memory.peak_memory(settings, _GROWTH_IMAGES)
+
+
+def _step(settings: Settings) -> list[Row]:
+    rows = [row for model in settings.models for row in step.parts(settings, model, compiled=settings.compiled)]
+    return step.peak(settings) + rows
+
+
+def _fit(settings: Settings) -> list[Row]:
+    return [row for model in settings.models for row in fit.against_reference(settings, model)]
+
+
+def _cost(settings: Settings) -> list[Row]:
+    return cost.side_by_side(settings)
+
+
+def _epoch(settings: Settings) -> list[Row]:
+    return fit.against_resident(settings, settings.models[0])
+
+
+def _lightning(settings: Settings) -> list[Row]:
+    return fit.against_bare_loop(settings.at(_SMALL_SIZE), "resnet18")
+
+
+def _startup(settings: Settings) -> list[Row]:
+    return startup.commands(settings) + startup.complete_sweep(settings)
+
+
+def _inference(settings: Settings) -> list[Row]:
+    models = settings.models
+    return [row for model in models for row in inference.inference(settings, model, compiled=settings.compiled)]
+
+
+def _accuracy(settings: Settings) -> list[Row]:
+    return agreement(settings, settings.models[0], number=4_000, max_epochs=5, seeds=_SEEDS)
+
+
+_FUNCTIONS: dict[str, Callable[[Settings], list[Row]]] = {
+    "data": _data,
+    "growth": _growth,
+    "memory": _memory,
+    "step": _step,
+    "fit": _fit,
+    "cost": _cost,
+    "epoch": _epoch,
+    "lightning": _lightning,
+    "startup": _startup,
+    "inference": _inference,
+    "accuracy": _accuracy,
+}
+assert _FUNCTIONS.keys() == BENCHMARKS.keys()
+
+
+def main(arguments: list[str]) -> int:
+    """Run the benchmarks that the arguments of `agegender bench` name.
+
+    Raises:
+        InputError: no such benchmark, or a number that is none.
+    """
+    options = _parser().parse_args(arguments)
+    unknown = [name for name in options.names if name not in BENCHMARKS]
+    if unknown:
+        raise InputError(f"no benchmark {unknown[0]}; choose from {', '.join(BENCHMARKS)}")
+    if min(options.image_size, options.batch_size, options.steps, options.repeats) < 1:
+        raise InputError("--image-size, --batch-size, --steps and --repeats must be 1 or more")
+    given = {key: getattr(options, key) for key in ("root", "image_size", "batch_size", "steps", "repeats", "compiled")}
+    written = run(tuple(options.names) or DEFAULT, given | {"models": tuple(options.models)}, options.out)
+    print(f"Saved: {', '.join(map(str, written))}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    explained = "; ".join(f"{name}: {what}" for name, what in BENCHMARKS.items())
+    parser = argparse.ArgumentParser(prog="agegender bench", description=__doc__, epilog=explained)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: {' '.join(DEFAULT)}")
+    parser.add_argument("--root", type=Path, metavar="DIR_OR_ARCHIVE", help="UTKFace; without it synthetic faces")
+    parser.add_argument("--models", nargs="+", default=["small_cnn", "resnet18"], metavar="MODEL")
+    parser.add_argument("--image-size", type=int, default=256, help="pixels of a side (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=32, help="images per step (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=8, help="timed in a repeat (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds that count (default: %(default)s)")
+    parser.add_argument("--compiled", action="store_true", help="torch.compile too: a minute more for each network")
+    parser.add_argument("--out", type=Path, default=Path("bench"), help="directory of the JSON files (default: bench)")
+    return parser
+
+
+def run(names: tuple[str, ...], settings: dict[str, Any], out: Path) -> list[Path]:
+    """Run benchmarks, show each one's table when it is done, and write its JSON.
+
+    Args:
+        names: of `BENCHMARKS`.
+        settings: fields of `Settings`, but for the folder.
+        out: directory of the JSON files.
+
+    Returns:
+        The files.
+    """
+    trainers.quiet_libraries()
+    warnings.filterwarnings("ignore", message=".*(num_workers|You defined a .validation_step|does not have many).*")
+    about, written = present.head(), []
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=out) as folder:
+        told = Settings(**settings, folder=Path(folder).resolve())
+        for name in names:
+            rows = _FUNCTIONS[name](told)
+            path = out / f"{name}.json"
+            asked = {key: value.name if isinstance(value, Path) else value for key, value in asdict(told).items()}
+            present.save(path, about, asked, rows)
+            present.show(about, rows)
+            written.append(path)
+    return written

@@ -1,0 +1,156 @@
+"""Images per second in `fit`: ours, the reference's, on a batch that is always there, and without Lightning."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import lightning
+import torch
+from torch.nn import functional
+
+from agegender.data.datamodule import UTKFaceDataModule
+from agegender.jobs import build
+from agegender.labels import NUM_GROUPS
+from agegender.models import measure
+from agegender.training import trainers
+from agegender.training.module import AgeGenderModule
+from benchmarks.clock import WARM_STEPS, StepClock, synchronize
+from benchmarks.measure import Row, compare
+from benchmarks.reference import Reference
+from benchmarks.subject import Settings, faces, job
+
+
+class _Repeated:
+    """A loader that gives one batch again and again."""
+
+    def __init__(self, batch: dict[str, torch.Tensor], number: int) -> None:
+        self._batch, self._number = batch, number
+
+    def __len__(self) -> int:
+        return self._number
+
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
+        return itertools.repeat(self._batch, self._number)
+
+
+def make(config: dict[str, Any]) -> tuple[AgeGenderModule, UTKFaceDataModule]:
+    """Build what a job trains, ready for `fit`."""
+    datamodule = build.make_datamodule(config)
+    datamodule.setup()
+    module = build.make_module(config)
+    module.method.prepare(datamodule.train_age_counts(), torch.from_numpy(datamodule.groups.group_of_age))
+    return module, datamodule
+
+
+def fit_ours(config: dict[str, Any], settings: Settings, *, resident: bool) -> float:
+    """Train some steps as a job does, on the data or on one batch of it."""
+    module, datamodule = make(config)
+    clock = StepClock()
+    trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=[clock], logger=False)
+    if resident:
+        trainer.fit(module, train_dataloaders=_Repeated(_first_batch(datamodule, trainer), settings.total_steps))
+    else:
+        trainer.fit(module, datamodule=datamodule)
+    return clock.images_per_second(settings.batch_size)
+
+
+def _first_batch(datamodule: UTKFaceDataModule, trainer: lightning.Trainer) -> dict[str, torch.Tensor]:
+    batch = next(iter(datamodule.train_dataloader()))
+    return {key: value.to(trainer.strategy.root_device) for key, value in batch.items()}
+
+
+def make_step(config: dict[str, Any], settings: Settings) -> tuple[Callable[[], None], int]:
+    """Make a training step on one batch, as a job computes it: forward, loss, backward, optimizer, and nothing else.
+
+    Returns:
+        The step, and the network's number of parameters.
+    """
+    module, datamodule = make(config)
+    trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=[], logger=False)
+    batch, module = _first_batch(datamodule, trainer), module.to(trainer.strategy.root_device).train()
+    optimizer = module.make_optimizer()
+
+    def step() -> None:
+        with trainer.precision_plugin.forward_context():
+            outputs = module(batch["images"])
+            loss = module.method(outputs.age, batch["group"], batch["years"])
+            loss = loss + functional.cross_entropy(outputs.gender, batch["gender"])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step, measure.num_params(module.network)
+
+
+def steps_per_second(step: Callable[[], None], number: int) -> float:
+    """Time some steps."""
+    synchronize()
+    start = time.perf_counter()
+    for _ in range(number):
+        step()
+    synchronize()
+    return number / (time.perf_counter() - start)
+
+
+def bare_loop(config: dict[str, Any], settings: Settings) -> float:
+    """Train the same steps as a fit on one batch."""
+    step, _ = make_step(config, settings)
+    for _ in range(WARM_STEPS):
+        step()
+    return settings.batch_size * steps_per_second(step, settings.steps)
+
+
+def against_reference(settings: Settings, model: str) -> list[Row]:
+    """Compare `fit` of one network with the reference.
+
+    The GFLOP/s count 3 x 2 x the multiply-accumulates of a forward pass: the backward pass costs twice as much.
+    """
+    root = faces(settings, settings.num_images)
+    config = job(settings, model, root)
+    reference = Reference(config, settings)
+    rows = compare(
+        f"fit, {model}, {settings.image_size} px, batch {settings.batch_size}",
+        {
+            "reference": reference.fit,
+            "ours": partial(fit_ours, config, settings, resident=False),
+        },
+        unit="images/s",
+        base="reference",
+        repeats=settings.repeats,
+        notes={"reference": f"float32, NCHW; {reference.num_workers} workers are its fastest"},
+    )
+    gflop = 6 * measure.gmacs(build.network_builder(config, NUM_GROUPS), settings.image_size)
+    return [replace(row, note=f"{row.note} {gflop * row.median:,.0f} GFLOP/s".strip()) for row in rows]
+
+
+def against_resident(settings: Settings, model: str) -> list[Row]:
+    """Compare an epoch on the data with the same steps on one batch that is always there."""
+    config = job(settings, model, faces(settings, settings.num_images))
+    return compare(
+        f"epoch, {model}, {settings.image_size} px",
+        {
+            "one resident batch": partial(fit_ours, config, settings, resident=True),
+            "the data": partial(fit_ours, config, settings, resident=False),
+        },
+        unit="images/s",
+        base="one resident batch",
+        repeats=settings.repeats,
+    )
+
+
+def against_bare_loop(settings: Settings, model: str) -> list[Row]:
+    """Compare Lightning's `fit` with a loop of the same steps, on one batch."""
+    config = job(settings, model, faces(settings, settings.num_images))
+    return compare(
+        f"Lightning, {model}, {settings.image_size} px",
+        {
+            "bare loop": partial(bare_loop, config, settings),
+            "fit": partial(fit_ours, config, settings, resident=True),
+        },
+        unit="images/s",
+        base="bare loop",
+        repeats=settings.repeats,
+    )

@@ -1,0 +1,102 @@
+"""One training step, and which of its parts pay: memory format, bfloat16, fused optimizer, compilation."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from agegender.training import trainers
+from benchmarks.clock import synchronize
+from benchmarks.fit import make, steps_per_second
+from benchmarks.measure import Row, compare
+from benchmarks.subject import Settings, faces, job
+
+_SIDE, _PRODUCTS = 2048, 8
+
+
+def parts(settings: Settings, model: str, *, compiled: bool) -> list[Row]:
+    """Compare the step of one network as each part is added."""
+    config = job(settings, model, faces(settings, settings.num_images))
+    trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=[], logger=False)
+    device, bfloat16 = trainer.strategy.root_device, "bf16" in str(trainer.precision)
+    torch.use_deterministic_algorithms(False)
+    plain = {"memory_format": torch.contiguous_format, "bfloat16": False, "fused": False, "compiled": False}
+    variants = {
+        "float32, NCHW": plain,
+        "+ channels last": {**plain, "memory_format": torch.channels_last},
+        "+ bfloat16": {**plain, "memory_format": torch.channels_last, "bfloat16": bfloat16},
+        "+ fused Adam": {**plain, "memory_format": torch.channels_last, "bfloat16": bfloat16, "fused": True},
+    }
+    if compiled:
+        variants["+ torch.compile"] = {**variants["+ fused Adam"], "compiled": True}
+    steps = {name: _step(config, device, **options) for name, options in variants.items()}
+    return compare(
+        f"step, {model}, {settings.image_size} px, batch {settings.batch_size}",
+        {name: partial(_rate, step, settings) for name, step in steps.items()},
+        unit="images/s",
+        base="float32, NCHW",
+        repeats=settings.repeats,
+        warmup=1,
+    )
+
+
+def peak(settings: Settings) -> list[Row]:
+    """Measure what the hardware computes at best: products of large matrices, in GFLOP/s; the bound of every step."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    return compare(
+        f"product of {_SIDE} x {_SIDE} matrices",
+        {name: partial(_product, torch.randn(_SIDE, _SIDE, device=device).to(kind)) for name, kind in kinds.items()},
+        unit="GFLOP/s",
+        base="float32",
+        repeats=settings.repeats,
+    )
+
+
+def _product(matrix: Tensor) -> float:
+    synchronize()
+    start = time.perf_counter()
+    for _ in range(_PRODUCTS):
+        torch.mm(matrix, matrix)
+    synchronize()
+    return _PRODUCTS * 2 * _SIDE**3 / 1e9 / (time.perf_counter() - start)
+
+
+def _step(
+    config: dict[str, Any],
+    device: torch.device,
+    *,
+    memory_format: torch.memory_format,
+    bfloat16: bool,
+    fused: bool,
+    compiled: bool,
+) -> Callable[[], None]:
+    module, datamodule = make(config)
+    batch = {key: value.to(device) for key, value in next(iter(datamodule.train_dataloader())).items()}
+    module = module.to(device).train()
+    module.network.to(memory_format=memory_format)
+    batch["images"] = batch["images"].contiguous(memory_format=memory_format)
+    optimizer = torch.optim.Adam(module.network.parameters(), lr=1e-4, fused=fused)
+    if compiled:
+        module.network.compile()
+
+    def loss_of() -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+            outputs = module(batch["images"])
+            age_loss = module.method(outputs.age, batch["group"], batch["years"])
+            return age_loss + functional.cross_entropy(outputs.gender, batch["gender"])
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss_of().backward()
+        optimizer.step()
+
+    return step
+
+
+def _rate(step: Callable[[], None], settings: Settings) -> float:
+    return settings.batch_size * steps_per_second(step, settings.steps)

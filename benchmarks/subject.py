@@ -1,0 +1,114 @@
+"""What is measured: the project's own configurations, on a folder of faces."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from agegender.data.source import draw_faces
+from agegender.data.sources.utkface import open_source
+from agegender.system.errors import InputError
+from benchmarks.clock import WARM_STEPS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every benchmark is told.
+
+    Attributes:
+        root: UTKFace, a folder or an archive; None for synthetic faces.
+        models: options of `model`.
+        image_size: pixels of a side.
+        batch_size: images per step.
+        steps: training steps that are timed in a repeat.
+        repeats: rounds that count.
+        compiled: measure `torch.compile` too; a minute more for each network.
+        folder: for what the benchmark writes; its own, and removed afterwards.
+    """
+
+    root: Path | None
+    models: tuple[str, ...]
+    image_size: int
+    batch_size: int
+    steps: int
+    repeats: int
+    compiled: bool
+    folder: Path
+
+    @property
+    def total_steps(self) -> int:
+        """Training steps of a repeat, those that are not timed included."""
+        return WARM_STEPS + self.steps
+
+    def at(self, image_size: int) -> "Settings":
+        """The same at another image size."""
+        return replace(self, image_size=image_size)
+
+    @property
+    def num_images(self) -> int:
+        """Images of which the training part, 68 %, has enough for all steps of a repeat."""
+        return round(self.total_steps * self.batch_size / 0.65) + 1
+
+
+def checkout() -> Path:
+    """Return the directory that holds train.py and conf/."""
+    return Path(__file__).parents[1]
+
+
+def configuration(*overrides: str) -> dict[str, Any]:
+    """Compose a job as train.py would, without a logger and a progress bar."""
+    given = ["logger=none", "trainer.enable_progress_bar=false", *overrides]
+    with initialize_config_dir(version_base="1.3", config_dir=str(checkout() / "conf")):
+        plain = OmegaConf.to_container(compose("train", given), resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def faces(settings: Settings, number: int, *, copies: int = 1) -> Path:
+    """Write a random sample of the images to a folder of files, as those who train on UTKFace have it.
+
+    Args:
+        settings: where they come from.
+        number: images, drawn with a fixed seed.
+        copies: of each, as hard links with other dates in their names.
+
+    Raises:
+        InputError: there are fewer.
+    """
+    folder = settings.folder / f"faces-{number}-{copies}"
+    if folder.exists():
+        return folder
+    if settings.root is None:
+        source = draw_faces(None, num_synthetic=number, synthetic_seed=0, cache_dir=settings.folder)
+    else:
+        source = open_source(settings.root)
+    names = source.names()
+    if len(names) < number:
+        raise InputError(f"{source.label} has {len(names):,} images, {number:,} are needed; give more, or ask for less")
+    folder.mkdir(parents=True)
+    for index in sorted(np.random.default_rng(0).permutation(len(names))[:number]):
+        first = folder / Path(names[index]).name
+        first.write_bytes(source.read(names[index]))
+        for copy in range(1, copies):
+            os.link(first, folder / f"{first.name.split('.')[0]}{copy:03d}.jpg")
+    return folder
+
+
+def job(settings: Settings, model: str, root: Path, *overrides: str) -> dict[str, Any]:
+    """Configure the training of one network on a folder."""
+    return configuration(
+        f"model={model}",
+        f"data.root={root}",
+        f"data.image_size={settings.image_size}",
+        f"data.batch_size={settings.batch_size}",
+        f"data.cache_dir={settings.folder / 'cache'}",
+        "trainer.max_epochs=1",
+        "+trainer.enable_checkpointing=false",
+        "trainer.limit_val_batches=0",
+        f"trainer.limit_train_batches={settings.total_steps}",
+        *overrides,
+    )

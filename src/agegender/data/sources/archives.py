@@ -1,0 +1,171 @@
+"""Archives of images: tar, plain or compressed, and zip."""
+
+import hashlib
+import lzma
+import os
+import struct
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from agegender.data.sources.formats import HEAD_BYTES
+from agegender.data.sources.listing import MAX_FILE_BYTES, ImageFiles, check_size, raise_unreadable
+from agegender.system.errors import InputError
+
+# What Python raises on broken archives.
+BROKEN = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(ValueError, LookupError, NotImplementedError, RuntimeError, struct.error),
+)
+
+
+def broken(path: Path, error: Exception) -> InputError:
+    """Tell that an archive is broken, and why."""
+    return InputError(f"{path} is a broken archive ({error}); get it again, or extract what can be saved of it")
+
+
+def _file_signature(path: Path) -> str:
+    stat = path.stat()
+    text = f"{path.resolve()}\t{stat.st_size}\t{stat.st_mtime_ns}"
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
+
+
+class TarSource:
+    """Images in a tar. A plain one is read in place; a compressed one has no random access, so that its images are read
+    into memory when they are listed (138 MB for UTKFace).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.label = path.name
+        self._path = path
+        self._listing: dict[str, str] | None = None
+        self._members: dict[str, tarfile.TarInfo] = {}
+        self._contents: dict[str, bytes] | None = None
+
+    def _open(self) -> dict[str, str]:
+        if self._listing is None:
+            found = ImageFiles(str(self._path))
+            compressed = not _is_plain(self._path)
+            contents: dict[str, bytes] = {}
+            try:
+                with tarfile.open(self._path) as archive:
+                    for member in archive:
+                        content = self._add(found, archive, member, whole=compressed)
+                        if compressed and content is not None:
+                            contents[member.name] = content
+                    if not _is_whole(archive):
+                        raise tarfile.ReadError("it is cut off, or damaged in the middle")
+            except BROKEN as error:
+                raise broken(self._path, error) from error
+            self._contents = contents if compressed else None
+            self._listing = found.by_name()
+        return self._listing
+
+    def _add(
+        self, found: ImageFiles, archive: tarfile.TarFile, member: tarfile.TarInfo, *, whole: bool
+    ) -> bytes | None:
+        """List a member if it is an image; its content if it is one and `whole` files are to be read."""
+        if not (member.isfile() or member.islnk() or member.issym()):
+            return None
+        file = archive.extractfile(member) if member.isfile() else None  # a link: an image by its name, or none
+        content = None
+        if whole and file is not None:
+            # Once: going back in a compressed stream would begin at its start.
+            content = file.read(member.size if member.size <= MAX_FILE_BYTES else HEAD_BYTES)
+
+        def read_head() -> bytes:
+            if content is not None:
+                return content
+            return file.read(HEAD_BYTES) if file is not None else b""
+
+        if not found.add(member.name, read_head):
+            return None
+        self._members[member.name] = member
+        return content
+
+    def names(self) -> list[str]:
+        return list(self._open())
+
+    def signature(self) -> str:
+        return _file_signature(self._path)
+
+    def read(self, name: str) -> bytes:
+        member = self._members[self._open()[name]]
+        if not member.isfile():
+            raise ValueError("a link inside the archive; extract it and give the folder")
+        check_size(member.size)
+        if self._contents is not None:
+            return self._contents[member.name]
+        try:
+            with self._path.open("rb") as file:
+                file.seek(member.offset_data)
+                return file.read(member.size)
+        except OSError as error:
+            raise_unreadable(error)
+
+
+def _is_whole(archive: tarfile.TarFile) -> bool:
+    """Tell whether a tar was read to its end mark: at a header that is broken, tarfile stops in silence."""
+    assert archive.fileobj is not None
+    archive.fileobj.seek(archive.offset)
+    return archive.fileobj.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
+
+
+def _is_plain(path: Path) -> bool:
+    try:
+        with tarfile.open(path, mode="r:"):
+            return True
+    except tarfile.ReadError:
+        return False
+
+
+class ZipSource:
+    """Images in a zip, read in place."""
+
+    def __init__(self, path: Path) -> None:
+        self.label = path.name
+        self._path = path
+        self._archives: dict[int, zipfile.ZipFile] = {}  # by process: forked ones must not share a file position
+        found = ImageFiles(str(path))
+        files = [info for info in self._archive().infolist() if not info.is_dir()]
+        if any(info.flag_bits & 1 for info in files):
+            raise InputError(f"{path} is encrypted; extract it with its password and give the folder")
+        for info in files:
+            found.add(info.filename, lambda info=info: self._read_head(info))
+        self._sizes = {info.filename: info.file_size for info in files}
+        self._paths = found.by_name()
+
+    def _archive(self) -> zipfile.ZipFile:
+        try:
+            return self._archives.get(os.getpid()) or self._archives.setdefault(
+                os.getpid(), zipfile.ZipFile(self._path)
+            )
+        except BROKEN as error:
+            raise broken(self._path, error) from error
+
+    def _read_head(self, info: zipfile.ZipInfo) -> bytes:
+        try:
+            with self._archive().open(info) as file:
+                return file.read(HEAD_BYTES)
+        except BROKEN:  # neither named like an image nor whole
+            return b""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_archives": {}}
+
+    def names(self) -> list[str]:
+        return list(self._paths)
+
+    def signature(self) -> str:
+        return _file_signature(self._path)
+
+    def read(self, name: str) -> bytes:
+        path = self._paths[name]
+        check_size(self._sizes[path])
+        archive = self._archive()
+        try:
+            return archive.read(path)  # locked inside: several threads may read
+        except BROKEN as error:
+            raise ValueError(f"broken in the archive ({error})") from error

@@ -1,0 +1,195 @@
+"""UTKFace as people have it: a folder, nested folders, a .tar, .tar.gz or .zip; Zhang et al. 2017.
+
+A file is named [age]_[gender]_[race]_[date&time].jpg; the release has names that break its own rule, and they are read
+as far as they can be.
+"""
+
+import hashlib
+import logging
+import os
+import re
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from agegender.data.sources.archives import BROKEN, TarSource, ZipSource, broken
+from agegender.data.sources.base import Face, Source
+from agegender.data.sources.joined import ARCHIVE_SUFFIXES, JoinedSource
+from agegender.data.sources.listing import ImageFiles, check_size, find_image_files, raise_unreadable, read_head
+from agegender.data.sources.other_files import EXPECTATION, kind_of
+from agegender.labels import MAX_AGE, RACES, UNKNOWN_RACE
+from agegender.system.errors import DatasetNotFoundError, InputError
+
+log = logging.getLogger(__name__)
+
+# The irregular names of the release: no race, a blank or no dot after the time, a time one digit short or long.
+_NAME = re.compile(r"\s*(?P<age>\d+)_(?P<gender>\d+)(?:_(?P<race>\d))?_(?P<date>\d{8,20})(?!\d)", re.ASCII)
+_LABELS = re.compile(r"\s*\d+_\d+(?=[_.\s])", re.ASCII)
+_NO_DATE = "the name has no date such as 20170116174525125 after age, gender and race, so it may say something else"
+_DATE = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+
+
+class _Parsed(NamedTuple):
+    """What a name says: the face, and the date and time at which UTKFace collected it."""
+
+    face: Face
+    date: str
+
+
+def parse_name(name: str) -> Face:
+    """Read age, gender and race from a file name, tolerantly.
+
+    Args:
+        name: such as "24_0_1_20170116220224657 .jpg.chip.jpg"; directories before it do not matter. A missing race, a
+            space, a missing dot, a digit short or long in the time are accepted: age and gender are what is needed. A
+            date is needed too: without it "12_1_2020.jpg" would be a face of twelve years.
+
+    Raises:
+        ValueError: no age and gender can be read from it; the message is the reason alone.
+    """
+    return _parse(name).face
+
+
+def photograph(name: str) -> tuple[int, int, int, str] | None:
+    """Return what identifies the photograph that a file shows: age, gender, race and date; None without them.
+
+    UTKFace's parts and crops hold one photograph under the same four, also where the rest of the names differs.
+    """
+    try:
+        face, date = _parse(name)
+    except ValueError:
+        return None
+    return face.age, face.gender, face.race, date
+
+
+def _parse(name: str) -> _Parsed:
+    plain = PurePosixPath(name).name
+    match = _NAME.match(plain)
+    if match is None or not _DATE.match(match["date"]):
+        raise ValueError(_NO_DATE if _LABELS.match(plain) else "the name is not [age]_[gender]_[race]_[date&time]")
+    age, gender = int(match["age"]), int(match["gender"])
+    if age > MAX_AGE:
+        raise ValueError(f"age {age} is not in 0 to {MAX_AGE}")
+    if gender not in (0, 1):
+        raise ValueError(f"gender {gender} is neither 0 (male) nor 1 (female)")
+    race = int(match["race"]) if match["race"] is not None else UNKNOWN_RACE
+    return _Parsed(Face(age, gender, race if race < len(RACES) else UNKNOWN_RACE), match["date"])
+
+
+def open_source(root: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Source:
+    """Open a folder or an archive of UTKFace, or several of them as one data set.
+
+    Args:
+        root: a folder (searched through, symbolic links followed), or a .tar, .tar.gz, .tar.bz2, .tar.xz or .zip; a
+            folder without images stands for the archives in it. Or a list of these.
+
+    Raises:
+        DatasetNotFoundError: nothing is there.
+        InputError: the file is not an archive that can be read, or a list names one twice.
+    """
+    if isinstance(root, str | os.PathLike):
+        return _open(Path(root).expanduser())
+    paths = [Path(path).expanduser() for path in root]
+    if not paths:
+        raise InputError("data.root=[] names nothing; give a folder, an archive, or several of them")
+    resolved = [path.resolve() for path in paths]
+    twice = [str(path) for path, real in zip(paths, resolved, strict=True) if resolved.count(real) > 1]
+    if twice:
+        raise InputError(f"data.root names {twice[0]} twice; give each folder or archive once")
+    sources = [_open(path) for path in paths]
+    return sources[0] if len(sources) == 1 else JoinedSource(sources)
+
+
+def _open(path: Path) -> Source:
+    try:
+        if path.is_dir():
+            return _open_folder(path)
+        if not path.exists():
+            raise DatasetNotFoundError(
+                f"data.root={path} does not exist; give UTKFace's folder or archive, or try experiment=demo, "
+                "which needs no download"
+            )
+        if zipfile.is_zipfile(path):
+            return ZipSource(path)
+        if tarfile.is_tarfile(path):
+            return TarSource(path)
+    except PermissionError as error:
+        raise InputError(f"data.root={path} cannot be read ({error.strerror}); check its permissions") from error
+    except BROKEN as error:
+        if isinstance(error, InputError):
+            raise
+        raise broken(path, error) from error
+    kind = kind_of(path.name, read_head(path))
+    if kind is not None:
+        raise InputError(f"data.root={path} is {kind}, which is not read as images: {EXPECTATION}")
+    raise InputError(f"data.root={path} is neither a folder nor a .tar, .tar.gz or .zip that can be read; get it again")
+
+
+def _open_folder(path: Path) -> Source:
+    files = find_image_files(path)
+    archives = [path / name for name in sorted(files.others) if name.lower().endswith(ARCHIVE_SUFFIXES)]
+    if not archives or files.paths:
+        if archives:
+            log.warning(
+                "%s holds images, so its %d archives are not read, %s first; name them too in data.root=[...]",
+                path,
+                len(archives),
+                archives[0].name,
+            )
+        return FolderSource(path, files)
+    sources = [_open(archive) for archive in archives]
+    for source in sources:
+        source.names()  # an archive without images is told now, by its own name
+    return JoinedSource(sources, label=path.resolve().name)
+
+
+class FolderSource:
+    """Images in a folder and in the folders below it.
+
+    Args:
+        path: of the folder.
+        files: what is in it, where that is known.
+    """
+
+    def __init__(self, path: Path, files: ImageFiles | None = None) -> None:
+        self.label = path.resolve().name
+        self._path, self._files = path, files
+        self._listing: dict[str, str] | None = None
+
+    def _paths(self) -> dict[str, str]:
+        if self._listing is None:
+            files = find_image_files(self._path) if self._files is None else self._files
+            self._listing = files.by_name()
+        return self._listing
+
+    def names(self) -> list[str]:
+        return list(self._paths())
+
+    def signature(self) -> str:
+        digest = hashlib.sha256(str(self._path.resolve()).encode(errors="backslashreplace"))
+        for path in self._paths().values():
+            stat = self._stat(path)
+            digest.update(f"{path}\t{stat.st_size}\t{stat.st_mtime_ns}\n".encode(errors="backslashreplace"))
+        return digest.hexdigest()
+
+    def read(self, name: str) -> bytes:
+        path = self._paths()[name]
+        if _leads_nowhere(self._path / path):
+            raise ValueError("a symbolic link to a file that is not there")
+        check_size(self._stat(path).st_size)
+        try:
+            return (self._path / path).read_bytes()
+        except OSError as error:
+            raise_unreadable(error)
+
+    def _stat(self, path: str) -> os.stat_result:
+        try:
+            return (self._path / path).stat(follow_symlinks=not _leads_nowhere(self._path / path))
+        except OSError as error:
+            raise_unreadable(error)
+
+
+def _leads_nowhere(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()

@@ -1,0 +1,66 @@
+"""Which callbacks a job's configuration asks for, and whether an earlier attempt can be resumed."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import EarlyStopping
+
+from agegender.jobs.combinations import why_not_validated
+from agegender.system.errors import InputError
+from agegender.training.checkpoint_file import read_checkpoint
+from agegender.training.checkpoints import Interruptible, Kept, MovingAverage
+
+log = logging.getLogger(__name__)
+
+
+def make_callbacks(config: dict[str, Any], folder: Path) -> list[lightning.Callback]:
+    """Make the callbacks that average, keep and stop.
+
+    Args:
+        config: resolved and checked.
+        folder: of `best.ckpt` and `last.ckpt`.
+    """
+    callbacks = averaging(config)
+    if config["trainer"]["fast_dev_run"]:
+        return callbacks
+    callbacks.append(Interruptible(folder / "last.ckpt", config["checkpoint_minutes"]))
+    chosen = {"monitor": config["monitor"], "mode": _mode(config["monitor"])}
+    if why_not_validated(config) is not None:
+        chosen = {"mode": "max"}  # nothing to choose by: the last epoch; the mode tells this callback from the next
+    callbacks.append(Kept(folder, "best", callbacks, **chosen))
+    callbacks.append(Kept(folder, "last", []))
+    if config["early_stopping"] is not None:
+        callbacks.append(
+            EarlyStopping(config["monitor"], patience=config["early_stopping"], mode=_mode(config["monitor"]))
+        )
+    return callbacks
+
+
+def can_resume(best: Path, last: Path) -> bool:
+    """Whether an attempt was begun before and its checkpoints are whole; they are left where they are.
+
+    Only the last checkpoint holds the optimizer and the place in the schedule: a training that resumed from the best
+    one's weights alone would be another experiment.
+    """
+    if not last.exists():
+        return False
+    try:
+        for path in (last, best):
+            if path.exists():
+                read_checkpoint(path)
+    except InputError as error:
+        log.warning("%s; the training restarts from its first epoch", error)
+        return False
+    return True
+
+
+def averaging(config: dict[str, Any]) -> list[lightning.Callback]:
+    """Give the moving average of the weights, evaluated and saved in their place, if there is to be one."""
+    decay = config["weight_averaging"]
+    return [] if decay is None else [MovingAverage(decay)]
+
+
+def _mode(monitor: str) -> str:
+    return "min" if monitor.endswith(("loss", "mae_years")) else "max"

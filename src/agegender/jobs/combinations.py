@@ -1,0 +1,55 @@
+"""What of the configuration the framework decides, and which keys exclude each other."""
+
+from typing import Any
+
+from agegender.system.errors import InputError
+
+# Lightning's arguments that the framework gives itself, and what to do instead.
+_DECIDED = {
+    "callbacks": "the framework's own keep, time and log a run; leave it out",
+    "logger": "choose it with logger=wandb, csv or none",
+    "default_root_dir": "a run's directory follows from name= and runs_dir=",
+    "use_distributed_sampler": "the data module divides the batches among devices; leave it out",
+    "model_registry": "checkpoints stay in the run's directory; leave it out",
+    "plugins": "trainer.precision and trainer.strategy choose them; leave it out",
+}
+
+
+def check_decided(trainer: dict[str, Any]) -> None:
+    """Refuse arguments of Lightning's trainer that the framework gives itself.
+
+    Raises:
+        InputError: names the argument, and what to do instead.
+    """
+    for key, mend in _DECIDED.items():
+        if key in trainer:
+            raise InputError(f"trainer.{key}={trainer[key]} is decided by the framework: {mend}")
+    if not trainer.get("enable_checkpointing", True):
+        raise InputError(
+            "trainer.enable_checkpointing=False: the test needs best.ckpt, and a job that was stopped last.ckpt; leave "
+            "it out, or use trainer.fast_dev_run=true, which writes none"
+        )
+
+
+def why_not_validated(config: dict[str, Any]) -> str | None:
+    """Return the setting for which no epoch of a training is validated; None where one is."""
+    trainer = config["trainer"]
+    if config["data"].get("train_part") == "trainval":
+        return "data.train_part=trainval"
+    if trainer["limit_val_batches"] == 0:
+        return f"trainer.limit_val_batches={trainer['limit_val_batches']}"
+    every = trainer.get("check_val_every_n_epoch") or 1
+    return f"trainer.check_val_every_n_epoch={every}" if every > trainer["max_epochs"] else None
+
+
+def check_validated(config: dict[str, Any]) -> None:
+    """Refuse what needs a validation where there is none.
+
+    Raises:
+        InputError: names both keys.
+    """
+    reason = why_not_validated(config)
+    searched = (config.get("search") or {}).get("trial") is not None
+    if reason is not None and (searched or config["early_stopping"] is not None):
+        what = "a search" if searched else f"early_stopping={config['early_stopping']}"
+        raise InputError(f"{reason} leaves no validation, which {what} needs; leave one of them out")

@@ -1,0 +1,251 @@
+"""Fit, test and measure one job."""
+
+import logging
+import math
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+
+from agegender.data.datamodule import UTKFaceDataModule
+from agegender.data.split import save_manifest
+from agegender.jobs import build
+from agegender.jobs.callbacks import can_resume, make_callbacks
+from agegender.jobs.predictions import save_predictions
+from agegender.jobs.pruning import make_pruning
+from agegender.models import measure
+from agegender.records.record import PREDICTIONS, VALIDATION_PREDICTIONS, Record
+from agegender.system.errors import InputError
+from agegender.system.processes import is_main_process
+from agegender.system.provenance import cpu_name
+from agegender.tracking.job import JobTracker
+from agegender.training import timing, trainers
+from agegender.training.checkpoint_file import read_checkpoint, write_checkpoint
+from agegender.training.epoch_log import EpochLog
+from agegender.training.history import History
+from agegender.training.module import AgeGenderModule
+from agegender.training.precision import uses_gpu
+
+log = logging.getLogger(__name__)
+
+
+def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[[Record], None]) -> str:
+    """Train and test a job and complete its record.
+
+    Args:
+        config: resolved and checked.
+        folder: the job's directory; what it holds of an earlier attempt is gone on with.
+        record: begun; its results are filled in.
+        write: saves the record.
+
+    Returns:
+        `complete`; or `pruned`, without a test, where the search that it belongs to ended it.
+
+    Raises:
+        InputError: the data, the network or the hardware is not what the configuration needs.
+    """
+    trainers.quiet_libraries()
+    timing.reset_peak_memory(on_gpu=uses_gpu(config["trainer"]["accelerator"]))
+    module = build.make_module(config)
+    cost = _measure(config, module, record)
+    datamodule = build.make_datamodule(config)
+    datamodule.setup()
+    _check_same_split(record, datamodule.manifest_id)
+    record.data = {
+        **datamodule.describe(),
+        "split_file": str(save_manifest(folder_of_sweep(config), datamodule.manifest)),
+    }
+    group_of_age = torch.from_numpy(datamodule.groups.group_of_age)
+    module.method.prepare(datamodule.train_age_counts(), group_of_age)
+    record.coarse_years = module.method.coarse_years
+    record.normalization = module.normalizer.normalization.to_dict()
+    if config["model"].get("compile", False):
+        torch.compiler.reset()  # the limit of recompilations counts over the jobs of a process
+        module.network.compile()  # in place: names in checkpoints stay
+    main = is_main_process()
+    tracker = JobTracker(config["logger"] if main else {"kind": "none"}, record, folder)
+    write(record)
+    tracker.describe_model(*cost)
+    try:
+        labels = _fit_and_test(config, folder, module, datamodule, tracker, record, write)
+        status = "pruned" if labels is None else "complete"
+        if not main:  # every process of a distributed job has tested all images: one of them tells
+            return status
+        record.status = status
+        write(record)
+        if status == "pruned" or not config["keep_optimizer"]:
+            _drop_optimizer_state(folder / "checkpoints" / "last.ckpt")
+        tracker.finish(record, labels, datamodule.groups.names)
+    finally:
+        tracker.close(1)  # nothing where it is closed already
+    _tell(folder, record)
+    return record.status
+
+
+def _check_same_split(record: Record, manifest_id: str) -> None:
+    begun = record.data.get("split_hash", manifest_id)  # with an earlier attempt, whose checkpoint is gone on with
+    if begun != manifest_id:
+        raise InputError(
+            f"the images have changed since this job was begun: their split was {begun[:12]}, now it is "
+            f"{manifest_id[:12]}, whose test part holds images that were trained on; give the same images again, or "
+            "resume=false to begin anew"
+        )
+
+
+def _tell(folder: Path, record: Record) -> None:
+    if record.config["trainer"]["fast_dev_run"]:
+        return  # whoever asked for it says so
+    if record.status == "pruned":
+        done, planned = len(record.history), record.config["trainer"]["max_epochs"]
+        log.info("%s: pruned after epoch %d of %d: other trials of the search did better", folder, done, planned)
+        return
+    scores = record.test
+    log.info(
+        "%s: complete in %.0f s; test age %.2f %%, gender %.2f %%, MAE %.2f years",
+        *(folder, record.time["fit_seconds"], 100 * scores["age_accuracy"], 100 * scores["gender_accuracy"]),
+        scores["age_mae_years"],
+    )
+
+
+def folder_of_sweep(config: dict[str, Any]) -> Path:
+    """The directory that all jobs of a name share."""
+    return Path(config["runs_dir"]) / config["name"]
+
+
+def _measure(config: dict[str, Any], module: AgeGenderModule, record: Record) -> tuple[int, int, float]:
+    record.num_params = measure.num_params(module.network)
+    record.num_params_trainable = measure.num_params(module.network, trainable=True)
+    builder = build.network_builder(config, module.method.num_outputs)
+    record.network = measure.layers(builder, config["data"]["image_size"])
+    record.gmacs = sum(layer["macs"] for layer in record.network) / 1e9
+    return record.num_params, record.num_params_trainable, record.gmacs
+
+
+def _fit_and_test(
+    config: dict[str, Any],
+    folder: Path,
+    module: AgeGenderModule,
+    datamodule: UTKFaceDataModule,
+    tracker: JobTracker,
+    record: Record,
+    write: Callable[[Record], None],
+) -> dict[str, list[int]] | None:
+    """Fill in the record and write the predictions.
+
+    Returns:
+        Labels of the test images, as `save_predictions` returns them; None where the job was pruned, and so not tested.
+    """
+    timer = timing.FitTimer()
+    best, last = folder / "checkpoints" / "best.ckpt", folder / "checkpoints" / "last.ckpt"
+    callbacks = [timer, History(record.history), EpochLog(timer, lambda: write(record))]
+    callbacks += make_callbacks(config, best.parent)
+    pruning = make_pruning(config)
+    callbacks += [pruning] if pruning is not None else []
+    limits = {"limit_val_batches": 0} if datamodule.train_part == "trainval" else {}
+    arguments = config["trainer"] | limits
+    if config["augment"].get("start_size") is not None:  # the autotuner would start again at each size
+        arguments = {"benchmark": False, **arguments}
+    trainer = trainers.make_trainer(arguments, folder=folder, callbacks=callbacks, logger=tracker.logger)
+    resumed = can_resume(best, last)
+    if resumed:
+        log.info("%s: begun before; going on from its last checkpoint", folder)
+    _check_tested(config["trainer"]["limit_test_batches"], datamodule)
+    with trainers.refused_arguments():
+        trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    _check_trained(trainer)
+    if best.exists():
+        chosen = read_checkpoint(best)
+        # A checkpoint that was written at the end of a training is numbered as the epoch that would have followed.
+        record.best_epoch = min(chosen["epoch"] + 1, max(len(record.history), 1))
+        record.val = chosen["agegender_val"]
+    labels = None
+    if pruning is None or not pruning.pruned:
+        trainer.test(
+            module, datamodule=datamodule, ckpt_path=best if best.exists() else None, verbose=False, weights_only=True
+        )
+        record.test = module.test_scores
+        labels = save_predictions(folder / PREDICTIONS, module, datamodule) if is_main_process() else {}
+        if datamodule.train_part != "trainval":
+            _predict_validation(folder / VALIDATION_PREDICTIONS, trainer, module, datamodule)
+    record.time = {
+        "fit_seconds": timer.fit_seconds,
+        "train_seconds": timer.train_seconds,
+        "images_per_second": timer.images_per_second,
+        "peak_memory_bytes": timing.peak_memory_bytes(trainer.strategy.root_device.type),
+        "resumed": resumed,
+        "checkpoint_bytes": best.stat().st_size if best.exists() else None,
+    }
+    record.environment = describe_environment(trainer)
+    return labels
+
+
+def _check_tested(limit: int | float, datamodule: UTKFaceDataModule) -> None:
+    """Refuse a share of the test that is less than a batch before the training, not after it."""
+    batch_size = datamodule.eval_batch_size or datamodule.batch_size
+    num_batches = math.ceil(len(datamodule.split.rows("test")) / batch_size)
+    if isinstance(limit, float) and limit * num_batches < 1:
+        raise InputError(
+            f"trainer.limit_test_batches={limit} is less than one of {num_batches} batches, and nothing would be "
+            f"tested; give at least {math.ceil(1000 / num_batches) / 1000}, or a number of batches"
+        )
+
+
+def _check_trained(trainer: lightning.Trainer) -> None:
+    if trainer.global_step == 0:
+        raise InputError(
+            "the training ended before its first step, and there is nothing to test; check trainer.max_steps, "
+            "trainer.max_time and the other limits under trainer"
+        )
+
+
+def _predict_validation(
+    path: Path, trainer: lightning.Trainer, module: AgeGenderModule, datamodule: UTKFaceDataModule
+) -> None:
+    """Write what the tested weights predict for the validation part: thresholds are chosen there, not on the test."""
+    loggers, trainer.loggers = trainer.loggers, []  # its scores are no test scores
+    try:
+        loader = datamodule.evaluation_loader("val", trainer.strategy.root_device)
+        trainer.test(module, dataloaders=loader, verbose=False)
+    finally:
+        trainer.loggers = loggers
+    if is_main_process():
+        save_predictions(path, module, datamodule)
+
+
+def has_optimizer(path: Path) -> bool:
+    """Whether a checkpoint holds the optimizer's state, without which it cannot be trained further."""
+    return bool(read_checkpoint(path).get("optimizer_states"))
+
+
+def _drop_optimizer_state(path: Path) -> None:
+    """Shrink a finished job's last checkpoint to a third: nothing will be trained from it any more."""
+    if path.exists():
+        content = read_checkpoint(path)
+        content["optimizer_states"] = []
+        try:
+            write_checkpoint(path, content)
+        except OSError as error:  # the job is complete all the same
+            log.warning("%s stays as large as it is: %s", path, error)
+
+
+def describe_environment(trainer: lightning.Trainer) -> dict[str, Any]:
+    """Tell the record on what a job ran."""
+    device = trainer.strategy.root_device
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name(),
+        "accelerator": device.type,
+        "num_devices": trainer.world_size,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "precision": str(trainer.precision),
+    }

@@ -1,0 +1,255 @@
+"""One job: skipped if complete, resumed if begun, trained, tested, recorded.
+
+Nothing here imports torch before it is known that there is something to train.
+"""
+
+import gc
+import logging
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from agegender.jobs import config as schema
+from agegender.jobs.outcomes import Outcome, session
+from agegender.jobs.overrides import key_and_text
+from agegender.jobs.preflight import refuse_ddp_sweep
+from agegender.jobs.resuming import is_finished, is_to_extend, refuse_without_optimizer
+from agegender.jobs.unknown import refuse_unknown
+from agegender.records import identity, record
+from agegender.records.directories import LAST
+from agegender.records.record import Record
+from agegender.system.devices import broken_gpu
+from agegender.system.errors import InputError, describe, first_line
+from agegender.system.locks import LEASE_SECONDS, HeldElsewhere, locked
+from agegender.system.processes import is_main_process, is_restarted
+from agegender.system.provenance import git_state
+from agegender.system.signals import STOPS, signal_of, stop_signals
+from agegender.system.slurm_tasks import check_tasks
+
+log = logging.getLogger(__name__)
+traceback_log = logging.getLogger("agegender.traceback")  # the job's own log only
+
+
+def run_job(config: DictConfig) -> str:
+    """Run one job as Hydra composed it; never raises for a job's failure in a sweep.
+
+    Returns:
+        The status. Outside a sweep, anything but success ends the process: exit code 1 for a failed job, 2 for a
+        mistake of the user's, 130 or 143 when interrupted.
+    """
+    session.interrupt(stop_signals.received)  # between the jobs of a sweep
+    stop_signals.install()
+    hydra_config = HydraConfig.get()
+    multirun = hydra_config.mode == RunMode.MULTIRUN
+    folder = _shortest(Path(hydra_config.runtime.output_dir))
+    if session.stop is not None:
+        outcome = Outcome(folder, "not started", session.stop)
+    else:
+        outcome = _attempt(config, folder, multirun=multirun)
+        gc.collect()  # networks, optimizers and maps hang in cycles: a sweep would pile them up
+    session.outcomes.append(outcome)
+    if outcome.status in ("failed", "refused") and config.on_error == "stop":
+        session.stop = "on_error=stop"
+    if not multirun and session.exit_code():
+        raise SystemExit(session.exit_code())
+    return outcome.status
+
+
+def _shortest(folder: Path) -> Path:
+    """Name a directory as a person here would: relative to the working directory where it lies below it."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+
+
+def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
+    job: Job | None = None
+    started = time.monotonic()
+    try:
+        job = Job(resolve(config), folder)
+        check_tasks()
+        refuse_ddp_sweep(job.config, multirun=multirun)
+        with _alone(folder):
+            return Outcome(folder, job.run())
+    except (KeyboardInterrupt, SystemExit) as stop:
+        number = signal_of(stop)
+        session.interrupt(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves it ignored
+        stop_signals.install()
+        if job is not None and (ended := job.status) in record.FINISHED:
+            return Outcome(folder, ended)
+        log.warning("%s: interrupted by %s; the same command goes on from its last checkpoint", folder, number.name)
+        return Outcome(folder, "interrupted")
+    except Exception as error:
+        reason = describe(error)
+        status = "refused" if reason is not None else "failed"
+        if reason is None:
+            reason = first_line(error, limit=300, kind=True)
+            traceback_log.exception("the job failed")
+            log.error(
+                "%s failed after %.0f s: %s (traceback in its train.log)", folder, time.monotonic() - started, reason
+            )
+        else:
+            log.error("error: %s", reason)
+            if not isinstance(error, InputError):  # a full disk and the like: where it struck may matter
+                traceback_log.exception("the job was given up")
+        if job is not None:
+            job.fail(reason)
+        session.stop = broken_gpu() or session.stop
+        return Outcome(folder, status, reason)
+    finally:
+        if multirun:  # raised where Hydra makes the next job, signals would end the sweep without its table
+            stop_signals.defer(*STOPS)
+
+
+def resolve(config: DictConfig) -> dict[str, Any]:
+    """Resolve a configuration, without what is Hydra's own in it, to plain containers and check it.
+
+    Raises:
+        InputError: a value is missing, of the wrong type or out of range, or there is no such key.
+    """
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    try:
+        plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise InputError(f"the configuration does not resolve: {error}") from error
+    assert isinstance(plain, dict)
+    resolved = {str(key): value for key, value in plain.items()}
+    refuse_unknown(resolved, schema.known_keys(), text=OmegaConf.to_yaml(config, resolve=False))
+    schema.check(resolved)
+    return resolved
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    if not is_main_process():
+        yield
+        return
+    # A job that a cluster starts again may follow one on a dead node, whose lock has to expire.
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder / "job", timeout=2 * LEASE_SECONDS if is_restarted() else 0))
+        except HeldElsewhere as error:
+            raise InputError(
+                f"{folder} is being trained by another process (or was until a moment ago: a lock of one that was "
+                f"killed holds for {LEASE_SECONDS:.0f} s); wait for it, or choose another name="
+            ) from error
+        yield
+
+
+class Job:
+    """One job and its directory.
+
+    Args:
+        config: resolved and checked.
+        folder: the directory that follows from the job's choices.
+    """
+
+    def __init__(self, config: dict[str, Any], folder: Path) -> None:
+        self.config, self.folder = config, folder
+        self._record: Record | None = None  # once this job has begun
+
+    @property
+    def status(self) -> str | None:
+        """How far this attempt has come, as its record says; None before it has begun."""
+        return None if self._record is None else self._record.status
+
+    @property
+    def _last(self) -> Path:
+        return self.folder / LAST
+
+    def run(self) -> str:
+        """Skip, resume or train.
+
+        Returns:
+            `skipped`, `complete` or `pruned`; or `checked` by `trainer.fast_dev_run`, which leaves nothing behind.
+
+        Raises:
+            InputError: the directory holds a run of another configuration, or any other mistake of the user's.
+        """
+        if self.config["trainer"]["fast_dev_run"]:
+            return self._check()
+        previous = record.read(self.folder) if self.config["resume"] else None
+        if previous is not None and is_finished(self.folder, previous, self.config):
+            before, now = previous.config["data"].get("root"), self.config["data"].get("root")
+            told = f" (on {before})" if before != now else ""
+            log.info("%s: %s%s, skipped", self.folder, previous.status, told)
+            return "skipped"
+        from agegender.jobs.fit import has_optimizer, train  # imports torch
+
+        if previous is not None and is_to_extend(previous, self.config) and self._last.exists():
+            refuse_without_optimizer(self.folder, has_optimizer=has_optimizer(self._last))
+        self._record = self._begin(previous)
+        return train(self.config, self.folder, self._record, self._write)
+
+    def _check(self) -> str:
+        """Run a batch of everything elsewhere: a network that was hardly trained is no result, and no run is lost."""
+        from agegender.jobs.fit import train  # imports torch
+
+        begun = self._new_record()
+        with TemporaryDirectory(prefix="agegender-") as folder:
+            train({**self.config, "logger": {"kind": "none"}}, Path(folder), begun, lambda _: None)
+        log.info("%s: fast_dev_run: training, validation and test work; no record is kept", self.folder)
+        return "checked"
+
+    def _new_record(self) -> Record:
+        return Record(
+            status="running",
+            name=self.config["name"],
+            choices=_choices(),
+            config=self.config,
+            seed=self.config["seed"],
+            started=_now(),
+            git=git_state(),
+        )
+
+    def _begin(self, previous: Record | None) -> Record:
+        if is_main_process() and (previous is None or not self._last.exists()):
+            shutil.rmtree(self._last.parent, ignore_errors=True)  # of an attempt that cannot be resumed
+        begun = self._new_record()
+        begun.wandb_id = previous.wandb_id if previous is not None else None
+        begun.data = previous.data if previous is not None and self._last.exists() else {}
+        self._write(begun)
+        if is_main_process():
+            OmegaConf.save(OmegaConf.create(self.config), self.folder / "config.yaml")
+        return begun
+
+    def _write(self, entry: Record) -> None:
+        if is_main_process():
+            if entry.status != "running":
+                entry.finished = _now()
+            record.write(self.folder, entry)
+
+    def fail(self, reason: str) -> None:
+        """Record why the job failed; a record that this job did not begin stays as it is."""
+        if self._record is not None:
+            self._record.status, self._record.error = "failed", reason
+            try:
+                self._write(self._record)
+            except OSError as error:
+                log.error("the record of %s cannot be written either: %s", self.folder, describe(error) or error)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _choices() -> dict[str, Any]:
+    """The option of each config group, and every other key that the command line set and that makes a difference."""
+    hydra_config = HydraConfig.get()
+    groups = {key: value for key, value in hydra_config.runtime.choices.items() if not key.startswith("hydra/")}
+    choices: dict[str, Any] = {key: value for key, value in groups.items() if value is not None}
+    for override in hydra_config.overrides.task:
+        key, value = key_and_text(override)
+        if key not in groups and identity.is_identity(key):
+            choices[key] = value
+    return choices

@@ -1,0 +1,130 @@
+"""The directory of a job: `runs/<name>/<model>/<loss>/<seed>`, and below it whatever else the job chose.
+
+`runs/try/small_cnn/plain/0/optimizer.lr-0.001+schedule-cosine`: the names need quotes neither in a shell nor on Hydra's
+command line. Earlier versions wrote `optimizer.lr=0.001,schedule=cosine`, and nothing for a single job; their runs are
+found where they are.
+"""
+
+import glob
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agegender.records import identity, record
+from agegender.records.record import FINISHED
+from agegender.system.errors import InputError
+
+LAST = Path("checkpoints", "last.ckpt")  # in a job's directory: what it resumes from
+IN_EVERY_PATH = frozenset({"model", "loss", "seed"})
+# What the runs of a name mostly share: in a single job's path only where other runs differ in it.
+_SHARED = ("data", "trainer", "experiment", "debug", "hparams_search")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_VALUE = 60
+_LONGEST_NAME = 200  # file systems allow 255 bytes
+_OLD_KEYS_PER_NAME = 6
+
+
+def chosen_path(chosen: Mapping[str, Any]) -> Path:
+    """Return the relative directory of what was chosen: one name, or several where it would be too long."""
+    names = [""]
+    for key in sorted(chosen):
+        item = f"{_UNSAFE.sub('-', key)}-{_text(chosen[key])}"
+        if names[-1] and len(names[-1]) + len(item) >= _LONGEST_NAME:
+            names.append("")
+        names[-1] += f"+{item}" if names[-1] else item
+    return Path(*names)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "-".join(f"{_text(key)}-{_text(inner)}" for key, inner in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "-".join(_text(inner) for inner in value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = repr(value).replace("e+", "e") if isinstance(value, float) else str(value)
+    readable = _UNSAFE.sub("-", text)
+    if readable == text and len(text) <= _LONGEST_VALUE:
+        return text
+    return f"{readable.strip('-')[-_LONGEST_VALUE:]}-{hashlib.sha1(text.encode()).hexdigest()[:6]}"
+
+
+def find_directory(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]) -> Path:
+    """Choose the directory of a single job.
+
+    A run of the same configuration is found wherever one of this job's directories holds it. A new one has the choices
+    of its recipe in its path; where that directory holds a run of another configuration, those of its data and trainer
+    too that differ from it.
+
+    Args:
+        base: `runs/<name>/<model>/<loss>/<seed>`.
+        chosen: what the command line chose beside these, by key or group.
+        config: of the job, resolved.
+    """
+    candidates = _candidates(base, chosen, config)
+    for folder in [*candidates, base]:
+        known = _previous(folder)
+        if known is not None and not identity.differences(known.config, config):
+            return folder
+    shorter = find_shorter(base, chosen, config) if config["resume"] == "extend" else None
+    if shorter is not None:
+        return shorter
+    if not config["resume"]:
+        return candidates[0]
+    return next((folder for folder in candidates if not _is_taken(folder)), candidates[-1])
+
+
+def _is_taken(folder: Path) -> bool:
+    known = _previous(folder)
+    return known is not None and (known.status in (*FINISHED, "running") or (folder / LAST).exists())
+
+
+def find_shorter(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]) -> Path | None:
+    """Find a run that differs from this job in nothing but fewer epochs; arguments as for `find_directory`."""
+    for folder in [*_candidates(base, chosen, config), base]:
+        known = _previous(folder)
+        if known is not None and identity.is_extension(known.config, config):
+            return folder
+    return None
+
+
+def _candidates(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]) -> list[Path]:
+    """Return the directories of the recipe's choices, of those with what differs from the runs there, of all choices.
+
+    Earlier versions wrote into that of all choices where the recipe's was taken; still earlier ones into `base`.
+    """
+    shared = tuple(f"{key}." for key in _SHARED)
+    named = {key: value for key, value in chosen.items() if not f"{key}.".startswith(shared)}
+    found = []
+    while True:
+        folder = base / chosen_path(named)
+        found.append(folder)
+        known = _previous(folder)
+        other = identity.differing_keys(known.config, config) if known is not None else []
+        more = {key: value for key, value in chosen.items() if any(f"{one}.".startswith(f"{key}.") for one in other)}
+        if more.keys() <= named.keys():
+            return list(dict.fromkeys([*found, base / chosen_path(chosen)]))
+        named |= more
+
+
+def _previous(folder: Path) -> record.Record | None:
+    try:
+        return record.read(folder)
+    except (InputError, OSError):  # the job itself reports a broken record, and a path that is none
+        return None
+
+
+def has_old_names(folder: Path, keys: Sequence[str]) -> bool:
+    """Whether a sweep over these keys was begun by a version that named directories `key=value,key=value`."""
+    first = keys[:_OLD_KEYS_PER_NAME]
+    found = folder.glob(f"*/*/*/{glob.escape(first[0])}=*")
+    return any([part.partition("=")[0] for part in path.name.split(",")] == list(first) for path in found)
+
+
+def old_names(keys: Sequence[str], groups: Mapping[Any, Any]) -> str:
+    """Return the directory of swept keys as earlier versions named it, with interpolations for the values."""
+    parts = [f"{key}=${{{'hydra.runtime.choices.' if key in groups else ''}{key}}}" for key in keys]
+    step = _OLD_KEYS_PER_NAME
+    return "/".join(",".join(parts[start : start + step]) for start in range(0, len(parts), step))

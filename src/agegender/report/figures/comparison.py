@@ -1,0 +1,159 @@
+"""Figures that compare configurations: intervals, and ranks over seeds."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agegender.report.figures.style import (
+    GREY,
+    INK,
+    LINE,
+    PALETTE,
+    WIDTH,
+    Look,
+    canvas,
+    finish,
+    fit,
+    legend,
+    legend_height,
+    listing,
+    plain,
+    sample_line,
+    sketch_area,
+    text_width,
+    wrap,
+)
+from agegender.report.page.document import Figure
+from agegender.report.statistics.significance import Ranks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Interval = tuple[
+    str, float, float | None, float | None, str
+]  # label, value, its 95 % interval if any, mark as in a Cell
+_MARKS = {
+    "best": ("D", PALETTE[2], "highest"),
+    "tied": ("o", PALETTE[0], "not significantly lower than the highest"),
+    "": ("o", GREY, "others"),
+    "worst": ("v", PALETTE[1], "worst"),
+}
+_LABEL = 128  # pixels of a line of a label at the side of the ranks
+_TOP = 4  # pixels above the first interval
+_AXIS = 56  # pixels above the axis of the ranks
+
+
+def intervals(rows: Sequence[Interval], key: str, title: str, x_title: str) -> Figure:
+    """Show values with their intervals, a line each; the label stands above its line.
+
+    Args:
+        rows: in the order to be shown in, in the unit of the axis.
+        key: of the figure.
+        title: of the figure.
+        x_title: what is measured, with its unit.
+    """
+    shown = [mark for mark in _MARKS if any(row[4] == mark for row in rows)] if any(row[4] for row in rows) else []
+    meanings = [_MARKS[mark][2] for mark in shown]
+    step, foot = 36, 46 + legend_height(meanings)
+    height = _TOP + max(len(rows), 1) * step + foot
+    with canvas(height) as figure:
+        axes = figure.add_axes((16 / WIDTH, foot / height, 1 - 32 / WIDTH, 1 - (_TOP + foot) / height))
+        axes.set_ylim(max(len(rows), 1), 0)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        told = []
+        for at, (label, value, low, high, mark) in enumerate(rows):
+            marker, colour, _ = _MARKS[mark]
+            text = f"{value:.1f}"
+            if low is not None and high is not None:
+                text += f" [{low:.1f}, {high:.1f}]"
+                axes.plot([low, high], [at + 0.72] * 2, color=colour, linewidth=2, marker="|", markersize=7)
+            axes.plot([value], [at + 0.72], color=colour, marker=marker, markersize=6.5)
+            name = fit(label, WIDTH - 32 - text_width(text) - 12)
+            across = axes.get_yaxis_transform()
+            axes.text(0, at + 0.28, name, transform=across, va="center")
+            axes.text(1, at + 0.28, text, transform=across, va="center", ha="right")
+            told.append(f"{plain(label)}: {text}")
+        axes.margins(x=0.05)
+        axes.set_xlabel(plain(x_title))
+        samples = [sample_line(Look(_MARKS[mark][1], _MARKS[mark][0], "-")) for mark in shown]
+        legend(figure, samples, meanings)
+        return finish(figure, key, title, f"{plain(x_title)}, with 95 % intervals: {listing(told)}.")
+
+
+def joined(mean_ranks: np.ndarray, critical_difference: float) -> list[tuple[float, float]]:
+    """Give the lowest and highest rank of each largest group in which no two differ by the critical difference.
+
+    Args:
+        mean_ranks: (K,), in any order.
+        critical_difference: of two mean ranks.
+
+    Returns:
+        Groups of two or more, by their lowest rank.
+    """
+    ranks, found = np.sort(mean_ranks), []
+    for start, low in enumerate(ranks):
+        end = int(np.flatnonzero(ranks - low < critical_difference)[-1])
+        if end > start and (not found or ranks[end] > found[-1][1]):
+            found.append((float(low), float(ranks[end])))
+    return found
+
+
+def critical_difference(labels: Sequence[str], ranks: Ranks, key: str, title: str) -> Figure:
+    """Draw the diagram of Demšar 2006, figure 1: a bar joins those that do not differ significantly.
+
+    Args:
+        labels: (K,), as in `ranks`.
+        ranks: of K configurations.
+        key: of the figure.
+        title: of the figure.
+    """
+    order = np.argsort(ranks.mean_ranks, kind="stable")
+    sorted_ranks, number = ranks.mean_ranks[order], len(order)
+    names = [wrap(labels[int(at)], _LABEL) for at in order]
+    groups = joined(sorted_ranks, ranks.critical_difference)
+    half = (number + 1) // 2
+    sides = (range(half), range(number - 1, half - 1, -1))  # from the axis down
+    margins = [16 + max((text_width(line) for at in side for line in names[at]), default=8) for side in sides]
+    first = _AXIS + 18 + 7 * len(groups)
+    last = first + max(sum(len(names[at]) * LINE + 6 for at in side) for side in sides)
+    with canvas(last + 2 * LINE + 6) as figure:
+        axes = sketch_area(figure)
+        scale = (WIDTH - margins[0] - margins[1]) / max(number - 1, 1)
+        places = margins[0] + (sorted_ranks - 1) * scale
+        _draw_rank_axis(axes, margins[0], scale, ranks, groups)
+        for side, end, gap, align in (
+            (sides[0], margins[0] - 8, -4, "right"),
+            (sides[1], WIDTH - margins[1] + 8, 4, "left"),
+        ):
+            y = first
+            for at in side:
+                middle = y + len(names[at]) * LINE / 2
+                axes.plot([places[at], places[at], end], [_AXIS, middle, middle], color=INK, linewidth=0.9)
+                axes.text(end + gap, middle, "\n".join(names[at]), ha=align, va="center")
+                y += len(names[at]) * LINE + 6
+        test = f"Friedman's test: p = {ranks.p_value:.2g}, {ranks.num_blocks} seeds or folds"
+        axes.text(4, last + 6, f"Mean ranks, 1 is best\n{test}", va="top")
+        told = [f"{plain(labels[int(at)])}: {ranks.mean_ranks[at]:.2f}" for at in order]
+        alt = f"Mean ranks, 1 is best: {listing(told)}. Critical difference {ranks.critical_difference:.2f}. {test}."
+        return finish(figure, key, title, alt)
+
+
+def _draw_rank_axis(axes: "Axes", left: float, scale: float, ranks: Ranks, groups: list[tuple[float, float]]) -> None:
+    """Draw the axis, above it the critical difference at its length, below it a bar for each group."""
+    number, difference = len(ranks.mean_ranks), ranks.critical_difference
+    axes.plot([left, left + (number - 1) * scale], [_AXIS, _AXIS], color=INK, linewidth=0.9)
+    every = math.ceil(text_width("00 ") / max(scale, 1))
+    for rank in range(1, number + 1):
+        x = left + (rank - 1) * scale
+        axes.plot([x, x], [_AXIS - 5, _AXIS], color=INK, linewidth=0.9)
+        if (rank - 1) % every == 0:
+            axes.text(x, _AXIS - 7, f"{rank}", ha="center", va="bottom")
+    end = left + min(difference, number - 1) * scale
+    axes.plot([left, left, left, end, end, end], [21, 29, 25, 25, 21, 29], color=PALETTE[1], linewidth=1.4)
+    axes.text(left, 10, f"critical difference {difference:.2f}", va="center")
+    for level, (low, high) in enumerate(groups):
+        ends, y = [left + (low - 1) * scale - 3, left + (high - 1) * scale + 3], _AXIS + 10 + 7 * level
+        axes.plot(ends, [y, y], color=PALETTE[1], linewidth=3, solid_capstyle="butt")

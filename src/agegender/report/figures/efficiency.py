@@ -1,0 +1,115 @@
+"""Accuracy against cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agegender.report.figures.style import (
+    GREY,
+    canvas,
+    finish,
+    label_points,
+    legend,
+    legend_height,
+    listing,
+    looks,
+    plain,
+    plot_area,
+    sample_line,
+)
+from agegender.report.page.document import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_MODELS = 20  # in a legend that one still reads
+_LEAST_LOG_RANGE = 3  # largest to smallest, from which on a logarithmic axis has enough ticks
+
+
+@dataclass(frozen=True)
+class EfficiencyPoint:
+    """What a configuration costs and gives.
+
+    Attributes:
+        label: of the configuration.
+        model: decides how it looks.
+        x: cost, less is better.
+        accuracy: percent.
+    """
+
+    label: str
+    model: str
+    x: float
+    accuracy: float
+
+
+def pareto(points: Sequence[EfficiencyPoint]) -> list[str]:
+    """Name the points that no other one beats: by costing less and giving no less, or giving more and costing no more.
+
+    Returns:
+        Labels, the cheapest first; equal points are on the front together.
+    """
+    return [point.label for point in _front(points)]
+
+
+def _front(points: Sequence[EfficiencyPoint]) -> list[EfficiencyPoint]:
+    def beats(one: EfficiencyPoint, other: EfficiencyPoint) -> bool:
+        no_worse = one.x <= other.x and one.accuracy >= other.accuracy
+        return no_worse and (one.x < other.x or one.accuracy > other.accuracy)
+
+    return sorted((p for p in points if not any(beats(other, p) for other in points)), key=lambda p: p.x)
+
+
+def efficiency(points: Sequence[EfficiencyPoint], x_title: str, key: str, title: str, *, log_x: bool) -> Figure:
+    """Show accuracy against cost, with the front of the points that no other one beats.
+
+    Args:
+        points: labelled where there is room; a legend names their models.
+        x_title: the cost, with its unit.
+        key: of the figure.
+        title: of the figure.
+        log_x: a logarithmic axis, where the costs differ enough for one.
+    """
+    front, name = _front(points), _names(points)
+    look = looks(name[point.model] for point in points)
+    models = list(look)
+    with canvas(320 + legend_height(models)) as figure:
+        axes = plot_area(figure, x_title, "accuracy, %", bottom=legend_height(models))
+        for model, style in look.items():
+            own = [point for point in points if name[point.model] == model]
+            x, y = [point.x for point in own], [point.accuracy for point in own]
+            axes.scatter(x, y, 36, color=style.colour, marker=style.marker, zorder=4)
+        axes.margins(0.1)
+        if log_x and points and min(p.x for p in points) * _LEAST_LOG_RANGE <= max(p.x for p in points):
+            _make_logarithmic(axes, min(p.x for p in points))
+        if front:
+            right = axes.get_xlim()[1]
+            steps = [*((p.x, p.accuracy) for p in front), (right, front[-1].accuracy)]
+            axes.step(*zip(*steps, strict=True), where="post", color=GREY, linewidth=1.0, linestyle=(0, (4, 2)))
+            axes.set_xlim(right=right)
+        first = [*front, *(point for point in points if point not in front)]
+        label_points(axes, [(point.label, point.x, point.accuracy) for point in first])
+        legend(figure, [sample_line(look[model], line=False) for model in models], models)
+        told = [f"{plain(p.label)}: {p.accuracy:.1f} % at {p.x:,.4g}" for p in front]
+        alt = f"Accuracy of {len(points)} configurations against {plain(x_title)}. No other beats {listing(told)}."
+        return finish(figure, key, title, alt)
+
+
+def _names(points: Sequence[EfficiencyPoint]) -> dict[str, str]:
+    """Name each model in the legend; of very many, the most accurate have a look of their own."""
+    best: dict[str, float] = {}
+    for point in points:
+        best[point.model] = max(point.accuracy, best.get(point.model, point.accuracy))
+    shown = sorted(best, key=lambda model: -best[model])[:_MOST_MODELS]
+    return {model: plain(model) if model in shown else f"{len(best) - _MOST_MODELS} others" for model in best}
+
+
+def _make_logarithmic(axes: "Axes", smallest: float) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    if smallest <= 0:
+        return
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())

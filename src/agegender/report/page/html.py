@@ -1,0 +1,116 @@
+"""A document to one HTML page that needs nothing else: no server, no network, no other file; every value is text."""
+
+import base64
+import hashlib
+import shlex
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from agegender.report.page.document import Cell, Document, Figure, Grid
+
+_PACKAGE = "agegender.report.page"
+_LONG_TABLE = 30  # rows: more than a screen of them, so the table scrolls below its headings
+_PNG_SIZE = slice(16, 24)  # width and height in a PNG's first chunk, four bytes each
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a cell's mark is shown: a symbol, so that it can be told without colours, and what it says."""
+
+    symbol: str
+    meaning: str
+
+
+MARKS = {
+    "best": Mark("★", "highest (of errors lowest)"),
+    "tied": Mark("≈", "not significantly lower, which is not the same as equal"),
+    "worst": Mark("▼", "worst off"),
+}
+
+
+def render(document: Document, *, public: bool = False) -> str:
+    """Write the page of a report.
+
+    Args:
+        document: what it says.
+        public: leave out figures that show faces.
+
+    Returns:
+        HTML; can be encoded as UTF-8, whatever bytes file names are made of.
+    """
+    style, script = _source("page.css"), _source("page.js")
+    page = _template().render(
+        document=document,
+        public=public,
+        style=style,
+        script=script,
+        policy=_policy(style, script),
+        command=f"agegender report {shlex.quote(f'runs/{document.title}')}",
+    )
+    return page.encode(errors="surrogatepass").decode(errors="replace")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader(_PACKAGE, ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"ranks": _ranks, "source": _picture, "height": _height, "marks_of": _marks_of}
+    environment.globals |= {"MARKS": MARKS, "LONG_TABLE": _LONG_TABLE}
+    return environment.get_template("page.html.jinja")
+
+
+@cache
+def _source(name: str) -> Markup:
+    return Markup((files(_PACKAGE) / name).read_text(encoding="utf-8"))  # ours, so not escaped
+
+
+def _policy(style: str, script: str) -> str:
+    """Forbid all but this very style, this very script, and pictures inside the page."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    return (
+        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _ranks(grid: Grid) -> list[list[int | None]]:
+    """Number the values of each column from low to high, equal ones alike: C lists of R, None for what stands last."""
+    columns = list(zip(*grid.rows, strict=True)) or [()] * len(grid.headings)
+    ranks = []
+    for column in columns:
+        keys = [_sort_key(cell) for cell in column]
+        order = {key: rank for rank, key in enumerate(sorted({key for key in keys if key is not None}))}
+        ranks.append([None if key is None else order[key] for key in keys])
+    return ranks
+
+
+def _sort_key(cell: Cell) -> tuple[float, str] | None:
+    """Numbers before text, text without regard to case; nothing for None and NaN."""
+    if cell.sort is None or cell.sort != cell.sort:
+        return None
+    return (float("inf"), cell.sort.casefold()) if isinstance(cell.sort, str) else (cell.sort, "")
+
+
+def _marks_of(grid: Grid) -> list[str]:
+    used = {cell.mark for row in grid.rows for cell in row}
+    return [mark for mark in MARKS if mark in used]
+
+
+def _picture(figure: Figure) -> str:
+    kind, content = ("png", figure.png) if figure.svg is None else ("svg+xml", figure.svg.encode())
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _height(figure: Figure) -> int:
+    """CSS pixels at full width, so that the page does not move when the picture is there."""
+    size = figure.png[_PNG_SIZE]
+    return round(figure.width * int.from_bytes(size[4:], "big") / int.from_bytes(size[:4], "big"))

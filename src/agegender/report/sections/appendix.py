@@ -1,0 +1,116 @@
+"""The report's appendix: what was run, on what, and the commands that repeat it."""
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from agegender.records.record import Record
+from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
+from agegender.report.results import Run, Sweep
+from agegender.report.sections.cells import number, text
+from agegender.report.tables.rows import status_of
+
+_RECIPES = frozenset({"experiment", "without"})  # groups that choose the options of others
+_DEFAULTS = {
+    **{"data": "utkface", "optimizer": "adam", "schedule": "constant", "augment": "none"},
+    **{"trainer": "auto", "logger": "wandb"},
+}
+_SHOWN_FILES = 50  # skipped files in the page; the record lists all
+
+
+def jobs(runs: Sequence[Run]) -> Grid:
+    """Every job: how far it came, and the command that repeats it."""
+    rows = [
+        (
+            text(run.folder.name if not run.record.choices else _name(run.record)),
+            Cell(str(run.record.seed), run.record.seed),
+            Cell(status_of(run.record), status_of(run.record), "worst" if run.record.status == "failed" else ""),
+            number(run.record.best_epoch),
+            text(run.record.started or "-"),
+            text(command(run.record)),
+        )
+        for run in runs
+    ]
+    headings = (
+        *(Heading("Job"), Heading("Seed", numeric=True), Heading("Status"), Heading("Best epoch", numeric=True)),
+        *(Heading("Begun, UTC"), Heading("Command")),
+    )
+    return Grid("Every job", headings, tuple(rows))
+
+
+def _name(record: Record) -> str:
+    return f"{record.choices.get('model')} / {record.choices.get('loss')}"
+
+
+def command(record: Record) -> str:
+    """Give a command that repeats a job, from what was chosen."""
+    chosen = {key: value for key, value in record.choices.items() if key not in ("seed", "debug", "hparams_search")}
+    if not chosen.keys() & _RECIPES:  # whose own options a default must go on replacing
+        chosen = {key: value for key, value in chosen.items() if str(value) != _DEFAULTS.get(key)}
+    data = record.config.get("data", {})
+    asked = {"data.root": data.get("root"), "data.image_size": data.get("image_size")}
+    asked["trainer.max_epochs"] = record.config.get("trainer", {}).get("max_epochs")
+    given = {**chosen, **{key: value for key, value in asked.items() if value is not None and key not in chosen}}
+    # Of Lightning's arguments only some stand in conf/trainer; Hydra takes the others where they are added.
+    added = [key for key in given if key.startswith("trainer.") and key != "trainer.max_epochs"]
+    parts = [f"{'++' if key in added else ''}{key}={value}" for key, value in given.items()]
+    return " ".join(["python train.py", *map(shlex.quote, [*parts, f"seed={record.seed}", f"name={record.name}"])])
+
+
+def environment(records: Sequence[Record]) -> Grid:
+    """On what the jobs ran, and from which commit: a row each time something differs."""
+    keys = ("python", "torch", "lightning", "platform", "device", "num_devices", "cores", "threads", "precision")
+    found: Counter[tuple[str, ...]] = Counter()
+    for record in records:
+        git = record.git.get("commit", "-") + (" with changes" if record.git.get("dirty") else "")
+        row = (*(str(record.environment.get(key, "-")) for key in keys), str(git))
+        found[row] += 1
+    headings = (
+        *(Heading(key.replace("_", " ").capitalize()) for key in (*keys, "commit")),
+        Heading("Jobs", numeric=True),
+    )
+    rows = tuple((*map(text, row), number(count)) for row, count in found.items())
+    return Grid("Hardware and versions", headings, rows)
+
+
+def skipped(record: Record) -> Grid | None:
+    """Files that could not be used, and why; None where all could."""
+    files: dict[str, Any] = record.data.get("skipped", {})
+    if not files:
+        return None
+    rows = tuple((text(name), text(reason)) for name, reason in list(files.items())[:_SHOWN_FILES])
+    notes = (f"{len(files):,} files; the record lists all.",) if len(files) > _SHOWN_FILES else ()
+    return Grid(f"Files that were left out: {len(files):,}", (Heading("File"), Heading("Reason")), rows, notes)
+
+
+def data(sweep: Sweep) -> Grid:
+    """Which data and splits the jobs had."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for run in sweep.runs:
+        told = run.record.data
+        if not told:
+            continue
+        row = (
+            *(str(told.get(key, "-")) for key in ("root", "fingerprint", "image_size")),
+            *(str(told["age_groups"]["scheme"]), str(told.get("leak_control")), str(told.get("split_hash", "-"))),
+            str(told.get("split_file", "-")),
+        )
+        found[row] += 1
+    titles = ("Data", "Fingerprint", "Image size", "Age groups", "Leak control", "Split's SHA-256", "Split's manifest")
+    rows = tuple((*map(text, row), number(count)) for row, count in found.items())
+    return Grid("Data and splits", (*map(Heading, titles), Heading("Jobs", numeric=True)), rows)
+
+
+def appendix(sweep: Sweep) -> Section:
+    """What a reader needs to repeat it."""
+    runs = sweep.runs
+    if not runs:
+        return Section("appendix", "Appendix", folded=True)
+    described = [run.record for run in runs if run.record.data]
+    blocks: list[Grid | Figure] = [jobs(runs)]
+    if described:
+        blocks += [data(sweep), environment([one for one in described if one.environment])]
+        left_out = skipped(described[0])
+        blocks += [left_out] if left_out is not None else []
+    return Section("appendix", "Appendix: what repeats it", tuple(sweep.problems), tuple(blocks), folded=True)

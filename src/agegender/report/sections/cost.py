@@ -1,0 +1,110 @@
+"""The report's section on cost."""
+
+from collections.abc import Sequence
+
+from agegender.records.record import Record
+from agegender.report.figures import results
+from agegender.report.figures.efficiency import EfficiencyPoint
+from agegender.report.figures.efficiency import efficiency as efficiency_figure
+from agegender.report.page.document import Figure, Grid, Heading, Section
+from agegender.report.results import Configuration, Sweep
+from agegender.report.sections.cells import number, text
+from agegender.report.sections.focus import MOST_SHOWN
+from agegender.report.tables import cost as side_by_side
+from agegender.report.tables.cost import MeasuredCost
+
+_COSTS = (  # key of the figure, title of the axis, what it is read from
+    ("params", "parameters, M", lambda one: _of_record(one, "num_params", 1e6)),
+    ("gmacs", "GMAC of one image", lambda one: _of_record(one, "gmacs", 1)),
+    ("training", "training, s", lambda one: _of_time(one, "fit_seconds", 1)),
+    ("memory", "peak memory, MB", lambda one: _of_time(one, "peak_memory_bytes", 1e6)),
+    ("checkpoint", "checkpoint, MB", lambda one: _of_time(one, "checkpoint_bytes", 1e6)),
+)
+
+
+def _of_record(configuration: Configuration, key: str, unit: float) -> float | None:
+    value = getattr(configuration.complete[0].record, key)
+    return None if value is None else value / unit
+
+
+def _of_time(configuration: Configuration, key: str, unit: float) -> float | None:
+    return mean_time([run.record for run in configuration.complete], key, unit)
+
+
+def cost(sweep: Sweep, measured: Sequence[MeasuredCost] = ()) -> Section:
+    """What accuracy costs, and how training went; first what was measured side by side."""
+    complete = [configuration for configuration in sweep.configurations if configuration.complete]
+    if not complete:
+        return Section("cost", "Cost")
+    blocks: list[Grid | Figure] = [side_by_side.grid(one, next(iter(one.rates))) for one in measured]
+    blocks.append(efficiency(complete))
+    for key, title, read in _COSTS:
+        points = [
+            EfficiencyPoint(one.label, one.model, value, 100 * _age_accuracy(one))
+            for one in complete
+            if (value := read(one)) is not None
+        ]
+        if len(points) > 1:
+            name = f"Age accuracy against {title.partition(',')[0]}"
+            blocks.append(efficiency_figure(points, title, f"cost-{key}", name, log_x=True))
+    for key, title in (("val_age_accuracy", "age accuracy, validation, %"), ("val_loss", "loss, validation")):
+        scale = 100 if key.endswith("accuracy") else 1
+        curves = [
+            (run_label, [e["epoch"] for e in told], [scale * e[key] for e in told])
+            for run_label, history in _histories(complete)
+            if (told := [e for e in history if e.get(key) is not None])
+        ]
+        if curves:
+            name = f"Training curves of all runs: {title.partition(',')[0]} on the validation part"
+            blocks.append(results.training_curves(curves, title, f"curves-{key.replace('_', '-')}", name))
+    return Section("cost", "Cost", (), tuple(blocks))
+
+
+def _age_accuracy(configuration: Configuration) -> float:
+    values = [run.record.test["age_accuracy"] for run in configuration.complete]
+    return sum(values) / len(values)
+
+
+def _histories(configurations: list[Configuration]) -> list[tuple[str, list[dict[str, float]]]]:
+    """Give the epochs of each run; where there are many configurations, runs look alike by their model."""
+    few = len(configurations) <= MOST_SHOWN
+    return [
+        (one.label if few else one.model, run.record.history)
+        for one in configurations
+        for run in one.complete
+        if run.record.history
+    ]
+
+
+def efficiency(configurations: Sequence[Configuration]) -> Grid:
+    """What each configuration costs; means over seeds of what was measured."""
+    rows = []
+    for configuration in configurations:
+        records = [run.record for run in configuration.complete]
+        if not records:
+            continue
+        first = records[0]
+        rows.append(
+            (
+                text(configuration.label),
+                number(first.num_params and first.num_params / 1e6, 2),
+                number(first.gmacs, 3),
+                *(number(mean_time(records, key), 0) for key in ("fit_seconds", "images_per_second")),
+                *(number(mean_time(records, key, 1e6), 1) for key in ("peak_memory_bytes", "checkpoint_bytes")),
+                text(f"{first.environment.get('device', '-')}, {first.environment.get('precision', '-')}"),
+            )
+        )
+    titles = ("Parameters, M", "GMAC", "Training, s", "Images/s", "Peak memory, MB", "Checkpoint, MB")
+    headings = (Heading("Configuration"), *(Heading(title, numeric=True) for title in titles), Heading("Hardware"))
+    return Grid(
+        "What it costs",
+        headings,
+        tuple(rows),
+        ("Times are comparable on the same hardware only, and only of jobs beside which nothing else ran.",),
+    )
+
+
+def mean_time(records: Sequence[Record], key: str, unit: float = 1) -> float | None:
+    """Mean of a measure in `Record.time`, in a unit of so many of its own, over the records that have it."""
+    values = [record.time[key] for record in records if record.time.get(key) is not None]
+    return sum(values) / len(values) / unit if values else None

@@ -1,0 +1,62 @@
+"""Figure of the error of predicted years by true age."""
+
+from collections.abc import Callable, Sequence
+
+from agegender.report.figures.style import (
+    GREY,
+    canvas,
+    finish,
+    legend,
+    legend_height,
+    listing,
+    looks,
+    plain,
+    plot_area,
+    sample_line,
+)
+from agegender.report.page.document import Figure
+from agegender.report.sections.fairness.age_errors import AgeError
+from agegender.report.statistics.crossed import Mean
+
+_PLOT = 320  # pixels, height of the figure without its legend
+_MOST_BANDS = 3  # intervals drawn as bands; more hide each other
+
+
+def errors_by_age(
+    curves: Sequence[tuple[str, Sequence[AgeError]]],
+    measure: Callable[[AgeError], Mean],
+    y_title: str,
+    key: str,
+    title: str,
+) -> Figure:
+    """Show an error of the predicted years over the true age, with 95 % intervals as bands where they are few.
+
+    Args:
+        curves: a label, and its errors.
+        measure: what is shown of them.
+        y_title: of the values, with their unit.
+        key: of the figure.
+        title: of the figure.
+    """
+    found = [(plain(label), errors) for label, errors in curves]
+    look = looks(label for label, _ in found)
+    labels = list(look)
+    with canvas(_PLOT + legend_height(labels)) as figure:
+        axes = plot_area(figure, "true age, years", y_title, bottom=legend_height(labels))
+        axes.axhline(0, color=GREY, linewidth=0.8)
+        told = []
+        for label, errors in found:
+            style, ages = look[label], [error.age for error in errors]
+            values = [measure(error).value for error in errors]
+            few = len(ages) < 2  # no line
+            axes.plot(ages, values, color=style.colour, linestyle=style.dash, linewidth=1.4, marker="o" if few else "")
+            if len(found) <= _MOST_BANDS:
+                low, high = zip(*(measure(error).interval() for error in errors), strict=True)
+                axes.fill_between(ages, low, high, color=style.colour, alpha=0.18, linewidth=0)
+            most = max(range(len(errors)), key=lambda at: abs(values[at]))
+            told.append(f"{label}: {values[most]:.1f} at {errors[most].name}")
+        axes.set_xlim(left=0)
+        if all(measure(error).value >= 0 for _, errors in found for error in errors):
+            axes.set_ylim(bottom=0)
+        legend(figure, [sample_line(look[label], marker=False) for label in labels], labels)
+        return finish(figure, key, title, f"{plain(y_title)} by true age. Farthest from 0: {listing(told)}.")

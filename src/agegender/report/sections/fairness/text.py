@@ -1,0 +1,116 @@
+"""The report's section on who is served how well."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agegender.report.page.document import Figure, Grid, Section
+from agegender.report.results import Configuration, Sweep
+from agegender.report.sections.fairness import age_errors, equalized_odds, figures, gaps, shown_tables, slices, tables
+from agegender.report.sections.fairness.overconfidence import Overconfidence, overconfidence
+from agegender.report.sections.focus import MOST_SHOWN, focus, predictions_of
+from agegender.report.statistics.analysis import TASKS, Analysis
+
+_TITLE = "Who is served how well"
+_LABELS = (
+    "Gender and race are the labels of the data set: perceived from the face, gender binary. Each configuration is "
+    "tested by itself, at 5 %. A difference is called shown where its interval, or its adjusted p-value, leaves "
+    "equality out; one that is not shown may still be there. Intervals are of images and seeds; few seeds tell little "
+    "of how trainings vary, and so make some of them wide."
+)
+_GAPS = (
+    "Gaps within age groups: races differ in their ages, and ages in their accuracy, so a raw difference of races may "
+    "be one of ages. Equalized odds: recall of male and of female faces, every two races compared; a hit and a miss "
+    "are added to either side of a comparison (Agresti & Caffo 2000), Holm's adjustment for all."
+)
+_WORST_OFF = (
+    "Worst off: of the combinations of gender, race and age group that are right significantly less often than the "
+    "rest of their own age group, the one with the lowest accuracy (Fisher's exact test of each seed, seeds combined "
+    "by twice their mean p-value, Holm's adjustment for all combinations of a configuration and task). Where none is "
+    "named, no slice is shown to be served worse than its own age group."
+)
+_COARSE = {True: " (coarse years)", None: " (years perhaps coarse)", False: ""}  # by `Record.coarse_years`
+_COARSE_TEXT = (
+    "Coarse years are the typical age of a predicted group, so that their error by year of age is mostly the distance "
+    "to the nearest of these ages."
+)
+
+
+@dataclass(frozen=True)
+class _Findings:
+    """What is known of one configuration."""
+
+    configuration: Configuration
+    gaps: dict[str, list[gaps.Gap]]
+    recalls: list[equalized_odds.Recall]
+    recall_gaps: list[equalized_odds.RecallGap]
+    overconfidence: dict[str, list[Overconfidence]]
+    age_errors: list[age_errors.AgeError]
+    parts: list[slices.Slice]
+    worst: dict[str, slices.Slice | None]
+
+    @property
+    def label(self) -> str:
+        return self.configuration.label
+
+    @property
+    def coarse_label(self) -> str:
+        """Its label, with a word on its years where they are coarse."""
+        return self.label + _COARSE[self.configuration.measured[0].record.coarse_years]
+
+
+def fairness_section(sweep: Sweep, analysis: Analysis) -> Section:
+    """Gaps, equalized odds, calibration by group, error by age, and slices, of the configurations looked at closely."""
+    found = [_findings(configuration) for configuration in focus(sweep, analysis)[:MOST_SHOWN]]
+    if not found:
+        return Section("fairness", _TITLE)
+    text = [_LABELS, _GAPS, _WORST_OFF]
+    if any(one.coarse_label != one.label for one in found):
+        text.append(_COARSE_TEXT)
+    shown = {one.label: shown_tables.Summary(one.gaps, one.recall_gaps, one.worst) for one in found}
+    blocks: list[Grid | Figure] = [
+        shown_tables.summary(shown),
+        tables.gaps({one.label: one.gaps for one in found}),
+    ]
+    odds = {one.label: one.recalls for one in found if one.recalls}
+    if odds:
+        blocks.append(tables.recalls(odds))
+    blocks.append(tables.overconfidence({one.label: one.overconfidence for one in found}))
+    blocks += _error_figures(found)
+    blocks += [tables.age_errors(one.coarse_label, one.age_errors) for one in found]
+    blocks += [tables.slices(one.label, one.parts, one.worst) for one in found]
+    return Section("fairness", _TITLE, tuple(text), tuple(blocks))
+
+
+def _findings(configuration: Configuration) -> _Findings:
+    runs = predictions_of(configuration)
+    parts = slices.slices(runs)
+    return _Findings(
+        configuration,
+        {task: gaps.gaps(runs, task) for task in TASKS},
+        equalized_odds.recalls(runs),
+        equalized_odds.recall_gaps(runs),
+        {task: overconfidence(runs, task) for task in TASKS},
+        age_errors.age_errors(runs),
+        parts,
+        {task: slices.worst_off(parts, task) for task in TASKS},
+    )
+
+
+def _error_figures(found: Sequence[_Findings]) -> list[Grid | Figure]:
+    curves = [(one.coarse_label, one.age_errors) for one in found]
+    return [
+        figures.errors_by_age(
+            curves,
+            lambda error: error.absolute,
+            "mean absolute error, years",
+            "age-error",
+            "Mean absolute error of the predicted age, by true age",
+        ),
+        figures.errors_by_age(
+            curves,
+            lambda error: error.bias,
+            "predicted minus true, years",
+            "age-bias",
+            "Bias of the predicted age, by true age",
+        ),
+    ]

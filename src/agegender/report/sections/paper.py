@@ -1,0 +1,128 @@
+"""The report's section on the paper's figures and its Table 1."""
+
+import numpy as np
+
+from agegender.labels import GENDERS, SCHEMES, age_groups
+from agegender.records.record import Record
+from agegender.report.figures import network, results
+from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
+from agegender.report.results import Configuration, Sweep
+from agegender.report.sections.cells import number, text
+from agegender.report.sections.focus import MOST_SHOWN, focus, predictions_of, slug
+from agegender.report.statistics import scores
+from agegender.report.statistics.analysis import Analysis
+
+_PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
+
+
+def paper(sweep: Sweep, analysis: Analysis) -> Section:
+    """The paper's figures 2 to 7 and its Table 1, from these runs."""
+    blocks: list[Grid | Figure] = []
+    described = [run.record for run in sweep.runs if run.record.data.get("groups")]
+    if described:
+        record = described[0]
+        blocks.append(cardinality(record))
+        if record.data.get("age_counts"):
+            names = group_names(record)
+            edges = group_edges(record)
+            title = "Figure 2 of the paper: age distribution and the age groups"
+            blocks.append(results.age_distribution(record.data["age_counts"], edges, names, title))
+    chosen = focus(sweep, analysis)[:MOST_SHOWN]
+    if chosen:
+        blocks += _network(chosen[0])
+        for configuration in chosen:
+            blocks += _confusions(configuration, plain=configuration.loss == chosen[0].loss)
+    paragraphs = (
+        "The paper's figures and its Table 1, from these runs. Its figure 1, sample faces, is in local/faces.html "
+        "beside this page, where the images were at hand: they may not be passed on.",
+    )
+    return Section("paper", "The paper's figures", paragraphs, tuple(blocks))
+
+
+def _network(configuration: Configuration) -> list[Grid | Figure]:
+    grid = layers(configuration)
+    if grid is None:
+        return []
+    drawn = [
+        network.Layer(*(layer["name"], layer["kind"], tuple(layer["output"])), layer["num_params"], layer["macs"])
+        for layer in configuration.runs[0].record.network
+    ]
+    title = f"Figures 3 and 4 of the paper: the network, {configuration.model}"
+    return [network.network_diagram(drawn, "network", title), grid]
+
+
+def _confusions(configuration: Configuration, *, plain: bool) -> list[Grid | Figure]:
+    runs = predictions_of(configuration)
+    age = sum(scores.confusion(run.group, run.group_predicted, len(run.groups)) for run in runs)
+    gender = sum(scores.confusion(run.gender, run.gender_predicted, len(GENDERS)) for run in runs)
+    seeds = f", {len(runs)} seeds together" if len(runs) > 1 else ""
+    key = slug(configuration.label)
+    figure = "Figure 5" if plain else "Figure 7"
+    title = f"{figure} of the paper: age groups, {configuration.label}{seeds}"
+    found: list[Grid | Figure] = [
+        results.confusion_matrix(np.asarray(age), runs[0].groups, f"confusion-age-{key}", title)
+    ]
+    if plain:
+        title = f"Figure 6 of the paper: gender, {configuration.label}{seeds}"
+        found.append(results.confusion_matrix(np.asarray(gender), GENDERS, f"confusion-gender-{key}", title))
+    return found
+
+
+def group_names(record: Record) -> tuple[str, ...]:
+    """Names of a record's age groups; an old record tells only the scheme."""
+    told = record.data["age_groups"]
+    if "names" in told:
+        return tuple(told["names"])
+    return age_groups(told["scheme"]).names if told["scheme"] in SCHEMES else ()
+
+
+def group_edges(record: Record) -> list[int]:
+    """First age of each of a record's age groups, in years, as its scheme has them; of an unknown one as named."""
+    scheme = record.data["age_groups"]["scheme"]
+    if scheme in SCHEMES:
+        group_of_age = age_groups(scheme).group_of_age
+        return [int(np.flatnonzero(group_of_age == group)[0]) for group in range(len(group_names(record)))]
+    return [int(name.replace("+", "-").partition("-")[0]) for name in group_names(record)]
+
+
+def cardinality(record: Record) -> Grid:
+    """The paper's Table 1: images of each age group in each part."""
+    groups = record.data["groups"]
+    names = group_names(record)
+    rows = [
+        (text(name), *(number(groups[part][index]) for part in _PARTS), number(sum(groups[p][index] for p in _PARTS)))
+        for index, name in enumerate(names)
+    ]
+    totals = [sum(groups[part]) for part in _PARTS]
+    rows.append((Cell("all", "~"), *map(number, totals), number(sum(totals))))
+    headings = (Heading("Age group"), *(Heading(title, numeric=True) for title in (*_PARTS.values(), "All")))
+    scheme = record.data["age_groups"]["scheme"]
+    return Grid(
+        f"The paper's Table 1: images of each age group ({scheme} groups)",
+        headings,
+        tuple(rows),
+        ("The paper: 16,391 training, 2,892 validation and 4,821 test images of another release of the data.",),
+    )
+
+
+def layers(configuration: Configuration) -> Grid | None:
+    """The network, layer by layer; None where the record does not hold it."""
+    record = configuration.runs[0].record
+    if not record.network:
+        return None
+    rows = [
+        (
+            Cell(str(layer["name"]), index),
+            text(layer["kind"]),
+            Cell(" x ".join(map(str, layer["output"])), index),
+            number(layer["num_params"]),
+            number(layer["macs"] / 1e6, 2),
+        )
+        for index, layer in enumerate(record.network)
+    ]
+    headings = (
+        *(Heading("Layer"), Heading("Kind"), Heading("Output", "Channels x height x width.")),
+        *(Heading("Parameters", numeric=True), Heading("MACs, M", "Multiply-accumulates of one image.", numeric=True)),
+    )
+    total = f"{sum(layer['num_params'] for layer in record.network):,} parameters"
+    return Grid(f"{configuration.model}, layer by layer: {total}", headings, tuple(rows))

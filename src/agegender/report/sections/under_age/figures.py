@@ -1,0 +1,109 @@
+"""The figure of an age check: teenagers that pass against adults that are refused."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agegender.report.figures.style import (
+    GREY,
+    Look,
+    canvas,
+    finish,
+    legend,
+    legend_height,
+    listing,
+    looks,
+    plain,
+    plot_area,
+    sample_line,
+)
+from agegender.report.page.document import Figure
+from agegender.report.sections.under_age.age_check import AgeCheck, WrongSide
+from agegender.report.statistics.under_age import AgeLimits
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_PLOT = 320  # pixels, height of the figure without its legend
+_RATES = (0, 1, 5, 10, 20, 40, 60, 80, 100)  # percent, on an axis of square roots
+
+
+def threshold_tradeoff(items: Sequence[AgeCheck], limits: AgeLimits, key: str, title: str) -> Figure:
+    """Show both ways to be wrong about a legal age, for every age that one may ask for.
+
+    Args:
+        items: of the configurations; may be empty.
+        limits: which points are marked.
+        key: of the figure.
+        title: of the figure.
+    """
+    look = looks(plain(item.label) for item in items)
+    labels = list(look)
+    with canvas(_PLOT + legend_height(labels)) as figure:
+        titles = "adults refused, %", f"{limits.teenage_years} years, pass as adults, %"
+        axes = plot_area(figure, *titles, bottom=legend_height(labels))
+        _scale(axes)
+        if any(item.at_chosen is not None for item in items):
+            axes.axhline(100 * limits.minors_passed, color=GREY, linewidth=0.8, linestyle=(0, (3, 2)))
+        for item in items:
+            style = look[plain(item.label)]
+            if item.curve is None:
+                continue
+            rates = 100 * item.curve.false_negative_rate, 100 * item.curve.false_positive_rate
+            axes.plot(*rates, color=style.colour, linestyle=style.dash, linewidth=1.1, alpha=0.75)
+            _mark(axes, item, style)
+        legend(figure, [sample_line(look[label]) for label in labels], labels)
+        marks = _marks(items, limits)
+        axes.text(0.98, 0.97, "\n".join(marks), transform=axes.transAxes, ha="right", va="top", linespacing=1.5)
+        told = [f"{plain(item.label)}: {_told(item)}" for item in items]
+        alt = (
+            f"Share of the minors of {limits.teenage_years} years that pass as adults, and of the adults that are "
+            f"refused. {listing(told)}."
+        )
+        return finish(figure, key, title, alt)
+
+
+def _scale(axes: "Axes") -> None:
+    """Give both axes square roots: small rates matter most."""
+    from matplotlib.ticker import FixedLocator
+
+    square_root = {"functions": (lambda x: np.sqrt(np.maximum(x, 0)), np.square)}
+    axes.set_xscale("function", **square_root)
+    axes.set_yscale("function", **square_root)
+    for axis, limit in ((axes.xaxis, axes.set_xlim), (axes.yaxis, axes.set_ylim)):
+        axis.set_major_locator(FixedLocator(_RATES))
+        limit(0, 100)
+
+
+def _mark(axes: "Axes", item: AgeCheck, style: Look) -> None:
+    """Mark the points of a configuration: filled, white, and white with a dot."""
+    outline = {"marker": style.marker, "edgecolor": style.colour, "linewidth": 1.3, "zorder": 3, "clip_on": False}
+    axes.scatter(*_place(item.at_threshold), 34, facecolor=style.colour, **outline)
+    if item.at_challenge is not None:
+        axes.scatter(*_place(item.at_challenge), 34, facecolor="white", **outline)
+    if item.at_chosen is not None:
+        axes.scatter(*_place(item.at_chosen), 64, facecolor="white", **outline)
+        axes.scatter(*_place(item.at_chosen), 8, color=style.colour, zorder=4, clip_on=False)
+
+
+def _place(found: WrongSide) -> tuple[list[float], list[float]]:
+    return [100 * found.adults.value], [100 * found.teenagers.value]
+
+
+def _marks(items: Sequence[AgeCheck], limits: AgeLimits) -> list[str]:
+    marks = [f"filled: {limits.threshold_age:g} years asked for"]
+    if any(item.at_challenge is not None for item in items):
+        marks.append(f"white: {limits.challenge_age:g} years")
+    if any(item.at_chosen is not None for item in items):
+        marks.append(f"with a dot: chosen by validation for {100 * limits.minors_passed:g} %")
+    return marks
+
+
+def _told(item: AgeCheck) -> str:
+    found = [item.at_threshold, item.at_challenge, item.at_chosen]
+    return ", ".join(
+        f"{100 * one.teenagers.value:.1f} % and {100 * one.adults.value:.1f} % at {np.mean(one.asked):.1f} years"
+        for one in found
+        if one is not None
+    )

@@ -1,0 +1,128 @@
+"""Which configurations of a sweep may be compared, and what varied between their runs: seeds, splits, or neither."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from agegender.report.results import Configuration, Predictions, Run, Sweep
+from agegender.report.statistics.significance import LEAST_BLOCKS
+
+_SPLIT_KEYS = ("split_seed", "split_file", "fold")  # of `data`
+WHOLE_RECIPE = "nothing"  # the option of `without` that leaves nothing out: what an ablation is held against
+
+
+@dataclass(frozen=True)
+class Design:
+    """Configurations that were tested on the same images, or on the same several splits.
+
+    Attributes:
+        compared: the configurations, in the sweep's order.
+        splits: identities of the test parts that each of them was tested on.
+        reference: label that an ablation compares all others with; None: all pairs are compared.
+    """
+
+    compared: tuple[Configuration, ...]
+    splits: tuple[str, ...]
+    reference: str | None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the compared configurations."""
+        return tuple(configuration.label for configuration in self.compared)
+
+    @property
+    def num_pairs(self) -> int:
+        """How many comparisons are made: all pairs, or those with the reference."""
+        number = len(self.compared)
+        return number - 1 if self.reference else number * (number - 1) // 2
+
+    @property
+    def num_splits(self) -> int:
+        return len(self.splits)
+
+    @property
+    def has_enough_splits_for_ranks(self) -> bool:
+        """Whether Friedman's test may be used: seeds on one test part are no independent blocks."""
+        return self.num_splits >= LEAST_BLOCKS
+
+    @cached_property
+    def num_seeds(self) -> tuple[int, int]:
+        """Fewest and most runs of a compared configuration on one split."""
+        numbers = [count for one in self.compared for count in Counter(run.images_id for run in one.measured).values()]
+        return (min(numbers), max(numbers)) if numbers else (0, 0)
+
+    @property
+    def basis(self) -> str:
+        """What a significant difference speaks of.
+
+        `networks`: these trained networks alone, as some configuration has a single seed; `methods`: other test images
+        and other seeds; `splits`: other splits of such data.
+        """
+        if self.num_splits > 1:
+            return "splits"
+        return "networks" if self.num_seeds[0] == 1 else "methods"
+
+    @cached_property
+    def num_images(self) -> int:
+        """Test images of the first split."""
+        return len(self.runs_on(0)[0].tested) if self.splits else 0
+
+    @cached_property
+    def test_to_train(self) -> float:
+        """Number of test images by number of training images, of the first run."""
+        data = self.runs_on(0)[0].record.data
+        trained = ("train", "val") if data.get("train_part") == "trainval" else ("train",)
+        return data["counts"]["test"] / sum(data["counts"][part] for part in trained)
+
+    def runs_on(self, split: int) -> list[Run]:
+        """Return all compared runs on a split."""
+        return [run for one in self.compared for run in one.measured if run.images_id == self.splits[split]]
+
+    def hits(self, configuration: Configuration, task: str) -> np.ndarray:
+        """Return which images of the first split each of its seeds gets right: float32 (S, N)."""
+        return np.stack([run.hits(task) for run in self.tested(configuration)]).astype(np.float32)
+
+    def tested(self, configuration: Configuration) -> list[Predictions]:
+        """Return the predictions of a configuration's seeds on the first split."""
+        return [run.tested for run in configuration.measured if run.images_id == self.splits[0]]
+
+
+def design_of(sweep: Sweep) -> Design:
+    """Find the configurations that may be compared: those with the test parts that most others have too.
+
+    A configuration with a run on other images or groups, or without predictions, is left out. Runs on different images
+    are different splits only where their configuration asked for that: else the data has changed between them.
+    """
+    of_configuration = {
+        one.label: frozenset(str(run.images_id) for run in one.measured)
+        for one in sweep.configurations
+        if one.measured and len(one.measured) == len(one.complete) and _has_one_test_part_per_split(one)
+    }
+    if not of_configuration:
+        return Design((), (), None)
+    num_runs: Counter[frozenset[str]] = Counter()
+    for one in sweep.configurations:
+        if one.label in of_configuration:
+            num_runs[of_configuration[one.label]] += len(one.measured)
+    chosen = max(num_runs, key=lambda splits: num_runs[splits])  # of equals the sweep's first
+    compared = tuple(one for one in sweep.configurations if of_configuration.get(one.label) == chosen)
+    order = dict.fromkeys(str(run.images_id) for one in compared for run in one.measured)
+    return Design(compared, tuple(order), _reference(compared))
+
+
+def _has_one_test_part_per_split(configuration: Configuration) -> bool:
+    asked: dict[tuple[str, ...], set[str | None]] = {}
+    for run in configuration.measured:
+        data = run.record.config.get("data", {})
+        asked.setdefault(tuple(str(data.get(key)) for key in _SPLIT_KEYS), set()).add(run.images_id)
+    return all(len(images) == 1 for images in asked.values())
+
+
+def _reference(compared: tuple[Configuration, ...]) -> str | None:
+    """Return the whole recipe of an ablation: the one configuration that leaves nothing out where others do."""
+    left_out = {one.label: one.runs[0].record.choices.get("without") for one in compared}
+    whole = [label for label, part in left_out.items() if part == WHOLE_RECIPE]
+    others = [label for label, part in left_out.items() if part not in (None, WHOLE_RECIPE)]
+    return whole[0] if len(whole) == 1 and others else None

@@ -1,0 +1,198 @@
+"""Every score of a run, for the test images as they are and for images drawn anew: one formula for both.
+
+A draw is a number of times that each image counts, (D, N) for D draws of N images; once each is the test itself.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from agegender.labels import GENDERS
+from agegender.report.results import TASKS, Predictions
+from agegender.report.statistics.calibration import (
+    brier,
+    expected_calibration_error,
+    negative_log_likelihood,
+    rms_calibration_error,
+)
+
+_WITHIN = 5  # years, of the cumulative score
+_MEANS = ("age_mae_years", "age_cs5", "age_brier", "age_nll", "gender_brier", "gender_nll")  # over images
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a score is shown.
+
+    Attributes:
+        title: for people.
+        unit: "%" for shares, which are shown times 100, "years", or "".
+        higher_is_better: whether more is better.
+        has_interval: whether draws of the images give an interval. They do not for calibration errors over bins: images
+            that are drawn twice make bins look worse than they are.
+    """
+
+    title: str
+    unit: str
+    higher_is_better: bool = True
+    has_interval: bool = True
+
+
+SCORES = {
+    "age_accuracy": Score("Age accuracy", "%"),
+    "gender_accuracy": Score("Gender accuracy", "%"),
+    "age_one_off_accuracy": Score("Age, one-off accuracy", "%"),
+    "age_balanced_accuracy": Score("Age, balanced accuracy", "%"),
+    "age_macro_f1": Score("Age, macro-F1", "%"),
+    "age_kappa": Score("Age, quadratic weighted kappa", ""),
+    "age_mae_years": Score("Age, mean absolute error", "years", higher_is_better=False),
+    "age_cs5": Score(f"Age, within {_WITHIN} years (CS@{_WITHIN})", "%"),
+    "age_calibration_error": Score("Age, expected calibration error", "%", higher_is_better=False, has_interval=False),
+    "age_rms_calibration_error": Score(
+        "Age, debiased RMS calibration error", "%", higher_is_better=False, has_interval=False
+    ),
+    "age_brier": Score("Age, Brier score", "", higher_is_better=False),
+    "age_nll": Score("Age, negative log-likelihood", "", higher_is_better=False),
+    "gender_calibration_error": Score(
+        "Gender, expected calibration error", "%", higher_is_better=False, has_interval=False
+    ),
+    "gender_rms_calibration_error": Score(
+        "Gender, debiased RMS calibration error", "%", higher_is_better=False, has_interval=False
+    ),
+    "gender_brier": Score("Gender, Brier score", "", higher_is_better=False),
+    "gender_nll": Score("Gender, negative log-likelihood", "", higher_is_better=False),
+}
+
+
+def draws(num_images: int, num_draws: int, seed: int = 0) -> np.ndarray:
+    """Draw the images anew, with replacement: how often each counts, float32 (D, N)."""
+    random = np.random.default_rng(seed)
+    counts = np.empty((num_draws, num_images), dtype=np.float32)
+    for draw in counts:
+        draw[:] = np.bincount(random.integers(num_images, size=num_images), minlength=num_images)
+    return counts
+
+
+def scores(predictions: Predictions, counts: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Compute every score of `SCORES`.
+
+    Args:
+        predictions: of N images.
+        counts: float32 (D, N) times that each image counts; None: once each.
+
+    Returns:
+        (D,) each, float64, in the order of `SCORES`; a score without an image to say anything is 0, a kappa without
+        variation NaN. Of draws, a score without an interval is NaN: nothing needs it.
+    """
+    groups, genders, means = _sums(predictions, counts)
+    groups, genders = _square(groups), _square(genders)
+    total = groups.sum(axis=(1, 2))
+    found = {
+        "age_accuracy": _trace(groups) / total,
+        "gender_accuracy": _trace(genders) / total,
+        "age_one_off_accuracy": sum(np.trace(groups, k, 1, 2) for k in (-1, 0, 1)) / total,
+        **_class_means(groups),
+        "age_kappa": kappa(groups),
+        **dict(zip(_MEANS, means.T / total, strict=True)),
+    }
+    if counts is None:
+        for task in TASKS:
+            found |= _calibration_errors(predictions, task)
+    nothing = np.full(len(total), np.nan)
+    return {key: found.get(key, nothing) for key in SCORES}
+
+
+def _calibration_errors(predictions: Predictions, task: str) -> dict[str, np.ndarray]:
+    probabilities, hits = predictions.probabilities(task), predictions.hits(task)
+    return {
+        f"{task}_calibration_error": np.array([expected_calibration_error(probabilities, hits)]),
+        f"{task}_rms_calibration_error": np.array([rms_calibration_error(probabilities, hits)]),
+    }
+
+
+def confusion(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
+    """Count images by true and predicted class, int64 (C, C), true classes in rows."""
+    return np.bincount(true * num_classes + predicted, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def _sums(predictions: Predictions, counts: np.ndarray | None) -> list[np.ndarray]:
+    """Add up, in one product, what the images contribute to each draw.
+
+    Returns:
+        float64: cells of the confusion matrices of groups (D, G * G) and of genders (D, 4); what `_MEANS` names (D, 6).
+    """
+    contributions = [
+        _cells(predictions.group, predictions.group_predicted, len(predictions.groups)),
+        _cells(predictions.gender, predictions.gender_predicted, len(GENDERS)),
+        _of_images(predictions),
+    ]
+    columns = np.concatenate(contributions, axis=1)
+    if counts is None:
+        sums = columns.sum(axis=0, keepdims=True, dtype=np.float64)
+    else:
+        used = columns.any(axis=0)  # about half: not every mistake is made
+        sums = np.zeros((len(counts), columns.shape[1]))
+        sums[:, used] = counts @ columns[:, used]
+    ends = np.cumsum([part.shape[1] for part in contributions])
+    return np.split(sums, ends[:-1], axis=1)
+
+
+def _of_images(predictions: Predictions) -> np.ndarray:
+    """Return the scores that are means over images, of each image: float32 (N, 6), in the order of `_MEANS`."""
+    error = np.abs(predictions.years_predicted - predictions.years)
+    columns = [
+        error,
+        error <= _WITHIN,
+        brier(predictions.p_group, predictions.group),
+        negative_log_likelihood(predictions.p_group, predictions.group),
+        brier(predictions.p_gender, predictions.gender),
+        negative_log_likelihood(predictions.p_gender, predictions.gender),
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _cells(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
+    """Mark the cell of the confusion matrix that each image is in: float32 (N, C * C)."""
+    cells = np.zeros((len(true), num_classes**2), dtype=np.float32)
+    cells[np.arange(len(true)), true * num_classes + predicted] = 1
+    return cells
+
+
+def _square(cells: np.ndarray) -> np.ndarray:
+    num_classes = math.isqrt(cells.shape[1])
+    return cells.reshape(-1, num_classes, num_classes)
+
+
+def _trace(matrices: np.ndarray) -> np.ndarray:
+    return np.trace(matrices, axis1=1, axis2=2)
+
+
+def _class_means(matrices: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean recall of the classes that occur, mean F1 of those that occur or are predicted."""
+    hits, true, predicted = np.diagonal(matrices, 0, 1, 2), matrices.sum(axis=2), matrices.sum(axis=1)
+    recall = np.divide(hits, true, out=np.zeros_like(hits), where=true > 0)
+    f1 = np.divide(2 * hits, true + predicted, out=np.zeros_like(hits), where=true + predicted > 0)
+    return {
+        "age_balanced_accuracy": recall.sum(axis=1) / (true > 0).sum(axis=1),
+        "age_macro_f1": f1.sum(axis=1) / (true + predicted > 0).sum(axis=1),
+    }
+
+
+def kappa(matrices: np.ndarray) -> np.ndarray:
+    """Cohen's kappa with quadratic weights; Cohen 1968. NaN where truth and prediction are one and the same class.
+
+    Args:
+        matrices: (D, C, C) counts.
+
+    Returns:
+        (D,).
+    """
+    index = np.arange(matrices.shape[-1])
+    weights = (index[:, None] - index[None, :]) ** 2
+    total = matrices.sum(axis=(1, 2))
+    expected = matrices.sum(axis=2)[:, :, None] * matrices.sum(axis=1)[:, None, :] / total[:, None, None]
+    by_chance = (weights * expected).sum(axis=(1, 2))
+    observed = (weights * matrices).sum(axis=(1, 2))
+    ratio = np.divide(observed, by_chance, out=np.full(len(matrices), np.nan), where=by_chance > 0)
+    return 1 - ratio

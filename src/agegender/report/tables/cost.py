@@ -1,0 +1,95 @@
+"""What training costs, as measured side by side: the JSON files of `agegender bench cost` beside the runs.
+
+Times of jobs that ran beside other work cannot be compared; steps of all networks in turn on an idle machine can.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from agegender.records.record import COST_FILES
+from agegender.report.page.document import Cell, Grid, Heading
+from agegender.report.paper import TABLE_2
+
+_MEASURE = re.compile(r"cost of training, (\d+) px, batch (\d+)")
+
+
+@dataclass(frozen=True)
+class MeasuredCost:
+    """Training rates of several networks at one image size.
+
+    Attributes:
+        image_size: pixels of a side.
+        batch_size: images per step.
+        rates: images per second by model, one value per repeat; repeats of all models are interleaved.
+        notes: parameters and GMAC by model.
+        hardware: on what.
+    """
+
+    image_size: int
+    batch_size: int
+    rates: dict[str, list[float]]
+    notes: dict[str, str]
+    hardware: str
+
+    def ratios(self, model: str, base: str) -> list[float]:
+        """Return the rate of a model by that of another, repeat by repeat."""
+        return [one / other for one, other in zip(self.rates[model], self.rates[base], strict=True)]
+
+
+def read_costs(folder: Path) -> list[MeasuredCost]:
+    """Read all measurements beside the runs, by image size; files of other benchmarks say nothing of cost."""
+    found: dict[int, MeasuredCost] = {}
+    for path in sorted(folder.glob(COST_FILES)):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        head = content["head"]
+        hardware = f"{head['cores']} cores of {head['processor']}" if not head["gpu"] else str(head["gpu"])
+        hardware += f", torch {head['versions']['torch']}"
+        for row in content["rows"]:
+            measured = _MEASURE.match(row["measure"])
+            if measured is None:
+                continue
+            size, batch = map(int, measured.groups())
+            cost = found.setdefault(size, MeasuredCost(size, batch, {}, {}, hardware))
+            cost.rates[row["variant"]] = row["values"]
+            cost.notes[row["variant"]] = row["note"]
+    return [found[size] for size in sorted(found)]
+
+
+def grid(cost: MeasuredCost, base: str) -> Grid:
+    """Show the rates of all networks beside the paper's training times, both as ratios to one of them."""
+    own = TABLE_2.get((base, "plain"))
+    rows = []
+    for model, rates in cost.rates.items():
+        ratios, paper = cost.ratios(model, base), TABLE_2.get((model, "plain"))
+        time = None if paper is None else paper.training_time
+        told = [Cell("-"), Cell("-")]
+        if time is not None and own is not None and own.training_time is not None:
+            told = [Cell(f"{time:g}", time), Cell(f"{own.training_time / time:.2f}", own.training_time / time)]
+        rows.append(
+            (
+                Cell(model, model, note=cost.notes[model]),
+                Cell(f"{np.median(rates):.1f}", float(np.median(rates)), note=_range(rates, 1)),
+                Cell(f"{np.median(ratios):.2f}", float(np.median(ratios)), note=_range(ratios, 2)),
+                *told,
+            )
+        )
+    headings = (
+        Heading("Network"),
+        Heading("Images/s", "Median of the repeats, their range below.", numeric=True),
+        Heading(f"Rate by {base}'s", "Median of the ratios of each repeat, their range below.", numeric=True),
+        Heading("Paper's time", "As printed, without a unit.", numeric=True),
+        Heading(f"Paper: {base}'s time by it", "What the third column would be at the paper's times.", numeric=True),
+    )
+    caption = f"Training rates side by side, {cost.image_size} pixels, batch {cost.batch_size}"
+    number = len(next(iter(cost.rates.values())))
+    note = f"{number} interleaved repeats on an otherwise idle machine: {cost.hardware}. `agegender bench cost`."
+    return Grid(caption, headings, tuple(rows), (note,))
+
+
+def _range(values: Sequence[float], decimals: int) -> str:
+    return f"{min(values):.{decimals}f} to {max(values):.{decimals}f}"

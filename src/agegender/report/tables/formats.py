@@ -1,0 +1,92 @@
+"""The table as Markdown, CSV and LaTeX."""
+
+import csv
+import io
+
+from tabulate import tabulate
+
+from agegender.report.tables.rows import Column, Comparison, Spread, Value
+
+_NONE = "-"
+_MARKDOWN = str.maketrans({"|": "\\|", "\\": "\\\\", "<": "&lt;"})  # what would end a cell, or begin HTML
+_LONGEST_STATUS = 120  # characters of a reason in a cell; the record has all of it
+_BOLD = ("\ue000", "\ue001")  # no text holds these
+_SURROUNDINGS = ("std", "low", "high")  # columns of the CSV file beside a value
+
+
+def markdown(table: Comparison) -> str:
+    """Give a table in GitHub's Markdown."""
+    rows = [[_marked(cell.translate(_MARKDOWN), spread, "**", "**") for cell, spread in row] for row in _cells(table)]
+    return _tabulate(table, rows, "github")
+
+
+def latex(table: Comparison) -> str:
+    """Give a table in LaTeX, for the package booktabs."""
+    rows = [[_marked(cell, spread, *_BOLD) for cell, spread in row] for row in _cells(table)]
+    body = _tabulate(table, rows, "latex_booktabs")  # escapes what is special to LaTeX, and so would the commands
+    body = body.replace(_BOLD[0], "\\textbf{").replace(_BOLD[1], "}")
+    comments = "\n".join(f"% {note}" for note in (*table.legend, *table.notes))
+    return f"{comments}\n% needs \\usepackage{{booktabs}}\n{body}\n"
+
+
+def as_csv(table: Comparison) -> str:
+    """Give every number in full, with the standard deviation and the ends of the interval where they are known."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    surrounded = [column.key for column in table.columns if any(column.key in spread for spread in table.spreads)]
+    writer.writerow(
+        [column.key for column in table.columns] + [f"{key}_{end}" for key in surrounded for end in _SURROUNDINGS]
+    )
+    for number, row in enumerate(table.rows):
+        spreads = [table.spread(number, key) for key in surrounded]
+        ends = [value for spread in spreads for value in (spread.deviation, *(spread.interval or (None, None)))]
+        writer.writerow([row.get(column.key) for column in table.columns] + ends)
+    return text.getvalue()
+
+
+def format_value(value: Value, column: Column) -> str:
+    """Show a value as the column asks, a dash where there is none."""
+    if value is None:
+        return _NONE
+    if isinstance(value, float):
+        return f"{value:.{column.decimals}f}"
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST_STATUS else text[: _LONGEST_STATUS - 1] + "…"
+
+
+def is_numeric(column: Column, table: Comparison) -> bool:
+    """Whether any row has a number in a column."""
+    return any(isinstance(row.get(column.key), float | int) for row in table.rows)
+
+
+def _cells(table: Comparison) -> list[list[tuple[str, Spread]]]:
+    """Give every cell with what surrounds it; the deviation is in its text already."""
+    return [
+        [
+            (_text(row.get(column.key), column, table.spread(number, column.key)), table.spread(number, column.key))
+            for column in table.columns
+        ]
+        for number, row in enumerate(table.rows)
+    ]
+
+
+def _text(value: Value, column: Column, spread: Spread) -> str:
+    text = format_value(value, column)
+    return text if spread.deviation is None else f"{text} ± {format_value(spread.deviation, column)}"
+
+
+def _marked(text: str, spread: Spread, begin: str, end: str) -> str:
+    if spread.mark == "best":
+        return f"{begin}{text}{end}"
+    return f"{text}†" if spread.mark == "tied" else text
+
+
+def _tabulate(table: Comparison, rows: list[list[str]], style: str) -> str:
+    titles = [column.title for column in table.columns]
+    alignment = ["right" if is_numeric(column, table) else "left" for column in table.columns]
+    return tabulate(rows, titles, tablefmt=style, disable_numparse=True, colalign=alignment if rows else None)
+
+
+def format_p(value: float) -> str:
+    """Show a p-value with four decimals, smaller ones as such."""
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"

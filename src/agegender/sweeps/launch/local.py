@@ -1,0 +1,184 @@
+"""Several jobs at once on one machine: each a process with a device, or a part of the cores, of its own."""
+
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from agegender.jobs.outcomes import session
+from agegender.records import record
+from agegender.sweeps.launch.plan import PlannedJob, again
+from agegender.sweeps.launch.restart import goes_on, last_error
+from agegender.sweeps.launch.screen import Screen
+from agegender.system.errors import InputError
+from agegender.system.signals import signal_of, stop_signals
+
+_POLL_SECONDS = 0.5
+_STOP_SECONDS = 60  # for a job's last checkpoint
+OUTPUT = "output.log"  # of a job's process, in its directory; train.log is the job's own
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one job at a time.
+
+    Attributes:
+        gpu: as in CUDA_VISIBLE_DEVICES; None on the CPU.
+        cores: that its jobs may use.
+    """
+
+    gpu: str | None
+    cores: tuple[int, ...]
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables that keep a job in its place."""
+        threads = os.environ.get("OMP_NUM_THREADS", "")
+        own = {"OMP_NUM_THREADS": str(min(len(self.cores), int(threads) if threads.isdigit() else len(self.cores)))}
+        # Nothing, rather than all: a job for the CPU does not touch a device either.
+        return own | {"CUDA_VISIBLE_DEVICES": self.gpu if self.gpu is not None else ""}
+
+
+def make_slots(n_jobs: int | None, jobs_per_gpu: int, gpus: Sequence[str], cores: Sequence[int]) -> list[Slot]:
+    """Divide a machine.
+
+    Args:
+        n_jobs: slots; None: as many as the GPUs hold, one without any.
+        jobs_per_gpu: that share one.
+        gpus: as CUDA_VISIBLE_DEVICES names them; none where the jobs use the CPU.
+        cores: of the processor.
+
+    Raises:
+        InputError: more jobs than the machine has places for.
+    """
+    if min(jobs_per_gpu, n_jobs if n_jobs is not None else 1) < 1:
+        raise InputError("hydra.launcher.n_jobs and hydra.launcher.jobs_per_gpu must be 1 or more")
+    places = len(gpus) * jobs_per_gpu if gpus else len(cores)
+    number = n_jobs if n_jobs is not None else (places if gpus else 1)
+    if number > places:
+        what = f"{len(gpus)} GPUs with jobs_per_gpu={jobs_per_gpu}" if gpus else f"{len(cores)} cores"
+        raise InputError(f"hydra.launcher.n_jobs={number}: this machine has {what}; choose at most {places}")
+    each = max(1, len(cores) // number)
+    return [
+        Slot(gpus[index % len(gpus)] if gpus else None, tuple(cores[index % len(cores) :: number][:each]))
+        for index in range(number)
+    ]
+
+
+class LocalRun:
+    """Runs the jobs of a sweep, as many at once as there are slots.
+
+    Args:
+        jobs: of the sweep; those that have ended are left alone.
+        slots: see `make_slots`.
+        max_retries: see `settle.goes_on`.
+        stop_on_error: start no further job after one that failed.
+    """
+
+    def __init__(self, jobs: list[PlannedJob], slots: list[Slot], *, max_retries: int, stop_on_error: bool) -> None:
+        self._jobs, self._free = jobs, list(slots)
+        self._running: dict[int, tuple[PlannedJob, subprocess.Popen[bytes], Slot]] = {}
+        self._max_retries, self._stop_on_error = max_retries, stop_on_error
+
+    def run(self) -> None:
+        """Run until every job has ended; on a signal the running ones keep what they have trained."""
+        stop_signals.install()
+        with Screen(self._jobs) as screen:
+            try:
+                while self._start_next() or self._running:
+                    screen.update()
+                    time.sleep(_POLL_SECONDS)
+                    self._reap()
+            except KeyboardInterrupt as error:
+                session.interrupt(signal_of(error))
+                self._stop()
+            except BaseException:  # nobody else would end the jobs that run
+                self._stop()
+                raise
+            screen.update()
+
+    def _start_next(self) -> bool:
+        """Fill the free slots; say whether a job still waits."""
+        queue = [job for job in self._jobs if job.state == "queued"]
+        if self._stop_on_error and any(job.state in ("failed", "refused") for job in self._jobs):
+            for job in queue:
+                job.end("not started", "on_error=stop")
+            return False
+        for job in queue[: len(self._free)]:
+            self._start(job, self._free.pop(0))
+        return any(job.state == "queued" for job in queue)
+
+    def _start(self, job: PlannedJob, slot: Slot) -> None:
+        job.folder.mkdir(parents=True, exist_ok=True)
+        with (job.folder / OUTPUT).open("ab") as output:
+            process = subprocess.Popen(
+                job.command,
+                env={**os.environ, **slot.environment()},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the launcher, which tells its jobs
+            )
+        job.state = "running"
+        self._running[process.pid] = (job, process, slot)
+        if hasattr(os, "sched_setaffinity"):
+            with suppress(OSError):  # it has ended already, or may not choose: it is a little slower so
+                os.sched_setaffinity(process.pid, slot.cores)
+
+    def _reap(self) -> None:
+        for pid, (job, process, slot) in list(self._running.items()):
+            code = process.poll()
+            if code is None:
+                continue
+            del self._running[pid]
+            self._free.append(slot)
+            code = code if code >= 0 else 128 - code
+            if goes_on(job.folder, code, self._max_retries):
+                log.warning("%s was killed; it goes on from its last checkpoint", job.folder)
+                job.state, job.command = "queued", again(job.command)
+            else:
+                judge(job, code)
+
+    def _stop(self) -> None:
+        for _, process, _ in self._running.values():
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_SECONDS
+        for job, process, _ in self._running.values():
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+            except KeyboardInterrupt:  # a second Ctrl-C: no time for checkpoints
+                deadline = 0.0
+                process.kill()
+            job.end("interrupted")
+        for job in self._jobs:
+            if not job.ended:
+                job.end("not started", "interrupted")
+
+
+def judge(job: PlannedJob, code: int) -> None:
+    """Say how a job ended.
+
+    Args:
+        job: whose process has ended for good.
+        code: its exit code, 128 more than a signal's number where it ended by one.
+    """
+    entry = job.read_record()
+    if code == 0 and job.is_check:
+        job.end("checked")
+    elif code == 0 and entry is not None and entry.status in record.FINISHED:
+        job.end(entry.status)
+    elif code == 2:
+        job.end("refused", last_error(job.folder / OUTPUT) or f"see {job.folder / OUTPUT}")
+    elif code == 128 + signal.SIGTERM:
+        job.end("interrupted", "terminated by somebody; the same command goes on from its last checkpoint")
+    elif entry is not None and entry.status == "failed":
+        job.end("failed", entry.error)
+    else:
+        job.end("failed", f"exit code {code}; see {job.folder / OUTPUT}")

@@ -1,0 +1,84 @@
+"""The report of a sweep, with the faces of its data set where they are at hand."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agegender.data.images import decode
+from agegender.data.sources.base import Source
+from agegender.data.sources.utkface import FolderSource, open_source
+from agegender.data.synthetic.folder import synthetic_path
+from agegender.records.record import read_runs
+from agegender.report.statistics.under_age import AgeLimits
+from agegender.report.write import ReadImage, Report, write_report
+from agegender.system.errors import InputError
+
+
+def report(
+    folder: Path,
+    *,
+    data: Path | None = None,
+    threshold_age: float | None = None,
+    challenge_age: float | None = None,
+    minors_passed: float | None = None,
+) -> Report:
+    """Rebuild runs/NAME/report.
+
+    Args:
+        folder: runs/NAME.
+        data: the images; None: where the records say that they were, if they are still there.
+        threshold_age: years from which on somebody is an adult; None: `report.threshold_age` of the last run.
+        challenge_age: years that are asked for instead; None: as for `threshold_age`.
+        minors_passed: share of minors from 13 years on that may reach the age chosen by validation; None: likewise.
+
+    Raises:
+        InputError: a record cannot be read, or `data` is given and not there.
+    """
+    source = open_source(data) if data is not None else _recorded_source(folder)
+    given = {"threshold_age": threshold_age, "challenge_age": challenge_age, "minors_passed": minors_passed}
+    limits = _recorded_limits(folder) | {key: value for key, value in given.items() if value is not None}
+    return write_report(folder, limits=AgeLimits(**limits), read_image=None if source is None else _reader(source))
+
+
+def _recorded_limits(folder: Path) -> dict[str, float]:
+    """Return what the last run was told of the report; keys that are younger than the run are missing."""
+    records = (record for _, record in read_runs(folder))
+    last = max(records, key=lambda record: record.started or "", default=None)
+    recorded = {} if last is None else last.config.get("report", {})
+    return {key.name: recorded[key.name] for key in fields(AgeLimits) if key.name in recorded}
+
+
+def _recorded_source(folder: Path) -> Source | None:
+    """Open the data of the first complete run; None on another machine than the one that trained."""
+    complete = (record for _, record in read_runs(folder) if record.status == "complete")
+    first = next(complete, None)
+    try:
+        return None if first is None else _open(first.config.get("data", {}))
+    except (InputError, OSError):
+        return None
+
+
+def _open(config: dict[str, Any]) -> Source | None:
+    root, drawn = config.get("root"), config.get("source", {})
+    if root is not None:
+        return open_source(root)
+    keys = ("num_synthetic", "synthetic_seed", "cache_dir")
+    if not all(key in drawn for key in keys):
+        return None
+    folder = synthetic_path(drawn["num_synthetic"], drawn["synthetic_seed"], Path(drawn["cache_dir"]).expanduser())
+    return FolderSource(folder) if folder.is_dir() else None
+
+
+def _reader(source: Source) -> ReadImage:
+    names: Sequence[str] = source.names()  # reads the archive's list, without which it gives nothing
+
+    def read(name: str) -> np.ndarray:
+        if name not in known:
+            raise ValueError("not in this data set")
+        return decode(source.read(name))
+
+    known = set(names)
+    return read

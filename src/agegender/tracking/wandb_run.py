@@ -1,0 +1,125 @@
+"""A run of Weights & Biases, begun without asking anybody, and its files. Its failures are told, not raised."""
+
+import logging
+import netrc
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from agegender.system.errors import first_line
+
+_INIT_SECONDS = 45  # to reach the server; then the run is written offline
+
+log = logging.getLogger(__name__)
+
+
+def start_run(settings: Mapping[str, Any], folder: Path, **arguments: Any) -> Any:
+    """Start a run of its own: online where a key is configured, else offline; None where even that fails.
+
+    Args:
+        settings: `project`, `entity`, `mode`.
+        folder: where the run's files go.
+        arguments: of `wandb.init`; the configuration must be plain containers.
+    """
+    import wandb  # half a second, and more in its first init: in the job's own thread for it
+
+    mode = settings["mode"] or usual_mode()
+    attempts = list(dict.fromkeys((mode, "offline")))
+    for attempt in attempts:
+        try:
+            run = wandb.init(
+                project=settings["project"],
+                entity=settings["entity"],
+                dir=folder,
+                mode=attempt,  # pyright: ignore[reportArgumentType]
+                resume="allow",
+                reinit="create_new",
+                settings=wandb.Settings(silent=True, console="off", init_timeout=_init_seconds()),
+                **arguments,
+            )
+        except Exception as error:  # wandb raises many kinds; none of them is a reason to lose a job
+            log.warning(
+                "W&B cannot start %s (%s); the record is written all the same", attempt, first_line(error, kind=True)
+            )
+            if attempt != attempts[-1]:
+                guarded(wandb.teardown)  # else the run that did not start holds the id that the next one wants
+            continue
+        if attempt == "offline":
+            log.info("W&B offline; to send it: agegender sync %s", folder)
+        return run
+    return None
+
+
+def usual_mode() -> str:
+    """Give W&B's mode where the configuration names none."""
+    return os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
+
+
+def _init_seconds() -> float:
+    return float(os.environ.get("WANDB_INIT_TIMEOUT", _INIT_SECONDS))
+
+
+def _has_key() -> bool:
+    """Whether W&B could log in without asking: a key or a token in its settings, the environment, or ~/.netrc."""
+    import wandb
+
+    settings = wandb.setup().settings
+    if settings.api_key or settings.identity_token_file or os.environ.get("WANDB_API_KEY"):
+        return True
+    try:
+        path = os.environ.get("NETRC") or str(Path("~/.netrc").expanduser())
+        return netrc.netrc(path).authenticators(urlparse(settings.base_url).hostname or "") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def guarded(action: Callable[[], Any]) -> Any:
+    """Do something with W&B; its failure is logged, and the result is None."""
+    try:
+        return action()
+    except Exception as error:  # as in `start_run`
+        log.warning("W&B failed (%s); the record is written all the same", first_line(error, kind=True))
+        return None
+
+
+def use_split(run: Any, manifest: Path) -> None:
+    """Say which split a run used. The same split is the same artifact in every run: W&B knows files by their content.
+
+    Args:
+        run: begun.
+        manifest: of the split, named `split-<hash>.csv` as `save_manifest` does; the artifact has that name.
+    """
+    artifact = _artifact(run, manifest.stem, "split", {manifest.name: manifest})
+    if run.offline:
+        run.log_artifact(artifact)  # `use_artifact` asks the server
+    else:
+        run.use_artifact(artifact)
+
+
+def log_files(run: Any, name: str, kind: str, files: Mapping[str, Path]) -> None:
+    """Keep files with a run, as an artifact.
+
+    Args:
+        run: begun.
+        name: of the artifact: letters, digits, dashes, underscores and dots, at most 128.
+        kind: its type.
+        files: by their path in the artifact.
+    """
+    run.log_artifact(_artifact(run, name, kind, files))
+
+
+def _artifact(run: Any, name: str, kind: str, files: Mapping[str, Path]) -> Any:
+    """Make an artifact of copies in the run's own directory: an offline run is sent later, perhaps from elsewhere."""
+    import wandb
+
+    artifact = wandb.Artifact(name, kind)
+    folder = Path(run.dir).absolute().parent / "artifacts" / name
+    for inside, path in files.items():
+        copy = folder / inside
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        artifact.add_file(str(copy), name=inside, policy="immutable", skip_cache=True)
+    return artifact

@@ -1,0 +1,92 @@
+"""Lightning's trainer, and what it says."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import RichModelSummary, RichProgressBar
+
+from agegender.system.errors import InputError
+from agegender.training.checkpoint_file import CheckpointFile
+from agegender.training.precision import choose_precision, uses_gpu
+
+_STEPS_PER_REFRESH = 5  # of the progress bar, which takes about 0.2 ms
+
+
+def quiet_libraries() -> None:
+    """Silence what libraries say in every job and nobody needs; errors and other warnings stay."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*The .srun. command is available on your system but is not used.*",  # a login node
+        ".*does not have many workers.*",  # batches are gathered from memory: no worker is faster
+        ".*exists and is not empty.*",  # a resumed job's own checkpoints
+        ".*The number of training batches .* is smaller than the logging interval.*",
+        ".*GPU available but not used.*",
+        ".*It is recommended to use .self.log.*sync_dist=True.*",  # every process evaluates all images
+        ".*Checkpoint directory .* exists.*",
+        ".*Using .DistributedSampler. with the dataloaders.*",
+        ".*isinstance.treespec, LeafSpec.. is deprecated.*",  # Lightning on newer PyTorch
+        ".*is not supported by the model summary.*",  # of mixed precision: the megabytes are those of float32
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def make_trainer(
+    config: dict[str, Any], *, folder: Path, callbacks: list[lightning.Callback], logger: Any
+) -> lightning.Trainer:
+    """Make Lightning's trainer.
+
+    Raises:
+        InputError: Lightning refuses an argument, or the hardware that is asked for is not there.
+    """
+    arguments = {key: value for key, value in config.items() if key != "_target_"}
+    arguments["precision"] = choose_precision(arguments["precision"], arguments["accelerator"])
+    if arguments.get("deterministic") == "auto":
+        arguments["deterministic"] = not uses_gpu(arguments["accelerator"])
+    if uses_gpu(arguments["accelerator"]) and not arguments["deterministic"]:
+        arguments.setdefault("benchmark", True)  # cuDNN's autotuner: all batches have one size
+    # With deterministic algorithms PyTorch fills new memory with NaN, to show who reads it; nobody here does.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
+    if arguments.get("enable_progress_bar", True):
+        callbacks = [*callbacks, RichProgressBar(refresh_rate=_STEPS_PER_REFRESH)]
+    if arguments.get("enable_model_summary"):
+        callbacks = [*callbacks, RichModelSummary()]  # Lightning's other one goes to a log that is silent here
+    with refused_arguments():
+        return lightning.Trainer(
+            **{"enable_model_summary": False, "num_sanity_val_steps": 0, **arguments},
+            callbacks=callbacks,
+            logger=logger,
+            default_root_dir=folder,
+            use_distributed_sampler=False,
+            # The job's own checkpoint serves a requeue; Lightning's would be found by any later run in the directory.
+            plugins=[CheckpointFile(), *([SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else [])],
+        )
+
+
+@contextmanager
+def refused_arguments() -> Iterator[None]:
+    """Turn Lightning's refusals of its arguments, some of which come only with the data, into the user's mistakes."""
+    try:
+        yield
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        if isinstance(error, InputError) or not (isinstance(error, MisconfigurationException) or _is_lightnings(error)):
+            raise
+        raise InputError(f"trainer: {error}") from error
+
+
+def _is_lightnings(error: BaseException) -> bool:
+    """Whether Lightning itself raised an error, or refused to be called, rather than code that it calls."""
+    place = error.__traceback__
+    modules = []
+    while place is not None:
+        modules.append(str(place.tb_frame.f_globals.get("__name__")))
+        place = place.tb_next
+    return modules[-1].startswith("lightning.") or modules[-1] == __name__
