@@ -9,7 +9,7 @@ from functools import partial
 from benchmarks.measure import Row, compare
 from benchmarks.subject import Settings, checkout, faces
 
-_TEN_JOBS = (
+TEN_JOBS = (
     *("-m", "model=levi_hassner", "loss=plain,weighted", "seed=0,1,2,3,4", "data.source.num_synthetic=120"),
     *("data.image_size=35", "trainer.max_epochs=1", "logger=none", "trainer.enable_progress_bar=false"),
 )
@@ -47,7 +47,7 @@ def commands(settings: Settings) -> list[Row]:
 
 def complete_sweep(settings: Settings) -> list[Row]:
     """Time the second run of a sweep of ten jobs."""
-    command = [sys.executable, str(checkout() / "train.py"), *_TEN_JOBS, f"runs_dir={settings.folder / 'runs'}"]
+    command = [sys.executable, str(checkout() / "train.py"), *TEN_JOBS, f"runs_dir={settings.folder / 'runs'}"]
     command += ["name=ten", f"data.cache_dir={settings.folder / 'cache'}"]
     first = _seconds(command, settings)
     again = {"run again": partial(_seconds, command, settings)}

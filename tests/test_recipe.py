@@ -108,7 +108,7 @@ def test_a_resumed_training_goes_on_with_schedule_average_and_augmentation_bit_f
         if name == "parts":
             config["checkpoint_minutes"] = 1e-9 if when == "minutes" else None
             with monkeypatch.context() as context:
-                context.setattr(checkpoints, "averaging", lambda config: [*AVERAGING(config), Stop(when)])
+                context.setattr(callbacks, "averaging", lambda config: [*AVERAGING(config), Stop(when)])
                 with pytest.raises((InterruptedError, SystemExit)) as raised:
                     run(config, tmp_path / name)
             assert when in ("killed", "minutes") or signal_of(raised.value) == signal.SIGTERM

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from agegender.cli import main
-from benchmarks import BENCHMARKS
+from benchmarks import BENCHMARKS, startup
 from benchmarks.subject import Settings, faces
 
 TINY = ("--models", "levi_hassner", "--image-size", "35", "--batch-size", "4", "--steps", "1", "--repeats", "1")
@@ -40,7 +40,9 @@ def test_a_benchmark_gives_a_rate_of_every_variant(name: str, variants: set[str]
     assert [path.name for path in tmp_path.iterdir()] == [f"{name}.json"]  # what it wrote meanwhile is gone
 
 
-def test_commands_are_timed_as_the_shell_sees_them(tmp_path: Path) -> None:
+def test_commands_are_timed_as_the_shell_sees_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_job = [item.replace("plain,weighted", "plain").replace("0,1,2,3,4", "0") for item in startup.TEN_JOBS]
+    monkeypatch.setattr(startup, "TEN_JOBS", one_job)
     rows = rows_of("startup", tmp_path)
     assert {"import torch, lightning", "agegender --help", "train.py --cfg job", "run again"} <= rows.keys()
     assert all(row["median"] > 0 for name, row in rows.items() if "first step" not in name)
