@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 bench test test-slurm check format lint types clean
+.PHONY: help setup demo table2 docs bench test test-slurm check format lint types clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ demo: $(READY)  ## the whole comparison on synthetic faces: ten jobs, minutes on
 table2: $(READY)  ## the paper's Table 2 on real images: make table2 DATA=UTKFace.tar
 	@test -n "$(DATA)" || { echo "give the images: make table2 DATA=UTKFace.tar" >&2; exit 2; }
 	$(BIN)/python train.py experiment=table2 data.root=$(DATA)
+
+docs: $(READY)  ## the documentation as a site in build/site; a warning is an error
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --builder html docs build/site
 
 bench: $(READY)  ## what a run spends, beside a reference: make bench DATA=UTKFace.tar; synthetic faces without DATA
 	$(BIN)/agegender bench $(if $(DATA),--root $(DATA)) $(BENCH)

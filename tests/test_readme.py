@@ -1,4 +1,4 @@
-"""What README.md prints for others to copy works as printed."""
+"""What the documentation prints for others to copy works as printed, and README.md stays short."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,9 @@ ROOT = Path(__file__).parents[1]
 
 def block(path: str) -> str:
     """The code block that begins with a comment naming this file."""
-    blocks = re.findall(r"^```\w+\n(.*?)^```", (ROOT / "README.md").read_text(), flags=re.DOTALL | re.MULTILINE)
+    blocks = re.findall(
+        r"^```\w+\n(.*?)^```", (ROOT / "docs" / "extending.md").read_text(), flags=re.DOTALL | re.MULTILINE
+    )
     found = [text for text in blocks if text.startswith(f"# {path}\n")]
     assert len(found) == 1, path
     return found[0]
@@ -38,3 +40,13 @@ def test_the_example_of_a_model_is_a_model(tmp_path: Path, monkeypatch: pytest.M
     module = build.make_module(config)
     outputs = module.network(torch.zeros(2, 3, 32, 32))
     assert outputs.age.shape == (2, module.method.num_outputs) and outputs.gender.shape == (2, 2)
+
+
+def test_the_readme_is_one_that_one_reads() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 135
+
+
+def test_links_of_the_readme_lead_to_files() -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / "README.md").read_text())
+    assert targets and all((ROOT / target).exists() for target in targets)

@@ -1,7 +1,7 @@
 """Runs of an earlier version, in `earlier/`: they are evaluated, resumed, reported and predicted from.
 
-They were made by the version whose modules still lay flat in the package: 120 drawn faces, a compact network of two layers, Muon, a cosine
-schedule and flips; two complete jobs of a sweep, and one that SIGTERM ended in its 3rd epoch of 40.
+They were made by the version whose modules still lay flat in the package: 120 drawn faces, a compact network of two
+layers, Muon, a cosine schedule and flips; two complete jobs of a sweep, and one that SIGTERM ended in its 3rd epoch.
 """
 
 import csv
