@@ -15,7 +15,7 @@ from torch import nn
 from agegender.augment import Augment
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.source import draw_faces
-from agegender.errors import InputError, describe, first_line
+from agegender.errors import InputError, describe, explain, first_line
 from agegender.losses.base import Method
 from agegender.models import measure, normalization
 from agegender.models.weights import UNREADABLE, read_state
@@ -28,12 +28,12 @@ def _instantiate(config: Any, **arguments: Any) -> Any:
     try:
         return instantiate(config, _recursive_=False, **arguments)
     except InstantiationException as error:
-        reason = describe(error)
+        explained = explain(error)
         cause = error.__cause__
-        if reason is None and isinstance(cause, TypeError) and "argument" in str(cause):
-            reason = f"{cause}; check the keys of this option"
-        if reason is not None:
-            raise InputError(reason) from error
+        if explained is None and isinstance(cause, TypeError) and "argument" in str(cause):
+            explained = InputError(f"{cause}; check the keys of this option")
+        if explained is not None:
+            raise explained from error
         raise (cause if cause is not None else error) from None
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from agegender import __version__
 from agegender.bench import BENCHMARKS, DEFAULT
-from agegender.errors import InputError, describe
+from agegender.errors import InputError, describe, exit_code
 from agegender.labels import SCHEMES
 from agegender.platforms import check_platform
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a subcommand; exit code 2 on a mistake of the user's."""
+    """Run a subcommand; exit code 2 on a mistake of the user's, 1 on a fault of the machine."""
     check_platform()
     options = _parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         if reason is None:
             raise
         print(f"error: {reason}", file=sys.stderr)
-        return 2
+        return exit_code(error)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,14 +2,13 @@
 
 import inspect
 import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from agegender import config as schema
-from agegender.errors import InputError, describe
+from agegender.errors import InputError, describe, end
 from agegender.record import PREDICTIONS, Record, read, write
 from agegender.slurm_tasks import check_tasks
 from agegender.unknown import refuse_unknown
@@ -29,17 +28,15 @@ _KEYS = {
 
 
 def run_evaluation(config: DictConfig) -> None:
-    """Evaluate as Hydra composed it; ends the process with exit code 2 on a mistake of the user's."""
+    """Evaluate as Hydra composed it; ends the process with one line on what the user can mend."""
     try:
         plain = OmegaConf.to_container(config, resolve=True)
         assert isinstance(plain, dict)
         evaluate({str(key): value for key, value in plain.items()})
     except Exception as error:
-        reason = describe(error)
-        if reason is None:
+        if describe(error) is None:
             raise
-        print(f"error: {reason}", file=sys.stderr)
-        sys.exit(2)
+        end(error)
 
 
 def evaluate(request: dict[str, Any]) -> Record:

@@ -8,7 +8,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
 from agegender.cores import available_cores
-from agegender.errors import InputError, describe, refuse
+from agegender.errors import InputError, end
 from agegender.launch.gpus import visible_gpus
 from agegender.launch.jobs import PlannedJob, plan
 from agegender.launch.local import LocalRun, make_slots
@@ -25,7 +25,7 @@ def launch_local(
         gpus = visible_gpus(str(config.trainer.accelerator))
         slots = make_slots(options["n_jobs"], options["jobs_per_gpu"], gpus, available_cores())
     except InputError as error:
-        refuse(describe(error) or str(error))
+        end(error)
     LocalRun(jobs, slots, max_retries=options["max_retries"], stop_on_error=config.on_error == "stop").run()
     return _report(jobs)
 
@@ -39,7 +39,7 @@ def launch_slurm(
     try:
         run.submit()
     except (InputError, OSError) as error:
-        refuse(describe(error) or str(error))
+        end(error)
     if options["detach"]:
         run.leave()
     else:
@@ -51,7 +51,7 @@ def _plan(config: DictConfig, context: Any, overrides: Sequence[Sequence[str]], 
     try:
         return plan(config, context, overrides, first)
     except (InputError, OSError) as error:
-        refuse(describe(error) or str(error))
+        end(error)
 
 
 def _report(jobs: list[PlannedJob]) -> list[JobReturn]:

@@ -10,7 +10,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from agegender.errors import InputError, describe, first_line, refuse
+from agegender.errors import InputError, end, first_line, refuse
 from agegender.locks import HeldElsewhere, locked
 from agegender.run import resolve
 from agegender.search.best import write_best
@@ -52,7 +52,7 @@ def search(
     except HeldElsewhere:
         refuse("this search is going on in another process; wait for it, or choose another name=")
     except (InputError, OSError) as error:
-        refuse(describe(error) or str(error))
+        end(error)
 
 
 class Composer:
