@@ -48,8 +48,7 @@ def replacing(path: Path, *, temporary: Path | None = None) -> Iterator[BinaryIO
         sync_folder(path.parent)
     except OSError as error:
         if error.errno is not None and str(error.filename) in ("None", str(temporary)):
-            error.filename = str(path)
-            error.filename2 = None
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -190,8 +190,7 @@ class Job:
 
         if previous is not None and is_to_extend(previous, self.config) and self._last.exists():
             refuse_without_optimizer(self.folder, has_optimizer=has_optimizer(self._last))
-        self._record = self._begin(previous)
-        return train(self.config, self.folder, self._record, self._write)
+        return train(self.config, self.folder, self._begin(previous), self._write)
 
     def _check(self) -> str:
         """Run a batch of everything elsewhere: a network that was hardly trained is no result, and no run is lost."""
@@ -221,6 +220,7 @@ class Job:
         begun.wandb_id = previous.wandb_id if previous is not None else None
         begun.data = previous.data if previous is not None and self._last.exists() else {}
         self._write(begun)
+        self._record = begun
         if is_main_process():
             record.write_atomically(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
         return begun
