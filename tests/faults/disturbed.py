@@ -67,7 +67,11 @@ class Attempt:
         return self._output.read_text(errors="replace")
 
     def wait(self) -> Ended:
-        code = self.process.wait()
+        try:
+            code = self.process.wait()
+        except BaseException:  # the campaign is interrupted
+            self.process.kill()
+            raise
         return Ended(code, self.read_output(), time.monotonic() - self._started)
 
 

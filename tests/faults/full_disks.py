@@ -67,7 +67,13 @@ def fill_disks(folder: Path) -> Iterator[Row]:
             again = Attempt(disturbed, *_SWEEP).wait()
             found += find_differences(expected, disturbed) if again.code == 0 else [f"then exit code {again.code}"]
         told = "; ".join(_errors(full)).replace(f"{disturbed}/", "")
-        yield Row(place.name, told or "no error told", full.code, find_summary(again.output) or "", found)
+        yield Row(
+            place.name,
+            told or "no error told",
+            full.code,
+            f"exit code {again.code}: {find_summary(again.output)}",
+            found,
+        )
 
 
 def _errors(ended: Ended) -> list[str]:

@@ -56,9 +56,9 @@ def kill_at_random_moments(folder: Path, number: int, seed: int) -> Iterator[Row
     while number > 0:
         variant = _VARIANTS[sweep % len(_VARIANTS)]
         disturbed = folder / f"killed-{sweep}"
-        rows = list(_kill_until_done(disturbed, variant, draw, ended.seconds, number))
+        rows, is_done = _kill_until_done(disturbed, variant, draw, ended.seconds, number)
         number -= len(rows)
-        differences = find_differences(expected, disturbed) if rows and rows[-1].code == 0 else ["not done"]
+        differences = find_differences(expected, disturbed) if is_done else ["not done"]
         for row in rows:
             row.differences = [*(row.differences or []), *differences]
             yield row
@@ -66,33 +66,28 @@ def kill_at_random_moments(folder: Path, number: int, seed: int) -> Iterator[Row
         sweep += 1
 
 
-def _kill_until_done(folder: Path, variant: Variant, draw: random.Random, seconds: float, most: int) -> Iterator[Row]:
-    """Kill one sweep and start it again, until it is done before its next moment, or has been killed often enough."""
-    last: Row | None = None
-    num_unkilled = 0
-    while num_unkilled < _ATTEMPTS:
-        moment = draw.uniform(0, seconds) if most > 0 else None
+def _kill_until_done(
+    folder: Path, variant: Variant, draw: random.Random, seconds: float, most: int
+) -> tuple[list[Row], bool]:
+    """Kill one sweep and start it again, until it is done before its next moment; say whether it was done at all."""
+    rows: list[Row] = []
+    for _ in range(most + _ATTEMPTS):
+        moment = draw.uniform(0, seconds) if len(rows) < most else None
         attempt = Attempt(folder, *_SWEEP, *variant.overrides)
         was_killed = moment is not None and _kill(attempt, moment, variant.with_workers)
         ended = attempt.wait()
-        if last is not None:
-            last.then = _describe(ended)
+        if rows:
+            rows[-1].then = _describe(ended)
         if was_killed:
-            assert moment is not None
-            most -= 1
-            last = Row(
-                f"{moment:5.1f} s", f"{variant.name}: {_last_line(ended)}", ended.code, "", find_broken_records(folder)
-            )
-            yield last
-            continue
-        num_unkilled += 1
-        if last is None:  # done before the first moment came
-            return
-        if ended.code == 0:
-            last.code = 0
-            return
-        last.differences = [*(last.differences or []), *(["traceback"] if "Traceback" in ended.output else [])]
-        time.sleep(_PAUSE_SECONDS)
+            where, happened = f"{moment:5.1f} s", f"{variant.name}: {_last_line(ended)}"
+            rows.append(Row(where, happened, ended.code, "", find_broken_records(folder)))
+        elif ended.code == 0:
+            return rows, True
+        else:
+            if rows and "Traceback" in ended.output:
+                rows[-1].differences = [*(rows[-1].differences or []), "traceback"]
+            time.sleep(_PAUSE_SECONDS)
+    return rows, False
 
 
 def _kill(attempt: Attempt, moment: float, with_workers: bool) -> bool:
@@ -123,4 +118,6 @@ def _last_line(ended: Ended) -> str:
 
 
 def _describe(ended: Ended) -> str:
-    return find_summary(ended.output) or ("killed again" if ended.code < 0 else f"exit code {ended.code}")
+    if ended.code < 0:
+        return "killed again"
+    return f"exit code {ended.code}: {find_summary(ended.output) or _last_line(ended)}"
