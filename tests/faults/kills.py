@@ -38,9 +38,9 @@ _VARIANTS = (
     Variant("all processes", True),
     Variant("main process, 1 loader", False, ("data.num_workers=1",)),
     Variant("all processes, 1 loader", True, ("data.num_workers=1",)),
-    Variant("launcher and its jobs", True, ("hydra/launcher=local", "hydra.launcher.n_jobs=2")),
+    Variant("launcher and its jobs", True, ("hydra/launcher=local",)),
     Variant("all processes", True),
-    Variant("launcher alone", False, ("hydra/launcher=local", "hydra.launcher.n_jobs=2")),
+    Variant("launcher alone", False, ("hydra/launcher=local",)),
 )
 
 
