@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 docs bench test test-slurm check format lint types clean
+.PHONY: help setup demo table2 docs bench test test-slurm faults check format lint types clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test: $(READY)  ## all tests; those of the real images where AGEGENDER_UTKFACE n
 
 test-slurm: $(READY)  ## sweeps on a real Slurm, started for it: needs root; installs Debian's packages where they are missing
 	$(BIN)/python -m pytest -m slurm --numprocesses=0 tests/slurm
+
+faults: $(READY)  ## kill -9 at random moments of sweeps, full disks (root, Linux): a table; make faults FAULTS='kills --kills 5'
+	$(BIN)/python tests/faults $(FAULTS)
 
 check: format lint types  ## formatter, linter, import layers, types
 

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from agegender.system.errors import DatasetNotFoundError, InputError, describe
+from agegender.system.errors import DatasetNotFoundError, InputError, MachineError, describe, end, exit_code, explain
 
 
 def test_a_users_mistake_is_told_in_one_line() -> None:
@@ -45,3 +45,25 @@ def test_a_limit_of_the_machine_names_the_place_and_the_way_out(number: int) -> 
 @pytest.mark.parametrize("error", [ValueError("a defect"), KeyError("x"), OSError("no number"), ZeroDivisionError()])
 def test_a_defect_is_told_in_no_line_since_its_traceback_matters(error: Exception) -> None:
     assert describe(error) is None
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
+def test_a_fault_of_the_machine_is_no_mistake_of_the_users(number: int) -> None:
+    fault = OSError(number, "as the system says", "/some/where")
+    assert isinstance(explain(fault), MachineError) and exit_code(fault) == 1
+    again = explain(explain(fault) or fault)
+    assert isinstance(again, MachineError) and str(again) == describe(fault)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.ENOENT])
+def test_a_place_that_cannot_be_used_is_the_users_mistake(number: int) -> None:
+    assert isinstance(explain(OSError(number, "as the system says")), InputError)
+    assert exit_code(OSError(number, "as the system says")) == 2
+
+
+def test_a_command_ends_with_the_line_and_the_exit_code_of_its_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        end(OSError(errno.ENOSPC, "No space left on device", "runs"), " (runs_dir= chooses it)")
+    assert ended.value.code == 1
+    expected = "error: runs: No space left on device; free some space, or choose another disk (runs_dir= chooses it)\n"
+    assert capsys.readouterr().err == expected

@@ -82,18 +82,26 @@ def test_without_averaging_the_weights_are_those_of_the_last_step(compact: Any, 
 
 
 @pytest.mark.parametrize(
-    ("when", "steps_kept", "limits"),
+    ("when", "every_epoch", "steps_kept", "limits"),
     [
-        ("killed", 8, ()),
-        ("step", 11, ()),
-        ("validation", 16, ()),
-        ("minutes", 11, ()),
-        ("killed", 5, ("trainer.limit_train_batches=5",)),
+        ("killed", True, 8, ()),
+        ("killed", False, None, ()),
+        ("step", True, 11, ()),
+        ("step", False, 11, ()),
+        ("validation", True, 16, ()),
+        ("validation", False, 16, ()),
+        ("between", True, 8, ()),
+        ("between", False, 9, ()),
+        ("minutes", True, 11, ()),
+        ("killed", True, 5, ("trainer.limit_train_batches=5",)),
+        ("killed", True, 8, ("data.num_workers=1",)),
+        ("killed", False, None, ("data.num_workers=1",)),
     ],
 )
 def test_a_resumed_training_goes_on_with_schedule_average_and_augmentation_bit_for_bit(
     when: str,
-    steps_kept: int,
+    every_epoch: bool,
+    steps_kept: int | None,
     limits: tuple[str, ...],
     compact: Any,
     face_folder: Path,
@@ -108,11 +116,13 @@ def test_a_resumed_training_goes_on_with_schedule_average_and_augmentation_bit_f
         if name == "parts":
             config["checkpoint_minutes"] = 1e-9 if when == "minutes" else None
             with monkeypatch.context() as context:
+                context.setattr(checkpoints, "_EPOCHS_SECONDS", 0.0 if every_epoch else 60.0)
                 context.setattr(callbacks, "averaging", lambda config: [*AVERAGING(config), Stop(when)])
                 with pytest.raises((InterruptedError, SystemExit)) as raised:
                     run(config, tmp_path / name)
             assert when in ("killed", "minutes") or signal_of(raised.value) == signal.SIGTERM
-            assert read(tmp_path / name)["global_step"] == steps_kept
+            last = tmp_path / name / "checkpoints" / "last.ckpt"
+            assert (read(tmp_path / name)["global_step"] if last.exists() else None) == steps_kept
         losses.append([epoch["train_loss"] for epoch in run(config, tmp_path / name).history])
         states.append(read(tmp_path / name)["state_dict"])
     whole, parts = states
@@ -132,6 +142,10 @@ class Stop(lightning.Callback):
 
     def __init__(self, when: str) -> None:
         self.when = when
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        if self.when == "between" and trainer.current_epoch == 1:
+            signal.raise_signal(signal.SIGTERM)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         if trainer.current_epoch != 1:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from agegender import __version__
 from agegender.labels import SCHEMES
-from agegender.system.errors import InputError, describe
+from agegender.system.errors import InputError, describe, exit_code
 from agegender.system.platforms import check_platform
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a subcommand; exit code 2 on a mistake of the user's."""
+    """Run a subcommand; exit code 2 on a mistake of the user's, 1 on a fault of the machine."""
     check_platform()
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments) if arguments[:1] != ["bench"] else None
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         if reason is None:
             raise
         print(f"error: {reason}", file=sys.stderr)
-        return 2
+        return exit_code(error)
 
 
 def _parser() -> argparse.ArgumentParser:

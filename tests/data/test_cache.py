@@ -17,14 +17,13 @@ from making import MemorySource, encode, jpeg, make_table, name_of, png_header
 from PIL import Image
 
 from agegender.data import cache as cache_module
-from agegender.data import images, parallel
-from agegender.data import pixels as pixels_module
+from agegender.data import cache_folder, images, parallel
 from agegender.data.cache import Cache
 from agegender.data.scan import read_table, scan, write_table
 from agegender.data.sources.base import FaceTable, Source
 from agegender.data.sources.utkface import open_source
 from agegender.system.cores import available_cores
-from agegender.system.errors import InputError, describe
+from agegender.system.errors import InputError, MachineError, describe
 
 SIZE = 16
 FILES = {name_of(age, age % 2, age): jpeg(age) for age in range(1, 13)}
@@ -337,10 +336,10 @@ def told(error: BaseException) -> str:
 def test_a_disk_without_room_is_told_before_anything_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = pixels_module.shutil.disk_usage(tmp_path)._replace(free=12 * SIZE * SIZE * 3 - 1)
-    monkeypatch.setattr(pixels_module.shutil, "disk_usage", lambda _: usage)
+    usage = cache_folder.shutil.disk_usage(tmp_path)._replace(free=12 * SIZE * SIZE * 3 - 1)
+    monkeypatch.setattr(cache_folder.shutil, "disk_usage", lambda _: usage)
     source = MemorySource(FILES)
-    with pytest.raises(InputError, match=r"has room for 0\.0 GB.*data\.cache=false"):
+    with pytest.raises(MachineError, match=r"has room for 0\.0 GB.*data\.cache=false"):
         use(source, tmp_path)
     assert not source.reads
     assert not list(tmp_path.glob("*.npy"))
@@ -352,16 +351,14 @@ def test_what_a_killed_job_left_is_removed_before_the_room_is_measured(
     use(MemorySource(FILES), tmp_path)
     pixels = only(tmp_path, "*.npy")
     left = pixels.rename(tmp_path / f".{pixels.name}.12ab34cd.tmp")
-    usage = pixels_module.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(
-        pixels_module.shutil, "disk_usage", lambda _: usage._replace(free=0 if left.exists() else 10**9)
-    )
+    usage = cache_folder.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(cache_folder.shutil, "disk_usage", lambda _: usage._replace(free=0 if left.exists() else 10**9))
     use(MemorySource(FILES), tmp_path)
 
 
 def test_a_disk_with_just_enough_room_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = pixels_module.shutil.disk_usage(tmp_path)._replace(free=12 * SIZE * SIZE * 3)
-    monkeypatch.setattr(pixels_module.shutil, "disk_usage", lambda _: usage)
+    usage = cache_folder.shutil.disk_usage(tmp_path)._replace(free=12 * SIZE * SIZE * 3)
+    monkeypatch.setattr(cache_folder.shutil, "disk_usage", lambda _: usage)
     use(MemorySource(FILES), tmp_path)
 
 
@@ -370,7 +367,7 @@ def test_a_disk_that_fills_up_is_told_and_leaves_no_file(tmp_path: Path, monkeyp
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(InputError, match=r"cannot be written: No space left on device.*data\.cache=false") as caught:
+    with pytest.raises(MachineError, match=r"cannot be written: No space left on device.*data\.cache=false") as caught:
         use(MemorySource(FILES), tmp_path)
     told(caught.value)
     assert not [path for path in tmp_path.iterdir() if not path.name.endswith(".lease")]
@@ -379,9 +376,11 @@ def test_a_disk_that_fills_up_is_told_and_leaves_no_file(tmp_path: Path, monkeyp
 @pytest.mark.parametrize("inside", ["", "deeper/still"])
 def test_a_file_in_the_place_of_the_cache_directory_is_told(inside: str, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("not a directory")
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(InputError) as caught:
         use(MemorySource(FILES), tmp_path / "cache" / inside)
-    assert str(tmp_path / "cache") in told(caught.value)
+    line = told(caught.value)
+    assert str(tmp_path / "cache") in line
+    assert all(key in line for key in ("data.cache_dir=", "data.cache=false", "AGEGENDER_CACHE"))
 
 
 PROGRAM = """
@@ -457,13 +456,14 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 from pathlib import Path
 from agegender.data.cache import Cache
 from agegender.system.errors import InputError, describe
+from agegender.system.errors import MachineError, describe
 from making import MemorySource, jpeg, name_of
 
 source = MemorySource({name_of(age, 0, age): jpeg(age) for age in range(1, 13)})
 cache = Cache(source, image_size=64, limit=None, seed=0, folder=Path(sys.argv[1]))
 try:
     cache.pixels(cache.table())
-except InputError as error:
+except MachineError as error:
     print(describe(error))
 """
 

@@ -12,7 +12,7 @@ import pytest
 
 from agegender.data import pixels as pixels_module
 from agegender.data.pixels import PixelFile, new_pixels, open_pixels
-from agegender.system.errors import InputError
+from agegender.system.errors import MachineError
 
 NUM, SIZE = 37, 5
 IMAGES = np.random.default_rng(0).integers(0, 256, (NUM, SIZE, SIZE, 3), dtype=np.uint8)
@@ -100,7 +100,7 @@ def test_a_disk_that_fills_up_while_rows_are_written_is_told_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "pwrite", fail(errno.ENOSPC))
-    with pytest.raises(InputError, match=r"cannot be written: No space left on device.*data\.cache=false"):
+    with pytest.raises(MachineError, match=r"cannot be written: No space left on device.*data\.cache=false"):
         written(tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -122,6 +122,6 @@ def test_an_error_of_the_disk_that_only_an_early_sync_is_told_is_not_lost(
 
     monkeypatch.setattr(pixels_module, "_SYNC_BYTES", 1)
     monkeypatch.setattr(os, "fdatasync", fdatasync, raising=False)
-    with pytest.raises(InputError, match=r"cannot be written: .*Input/output error"):
+    with pytest.raises(MachineError, match=r"cannot be written: .*Input/output error"):
         written(tmp_path, fill)
     assert not list(tmp_path.iterdir())

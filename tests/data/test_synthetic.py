@@ -1,5 +1,6 @@
 """Tests of the synthetic faces: names, labels, files, and that the labels can be seen in grey pictures."""
 
+import errno
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from agegender.data.synthetic import folder as synthetic
+from agegender.system.errors import InputError, MachineError
 
 NAME = re.compile(r"(\d+)_([01])_([0-4])_(\d{17})\.jpg\.chip\.jpg")
 GROUP_STARTS = (0, 3, 7, 13, 21, 33, 44, 54)
@@ -128,6 +130,27 @@ def test_what_a_killed_run_left_is_not_taken_for_the_folder(tmp_path: Path) -> N
     assert len(list(folder.iterdir())) == 4
 
 
+def test_what_a_killed_run_left_is_gone_with_the_next(tmp_path: Path) -> None:
+    left = tmp_path / f".synthetic-4-0-v{synthetic.VERSION}-killed"
+    left.mkdir()
+    (left / "1_0_0_20170101000000000.jpg.chip.jpg").touch()
+    synthetic.synthetic_folder(4, 0, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"synthetic-4-0-v{synthetic.VERSION}"]
+
+
+def test_a_full_disk_names_the_cache_and_the_keys_that_choose_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(synthetic, "write_faces", full)
+    with pytest.raises(MachineError) as caught:
+        synthetic.synthetic_folder(4, 0, tmp_path)
+    for text in (str(tmp_path), "No space left", "data.cache_dir=", "AGEGENDER_CACHE", "data.cache=false"):
+        assert text in str(caught.value)
+
+
 def test_a_run_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(folder: Path, num_faces: int, seed: int) -> None:
         (folder / "part").touch()
@@ -153,9 +176,9 @@ def test_numbers_that_make_no_sense_are_refused(num_faces: int, seed: int, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_the_cache_is_the_users_mistake_and_names_its_keys(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OSError):
+    with pytest.raises(InputError, match=r"a file, not a directory.*data\.cache_dir= or AGEGENDER_CACHE"):
         synthetic.synthetic_folder(1, 0, tmp_path / "file" / "cache")
 
 

@@ -123,7 +123,14 @@ def test_jobs_that_the_user_must_mend_are_told_once_each_and_the_exit_code_is_2(
 
 
 def test_a_sweep_killed_in_its_second_job_skips_the_first_and_resumes_the_second(shell):
-    command = ("-m", "loss=plain,weighted", "seed=0,1", "trainer.max_epochs=3", "name=killed")
+    command = (
+        "-m",
+        "loss=plain,weighted",
+        "seed=0,1",
+        "trainer.max_epochs=3",
+        "name=killed",
+        "checkpoint_minutes=0.001",
+    )
     process = shell.start(*shell.train_command(*command))
     shell.wait_for("killed/resnet18/plain/1", "epoch 2/3", process)  # the first epoch's checkpoint is complete
     process.kill()

@@ -1,6 +1,11 @@
-import pytest
+import sys
+from pathlib import Path
 
-from agegender.sweeps.launch.local import make_slots
+import pytest
+from omegaconf import OmegaConf
+
+from agegender.sweeps.launch.local import LocalRun, make_slots
+from agegender.sweeps.launch.plan import PlannedJob
 from agegender.system.errors import InputError
 
 
@@ -36,3 +41,21 @@ def test_without_a_gpu_one_job_runs_at_a_time_unless_asked() -> None:
 def test_a_number_of_jobs_below_one_is_told(n_jobs: int, jobs_per_gpu: int) -> None:
     with pytest.raises(InputError, match="must be 1 or more"):
         make_slots(n_jobs, jobs_per_gpu, [], range(4))
+
+
+def planned(folder: Path, program: str) -> PlannedJob:
+    return PlannedJob([], OmegaConf.create(), folder, [sys.executable, "-c", program], num_epochs=1, is_check=True)
+
+
+def test_a_job_whose_directory_cannot_be_written_fails_and_the_others_run(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    jobs = [planned(tmp_path / "file" / "job", "pass"), planned(tmp_path / "job", "pass")]
+    LocalRun(jobs, make_slots(1, 1, [], range(1)), max_retries=0, stop_on_error=False).run()
+    assert [job.state for job in jobs] == ["failed", "checked"]
+    assert jobs[0].reason is not None and "a part of this path is a file, not a directory" in jobs[0].reason
+
+
+def test_a_job_that_could_not_record_its_failure_has_the_reason_of_its_output(tmp_path: Path) -> None:
+    failing = planned(tmp_path / "job", "print('error: record.json: No space left'); raise SystemExit(1)")
+    LocalRun([failing], make_slots(1, 1, [], range(1)), max_retries=0, stop_on_error=False).run()
+    assert (failing.state, failing.reason) == ("failed", "record.json: No space left")

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ from agegender.records import record
 from agegender.records.record import Record
 from agegender.sweeps.launch import restart
 from agegender.sweeps.launch.restart import goes_on, last_error
+from agegender.system import files
 
 KILLED = 128 + signal.SIGKILL
 
@@ -128,3 +130,25 @@ def test_the_last_mistake_in_an_output_is_told(tmp_path: Path) -> None:
     assert last_error(output) is None
     output.write_text("epoch 1\nerror: one\nmore\nerror: two\nend\n")
     assert last_error(output) == "two"
+
+
+def test_on_a_full_disk_a_killed_job_is_not_begun_again_without_the_count_of_its_attempts(
+    job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(files.os, "fsync", full)
+        assert not goes_on(job, KILLED, max_retries=3)
+    assert status(job) == ("running", None), "its record cannot be written either"
+    with monkeypatch.context() as context:
+        write = record.write_atomically
+        context.setattr(
+            record, "write_atomically", lambda path, text: full() if "attempts" in path.name else write(path, text)
+        )
+        assert not goes_on(job, KILLED, max_retries=3)
+    assert status(job) == (
+        "failed",
+        "ended by SIGKILL, and is not started again: No space left on device; free some space, or choose another disk",
+    )

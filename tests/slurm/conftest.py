@@ -15,6 +15,7 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 NETWORK = ("model=slow", "data.source.num_synthetic=160", "data.image_size=32", "data.batch_size=4", "trainer=cpu")
+NETWORK += ("checkpoint_minutes=0.001",)  # so that jobs that are hit in their first minute have one
 SMALL = ("hydra.launcher.gpus_per_node=null", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=4")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import PIL
 
+from agegender.data.cache_folder import writing_cache
 from agegender.data.images import optional_decoders
 from agegender.data.parallel import in_parallel
 from agegender.data.pixels import OnDemand, Pixels, new_pixels, open_pixels
@@ -66,7 +67,8 @@ class Cache:
             uint8 (N, H, W, 3) by row of the table, memory-mapped; rows of skipped files are black.
 
         Raises:
-            InputError: the cache directory has no room.
+            InputError: the cache directory cannot be used.
+            MachineError: its disk has no room, or fails.
         """
         assert self._image_size is not None
         decoder = OnDemand(self.source, table.names, self._image_size)
@@ -128,7 +130,7 @@ def _key(format_version: int, parts: list[object]) -> str:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    with ExitStack() as stack:
+    with writing_cache(path.parent), ExitStack() as stack:
         if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
             yield  # somebody else's cache: what is there is whole, and nothing will be added
             return

@@ -16,7 +16,7 @@ from agegender import labels
 from agegender.data.cache import Cache
 from agegender.data.checks import check_skipped, report_photographs
 from agegender.data.dataset import Batch, FaceDataset, copy_to, fits
-from agegender.data.loading import BatchLoader
+from agegender.data.loading import BatchLoader, WorkerLoader
 from agegender.data.pixels import OnDemand, Pixels
 from agegender.data.sources.base import FaceTable, Source
 from agegender.data.sources.utkface import open_source
@@ -186,7 +186,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
     ) -> BatchLoader | DataLoader[Batch]:
         if self.num_workers == 0:
             return BatchLoader(dataset, sampler=sampler, batch_size=batch_size, drop_last=drop_last, device=device)
-        return DataLoader(
+        return WorkerLoader(
             dataset,
             batch_size=batch_size,
             sampler=sampler,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
 
 from agegender.data.dataset import Batch
 
@@ -28,6 +28,17 @@ class Gatherable(Protocol):
     def gather(self, index: Tensor, *, pin: bool = False) -> Batch:
         """Give the items of an int64 (B,) index, in page-locked memory if `pin`."""
         ...
+
+
+class WorkerLoader(DataLoader[Batch]):
+    """PyTorch's loader with worker processes, whose order is drawn when its first batch is asked for.
+
+    Its own draws it when the iterator is made: where Lightning resumes a training, that is before the sampler is told
+    the epoch, which then has the order of the first one.
+    """
+
+    def __iter__(self) -> Iterator[Batch]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        yield from super().__iter__()
 
 
 class BatchLoader:

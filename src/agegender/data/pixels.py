@@ -4,7 +4,6 @@ import logging
 import math
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,8 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from agegender.data import images
+from agegender.data.cache_folder import check_cache_room, writing_cache
 from agegender.data.sources.base import Source
-from agegender.system.errors import InputError, describe
 from agegender.system.files import sync_folder
 
 _SYNC_BYTES = 256 * 2**20  # written between two calls that send the file to the disk
@@ -119,29 +118,23 @@ def new_pixels(path: Path, num_images: int, image_size: int) -> Iterator[PixelFi
         image_size: pixels of a side.
 
     Raises:
-        InputError: there is no room for it, or it cannot be written.
+        InputError: it cannot be written.
+        MachineError: there is no room for it, or the disk fails.
     """
     folder, temporary = path.parent, path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     for left in folder.glob(f".{path.name}.*.tmp"):
         left.unlink(missing_ok=True)
     shape = (num_images, image_size, image_size, 3)
-    num_bytes, free = math.prod(shape), shutil.disk_usage(folder).free
-    if num_bytes > free:
-        raise InputError(
-            f"{folder} has room for {free / 1e9:.1f} GB, the decoded images need {num_bytes / 1e9:.1f} GB; "
-            "choose another data.cache_dir, a smaller data.image_size, or data.cache=false"
-        )
+    check_cache_room(folder, math.prod(shape))
     try:
-        offset = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape).offset
-        _allocate(temporary)
-        out = PixelFile(temporary, offset, image_size)
-        try:
-            yield out
-        finally:
-            out.close()
-    except OSError as error:
-        reason = describe(error) or str(error)
-        raise InputError(f"the cache in {folder} cannot be written: {reason}; or use data.cache=false") from error
+        with writing_cache(folder):
+            offset = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape).offset
+            _allocate(temporary)
+            out = PixelFile(temporary, offset, image_size)
+            try:
+                yield out
+            finally:
+                out.close()
     finally:
         temporary.unlink(missing_ok=True)
 

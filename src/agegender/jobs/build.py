@@ -18,7 +18,7 @@ from agegender.losses.base import Method
 from agegender.models import measure, normalization
 from agegender.models.weights import read_state
 from agegender.records.targets import current_target
-from agegender.system.errors import InputError, describe
+from agegender.system.errors import InputError, explain
 from agegender.training.augment import Augment
 from agegender.training.checkpoint_file import read_checkpoint
 from agegender.training.module import AgeGenderModule
@@ -32,12 +32,12 @@ def _instantiate(config: Any, **arguments: Any) -> Any:
     try:
         return instantiate(config, _recursive_=False, **arguments)
     except InstantiationException as error:
-        reason = describe(error)
+        explained = explain(error)
         cause = error.__cause__
-        if reason is None and isinstance(cause, TypeError) and "argument" in str(cause):
-            reason = f"{cause}; check the keys of this option"
-        if reason is not None:
-            raise InputError(reason) from error
+        if explained is None and isinstance(cause, TypeError) and "argument" in str(cause):
+            explained = InputError(f"{cause}; check the keys of this option")
+        if explained is not None:
+            raise explained from error
         raise (cause if cause is not None else error) from None
 
 

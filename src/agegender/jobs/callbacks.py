@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from agegender.jobs.combinations import why_not_validated
 from agegender.system.errors import InputError
 from agegender.training.checkpoint_file import read_checkpoint
-from agegender.training.checkpoints import Interruptible, Kept, MovingAverage
+from agegender.training.checkpoints import Interruptible, Kept, KeptLast, MovingAverage
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +25,13 @@ def make_callbacks(config: dict[str, Any], folder: Path) -> list[lightning.Callb
     callbacks = averaging(config)
     if config["trainer"]["fast_dev_run"]:
         return callbacks
-    callbacks.append(Interruptible(folder / "last.ckpt", config["checkpoint_minutes"]))
+    interruptible = Interruptible(folder / "last.ckpt", config["checkpoint_minutes"])
+    callbacks.append(interruptible)
     chosen = {"monitor": config["monitor"], "mode": _mode(config["monitor"])}
     if why_not_validated(config) is not None:
         chosen = {"mode": "max"}  # nothing to choose by: the last epoch; the mode tells this callback from the next
     callbacks.append(Kept(folder, "best", callbacks, **chosen))
-    callbacks.append(Kept(folder, "last", []))
+    callbacks.append(KeptLast(folder, interruptible))
     if config["early_stopping"] is not None:
         callbacks.append(
             EarlyStopping(config["monitor"], patience=config["early_stopping"], mode=_mode(config["monitor"]))

@@ -2,7 +2,6 @@
 
 import inspect
 import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from agegender.jobs import config as schema
 from agegender.jobs.unknown import refuse_unknown
 from agegender.records.record import PREDICTIONS, Record, read, write
-from agegender.system.errors import InputError, describe
+from agegender.system.errors import InputError, describe, end
 from agegender.system.slurm_tasks import check_tasks
 
 if TYPE_CHECKING:
@@ -29,17 +28,15 @@ _KEYS = {
 
 
 def run_evaluation(config: DictConfig) -> None:
-    """Evaluate as Hydra composed it; ends the process with exit code 2 on a mistake of the user's."""
+    """Evaluate as Hydra composed it; ends the process with one line on what the user can mend."""
     try:
         plain = OmegaConf.to_container(config, resolve=True)
         assert isinstance(plain, dict)
         evaluate({str(key): value for key, value in plain.items()})
     except Exception as error:
-        reason = describe(error)
-        if reason is None:
+        if describe(error) is None:
             raise
-        print(f"error: {reason}", file=sys.stderr)
-        sys.exit(2)
+        end(error)
 
 
 def evaluate(request: dict[str, Any]) -> Record:

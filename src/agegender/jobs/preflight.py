@@ -9,7 +9,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 from agegender.data.sources.base import Source
-from agegender.system.errors import InputError, describe
+from agegender.system.errors import InputError, explain
 
 # Launchers whose jobs find the files that this process finds; a cluster's nodes may have disks of their own.
 _HERE = ("hydra._internal.core_plugins.basic_launcher.BasicLauncher", "hydra_plugins.agegender_launchers.LocalLauncher")
@@ -46,10 +46,10 @@ def _open(source: dict[str, Any]) -> Source:
     try:
         return instantiate(source)
     except InstantiationException as error:
-        reason = describe(error)
-        if reason is None:
+        explained = explain(error)
+        if explained is None:
             raise
-        raise InputError(reason) from error
+        raise explained from error
 
 
 def refuse_ddp_sweep(config: dict[str, Any], *, multirun: bool) -> None:

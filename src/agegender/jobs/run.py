@@ -30,7 +30,8 @@ from agegender.records import identity, record
 from agegender.records.directories import LAST
 from agegender.records.record import Record
 from agegender.system.devices import broken_gpu
-from agegender.system.errors import InputError, describe, first_line
+from agegender.system.errors import InputError, MachineError, describe, explain, first_line
+from agegender.system.files import remove_temporary
 from agegender.system.locks import LEASE_SECONDS, HeldElsewhere, locked
 from agegender.system.processes import is_main_process, is_restarted
 from agegender.system.provenance import git_state
@@ -90,20 +91,20 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
         log.warning("%s: interrupted by %s; the same command goes on from its last checkpoint", folder, number.name)
         return Outcome(folder, "interrupted")
     except Exception as error:
-        reason = describe(error)
-        status = "refused" if reason is not None else "failed"
-        if reason is None:
-            reason = first_line(error, limit=300, kind=True)
+        explained = explain(error)
+        status = "refused" if isinstance(explained, InputError) else "failed"
+        reason = first_line(error, limit=300, kind=True) if explained is None else str(explained)
+        suffix = "" if job is None else job.fail(reason)
+        if explained is None:
             traceback_log.exception("the job failed")
             log.error(
-                "%s failed after %.0f s: %s (traceback in its train.log)", folder, time.monotonic() - started, reason
+                "%s failed after %.0f s: %s (traceback in its train.log)%s",
+                *(folder, time.monotonic() - started, reason, suffix),
             )
         else:
-            log.error("error: %s", reason)
-            if not isinstance(error, InputError):  # a full disk and the like: where it struck may matter
+            log.error("error: %s%s", reason, suffix)
+            if not isinstance(error, InputError | MachineError):  # a full disk and the like: where it struck may matter
                 traceback_log.exception("the job was given up")
-        if job is not None:
-            job.fail(reason)
         session.stop = broken_gpu() or session.stop
         return Outcome(folder, status, reason)
     finally:
@@ -143,6 +144,8 @@ def _alone(folder: Path) -> Iterator[None]:
                 f"{folder} is being trained by another process (or was until a moment ago: a lock of one that was "
                 f"killed holds for {LEASE_SECONDS:.0f} s); wait for it, or choose another name="
             ) from error
+        for place in (folder, folder / LAST.parent):  # not below them: other jobs' directories may lie there
+            remove_temporary(place)
         yield
 
 
@@ -188,8 +191,7 @@ class Job:
 
         if previous is not None and is_to_extend(previous, self.config) and self._last.exists():
             refuse_without_optimizer(self.folder, has_optimizer=has_optimizer(self._last))
-        self._record = self._begin(previous)
-        return train(self.config, self.folder, self._record, self._write)
+        return train(self.config, self.folder, self._begin(previous), self._write)
 
     def _check(self) -> str:
         """Run a batch of everything elsewhere: a network that was hardly trained is no result, and no run is lost."""
@@ -219,8 +221,9 @@ class Job:
         begun.wandb_id = previous.wandb_id if previous is not None else None
         begun.data = previous.data if previous is not None and self._last.exists() else {}
         self._write(begun)
+        self._record = begun
         if is_main_process():
-            OmegaConf.save(OmegaConf.create(self.config), self.folder / "config.yaml")
+            record.write_atomically(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
         return begun
 
     def _write(self, entry: Record) -> None:
@@ -229,14 +232,20 @@ class Job:
                 entry.finished = _now()
             record.write(self.folder, entry)
 
-    def fail(self, reason: str) -> None:
-        """Record why the job failed; a record that this job did not begin stays as it is."""
+    def fail(self, reason: str) -> str:
+        """Record why the job failed; a record that this job did not begin stays as it is.
+
+        Returns:
+            What the line of the failure must add: nothing, or that the record cannot be written.
+        """
         if self._record is not None:
             self._record.status, self._record.error = "failed", reason
             try:
                 self._write(self._record)
             except OSError as error:
-                log.error("the record of %s cannot be written either: %s", self.folder, describe(error) or error)
+                path = str(self.folder / record.FILE_NAME)
+                return "" if path in reason else f" ({describe(error) or error}: it cannot record this)"
+        return ""
 
 
 def _now() -> str:

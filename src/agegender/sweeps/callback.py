@@ -1,7 +1,6 @@
 """When a multirun begins and ends: a directory for every job, a table for all of them, an exit code for the shell."""
 
 import logging
-import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -16,7 +15,8 @@ from agegender.jobs import run
 from agegender.jobs.outcomes import Outcome, session
 from agegender.jobs.preflight import check_jobs
 from agegender.records import directories, identity
-from agegender.system.errors import InputError, describe, first_line, refuse
+from agegender.system.errors import InputError, describe, end, first_line, refuse
+from agegender.system.files import check_room
 from agegender.system.signals import signal_of, stop_signals
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Sweep(Callback):
         try:
             check_jobs(_resolve(config), swept, config.hydra.launcher._target_)
         except (InputError, OSError) as error:
-            refuse(describe(error) or str(error))
+            end(error)
         _check_directory(Path(config.hydra.sweep.dir))
         if swept:
             names = f"${{{_RESOLVER}:{','.join(swept)}}}"
@@ -160,18 +160,16 @@ def _resolve(config: DictConfig) -> dict[str, Any]:
     try:
         return run.resolve(config)
     except InputError as error:
-        refuse(describe(error) or str(error))
+        end(error)
 
 
 def _check_directory(folder: Path) -> None:
     """End with one line where nothing can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        check_room(folder)
     except OSError as error:
-        refuse(f"{describe(error) or error} (name= and runs_dir= choose it)")
+        end(error, " (name= and runs_dir= choose it)")
 
 
 def _summary(outcomes: list[Outcome]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from agegender.records.record import Record, read_runs
 from agegender.system.errors import InputError
+from agegender.system.files import write_atomically
 from agegender.tracking.wandb_run import guarded, log_files, start_run, use_split
 
 LOCAL = "local"  # what lies below a directory of this name in a report shows faces and stays on this machine
@@ -46,7 +47,7 @@ def log_comparison(
     run = guarded(lambda: start(job_type="comparison", config={"sweep": name}))
     if run is None:
         return None
-    guarded(lambda: (folder / "wandb_id").write_text(run_id))
+    guarded(lambda: write_atomically(folder / "wandb_id", run_id))
     guarded(lambda: _log_table(run, columns, rows))
     for key, path in (figures or {}).items():
         guarded(partial(_log_figure, run, key, path))

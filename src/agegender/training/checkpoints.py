@@ -17,6 +17,8 @@ from agegender.system.signals import CLUSTER_STOPS, STOPS, Terminated, stop_sign
 
 log = logging.getLogger(__name__)
 
+# Between two `last.ckpt` where epochs are shorter: writing the 1.5 GB of VGG11's may take as long as an epoch on a GPU.
+_EPOCHS_SECONDS = 60.0
 _STEPS_PER_AGREEMENT = 10  # of several processes: a signal waits for so many steps at most
 
 
@@ -110,12 +112,39 @@ class Kept(ModelCheckpoint):
         super().load_state_dict(state_dict | paths | {"dirpath": self.dirpath, "best_k_models": scores})
 
 
+class KeptLast(Kept):
+    """`last.ckpt` at the ends of epochs: of the last one, of one with a signal to stop, and where the former is old.
+
+    Args:
+        folder: where it lies.
+        interruptible: of the same trainer, which writes the same file within epochs.
+    """
+
+    def __init__(self, folder: Path, interruptible: "Interruptible") -> None:
+        super().__init__(folder, "last", [])
+        self._interruptible = interruptible
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self._interruptible.is_due_at_epoch_end(trainer):
+            super().on_train_epoch_end(trainer, pl_module)
+            self._interruptible.count_saved(trainer)
+
+
+def _is_last_epoch(trainer: lightning.Trainer) -> bool:
+    """Whether the training ends with this epoch, at whose end this is asked."""
+    is_last = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch + 1
+    return is_last or trainer.should_stop or 0 <= trainer.max_steps <= trainer.global_step
+
+
 class Interruptible(lightning.Callback):
     """Saves within an epoch: every so many minutes, and when a signal asks the job to stop, which it then does.
 
+    At the ends of epochs `KeptLast` saves, where a minute has passed since the last checkpoint, or `minutes` if these
+    are less.
+
     A job that goes on from there ends with the weights of one that was never stopped: the order of the images and all
     random numbers follow from seed, epoch and step. Data that worker processes load cannot be gone on with in the
-    middle of an epoch; such a job stops at once, and its epoch begins anew.
+    middle of an epoch; such a job stops at once, and begins anew with the epoch after its last checkpoint.
 
     Args:
         path: of the checkpoint.
@@ -124,7 +153,8 @@ class Interruptible(lightning.Callback):
 
     def __init__(self, path: Path, minutes: float | None) -> None:
         self._path, self._minutes = path, minutes
-        self._saved = 0.0
+        self._saved = 0.0  # when
+        self._saved_step: int | None = None  # of this attempt, at which its last checkpoint was written
         self._loader: BatchLoader | None = None
         self._world_size = 1
         self._resumed: dict[str, Any] = {}
@@ -158,8 +188,9 @@ class Interruptible(lightning.Callback):
         stop_signals.defer(*(CLUSTER_STOPS if self._loader is None else STOPS))
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._saved = time.monotonic()
-        self._stop_if_asked(trainer)  # in the validation of the epoch before
+        """Stop for a signal in the validation of the epoch before: at once, or after a step where none is saved yet."""
+        if self._loader is None or self._saved_step == trainer.global_step:
+            self._stop_if_asked(trainer)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -176,7 +207,7 @@ class Interruptible(lightning.Callback):
             return
         asked = self._any(trainer, stop_signals.received is not None)
         trainer.save_checkpoint(self._path)
-        self._saved = time.monotonic()
+        self.count_saved(trainer)
         if asked:
             self._stop()
 
@@ -188,6 +219,18 @@ class Interruptible(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
         stop_signals.defer()
+
+    def is_due_at_epoch_end(self, trainer: lightning.Trainer) -> bool:
+        """Whether the end of this epoch is to be kept; the processes of a job agree."""
+        seconds = _EPOCHS_SECONDS if self._minutes is None else min(_EPOCHS_SECONDS, 60 * self._minutes)
+        is_old = time.monotonic() - self._saved >= seconds
+        is_asked = stop_signals.received is not None
+        return self._any(trainer, _is_last_epoch(trainer) or is_old or is_asked)
+
+    def count_saved(self, trainer: lightning.Trainer) -> None:
+        """Count from now, and from this step, until the next checkpoint."""
+        self._saved = time.monotonic()
+        self._saved_step = trainer.global_step
 
     def _due(self) -> bool:
         return self._minutes is not None and time.monotonic() - self._saved > 60 * self._minutes

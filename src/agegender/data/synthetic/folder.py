@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from agegender.data.cache_folder import writing_cache
 from agegender.data.synthetic.face import draw_face
 from agegender.system.locks import locked
 
@@ -79,15 +80,17 @@ def synthetic_folder(num_faces: int, seed: int, cache_dir: Path) -> Path:
 
     Raises:
         ValueError: If ``num_faces`` is below 1 or ``seed`` below 0.
-        OSError: If ``cache_dir`` cannot be written.
+        InputError: If ``cache_dir`` cannot be written.
+        MachineError: If its disk is full or fails.
     """
     _check(num_faces, seed)
     folder = synthetic_path(num_faces, seed, cache_dir)
     if folder.is_dir():
         return folder
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
+    with writing_cache(cache_dir), locked(folder):
         if not folder.is_dir():
+            for left in cache_dir.glob(f".{folder.name}-*"):  # of a process that was killed: this one holds the lock
+                shutil.rmtree(left, ignore_errors=True)
             unfinished = cache_dir / f".{folder.name}-{uuid.uuid4().hex}"
             unfinished.mkdir()
             try:

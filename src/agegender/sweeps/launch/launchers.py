@@ -13,7 +13,7 @@ from agegender.sweeps.launch.local import LocalRun, make_slots
 from agegender.sweeps.launch.plan import PlannedJob, plan
 from agegender.sweeps.launch.slurm import SlurmRun
 from agegender.system.cores import available_cores
-from agegender.system.errors import InputError, describe, refuse
+from agegender.system.errors import InputError, end
 
 
 def launch_local(
@@ -25,7 +25,7 @@ def launch_local(
         gpus = visible_gpus(str(config.trainer.accelerator))
         slots = make_slots(options["n_jobs"], options["jobs_per_gpu"], gpus, available_cores())
     except InputError as error:
-        refuse(describe(error) or str(error))
+        end(error)
     LocalRun(jobs, slots, max_retries=options["max_retries"], stop_on_error=config.on_error == "stop").run()
     return _report(jobs)
 
@@ -39,7 +39,7 @@ def launch_slurm(
     try:
         run.submit()
     except (InputError, OSError) as error:
-        refuse(describe(error) or str(error))
+        end(error)
     if options["detach"]:
         run.leave()
     else:
@@ -51,7 +51,7 @@ def _plan(config: DictConfig, context: Any, overrides: Sequence[Sequence[str]], 
     try:
         return plan(config, context, overrides, first)
     except (InputError, OSError) as error:
-        refuse(describe(error) or str(error))
+        end(error)
 
 
 def _report(jobs: list[PlannedJob]) -> list[JobReturn]:

@@ -14,7 +14,7 @@ from agegender.records import record
 from agegender.sweeps.launch.plan import PlannedJob, again
 from agegender.sweeps.launch.restart import goes_on, last_error
 from agegender.sweeps.launch.screen import Screen
-from agegender.system.errors import InputError
+from agegender.system.errors import InputError, describe
 from agegender.system.signals import signal_of, stop_signals
 
 _POLL_SECONDS = 0.5
@@ -110,7 +110,12 @@ class LocalRun:
                 job.end("not started", "on_error=stop")
             return False
         for job in queue[: len(self._free)]:
-            self._start(job, self._free.pop(0))
+            try:
+                self._start(job, self._free[0])
+            except OSError as error:  # of its directory; others may lie elsewhere
+                job.end("failed", describe(error) or str(error))
+            else:
+                del self._free[0]
         return any(job.state == "queued" for job in queue)
 
     def _start(self, job: PlannedJob, slot: Slot) -> None:
@@ -181,4 +186,5 @@ def judge(job: PlannedJob, code: int) -> None:
     elif entry is not None and entry.status == "failed":
         job.end("failed", entry.error)
     else:
-        job.end("failed", f"exit code {code}; see {job.folder / OUTPUT}")
+        told = last_error(job.folder / OUTPUT) if code == 1 else None
+        job.end("failed", told or f"exit code {code}; see {job.folder / OUTPUT}")

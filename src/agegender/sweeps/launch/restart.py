@@ -10,10 +10,11 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from agegender.records import record
-from agegender.system.errors import InputError
+from agegender.system.errors import InputError, describe
 from agegender.system.files import write_atomically
 
 _DECIDED = (0, 2, 128 + signal.SIGTERM)  # complete, refused; who terminates a job decides what becomes of it
@@ -38,9 +39,13 @@ def goes_on(folder: Path, code: int, max_retries: int) -> bool:
     checkpoint = last.stat().st_mtime_ns if last.exists() else 0
     before = _read(attempts)
     num_tried = before["num_tried"] + 1 if before.get("checkpoint") == checkpoint else 1
-    if num_tried <= max_retries:
-        write_atomically(attempts, json.dumps({"num_tried": num_tried, "checkpoint": checkpoint}))
-        return True
+    try:
+        if num_tried <= max_retries:
+            write_atomically(attempts, json.dumps({"num_tried": num_tried, "checkpoint": checkpoint}))
+            return True
+    except OSError as error:  # without the count of its attempts it could be started for ever
+        fail(folder, f"ended by {_name(code)}, and is not started again: {describe(error) or error}")
+        return False
     attempts.unlink(missing_ok=True)
     fail(folder, f"ended by {_name(code)} {num_tried} times without getting further{_advice(code)}")
     return False
@@ -97,7 +102,8 @@ def fail(folder: Path, reason: str) -> None:
     entry = _read_record(folder)
     if entry is not None and entry.status == "running":
         entry.status, entry.error = "failed", reason
-        record.write(folder, entry)
+        with suppress(OSError):  # a full disk: the job's own output tells, and others go on
+            record.write(folder, entry)
 
 
 def last_error(path: Path) -> str | None:

@@ -17,7 +17,7 @@ from agegender.sweeps.search.best import write_best
 from agegender.sweeps.search.options import Options, read_options
 from agegender.sweeps.search.space import Space, parse_space
 from agegender.sweeps.search.trials import Trial, Trials
-from agegender.system.errors import InputError, describe, first_line, refuse
+from agegender.system.errors import InputError, end, first_line, refuse
 from agegender.system.locks import HeldElsewhere, locked
 from agegender.system.signals import signal_of, stop_signals
 
@@ -52,7 +52,7 @@ def search(
     except HeldElsewhere:
         refuse("this search is going on in another process; wait for it, or choose another name=")
     except (InputError, OSError) as error:
-        refuse(describe(error) or str(error))
+        end(error)
 
 
 class Composer:

@@ -1,0 +1,85 @@
+"""How often `last.ckpt` is written, on a clock that each epoch moves on."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import lightning
+import pytest
+from training import Trains
+
+from agegender.training import checkpoints
+from agegender.training.checkpoint_file import CheckpointFile
+
+
+class Clock(lightning.Callback):
+    """Stands in for the `time` that checkpoints ask; an epoch takes so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._now, self._seconds = 0.0, seconds
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        self._now += self._seconds
+
+
+@pytest.fixture
+def epochs_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trains: Trains) -> Callable[..., list[int]]:
+    """Train for six epochs of so many seconds; give the numbers of those after which `last.ckpt` was written."""
+
+    def train(seconds: float, *overrides: str) -> list[int]:
+        kept: list[int] = []
+        clock = Clock(seconds)
+        save = CheckpointFile.save_checkpoint
+
+        def save_and_count(self: CheckpointFile, checkpoint: dict[str, Any], path: Any, **options: Any) -> None:
+            if Path(path).name == "last.ckpt":
+                kept.append(checkpoint["epoch"] + 1)
+            save(self, checkpoint, path, **options)
+
+        monkeypatch.setattr(CheckpointFile, "save_checkpoint", save_and_count)
+        monkeypatch.setattr(checkpoints, "time", SimpleNamespace(monotonic=clock.monotonic))
+        monkeypatch.setattr(checkpoints, "averaging", lambda config: [clock])
+        status, _ = trains(tmp_path, "trainer.max_epochs=6", *overrides)
+        assert status == "complete"
+        return kept
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kept"),
+    [(0.1, [6]), (25.0, [3, 6]), (30.0, [2, 4, 6]), (61.0, [1, 2, 3, 4, 5, 6])],
+)
+def test_an_epoch_is_kept_where_a_minute_has_passed_and_always_the_last_one(
+    seconds: float, kept: list[int], epochs_kept: Callable[..., list[int]]
+) -> None:
+    assert epochs_kept(seconds) == kept
+
+
+def test_without_checkpoints_inside_epochs_their_ends_are_kept_as_often(
+    epochs_kept: Callable[..., list[int]],
+) -> None:
+    assert epochs_kept(25.0, "checkpoint_minutes=null") == [3, 6]
+
+
+def test_who_asks_for_more_frequent_checkpoints_has_them_at_the_ends_of_epochs_too(
+    epochs_kept: Callable[..., list[int]],
+) -> None:
+    assert epochs_kept(25.0, "checkpoint_minutes=0.5") == [2, 4, 6]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "last"),
+    [
+        (("trainer.max_epochs=9", "+trainer.max_steps=9"), 5),  # two steps an epoch
+        (("early_stopping=1", "optimizer.lr=1e-12"), 2),
+    ],
+)
+def test_a_training_that_ends_before_its_last_epoch_is_kept_where_it_ends(
+    overrides: tuple[str, ...], last: int, epochs_kept: Callable[..., list[int]]
+) -> None:
+    assert epochs_kept(0.1, *overrides)[-1:] == [last]
