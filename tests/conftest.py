@@ -1,19 +1,16 @@
-"""What several test files need: configurations, and small face pictures of noise, so that no two look alike."""
+"""Faces of noise, so that no two look alike, and tiny trainings."""
 
-import io
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import composing
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
-from PIL import Image
-from training import CONF, Trains
+from making import jpeg, name_of
+from tiny_training import Trains
 
 torch.set_num_threads(1)  # small networks: with more, the workers of a parallel test run wait for each other
 
@@ -23,23 +20,7 @@ WriteFaces = Callable[..., Path]
 @pytest.fixture(scope="session")
 def composed() -> Callable[..., dict[str, Any]]:
     """Compose conf/train.yaml with overrides, as train.py does, to plain containers."""
-
-    def compose_training(*overrides: str) -> dict[str, Any]:
-        with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-            return OmegaConf.to_container(compose("train", list(overrides)), resolve=True)  # pyright: ignore
-
-    return compose_training
-
-
-def face_name(age: int, gender: int, number: int, race: int = 0) -> str:
-    return f"{age}_{gender}_{race}_20170101{number:09d}.jpg.chip.jpg"
-
-
-def noise_jpeg(seed: int, size: int = 24) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 256, (size, size, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG")
-    return file.getvalue()
+    return composing.composed
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +30,7 @@ def write_faces() -> WriteFaces:
     def write(folder: Path, labels: list[tuple[int, int]], first_seed: int = 0) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for number, (age, gender) in enumerate(labels):
-            (folder / face_name(age, gender, number)).write_bytes(noise_jpeg(first_seed + number))
+            (folder / name_of(age, gender, number)).write_bytes(jpeg(first_seed + number))
         return folder
 
     return write

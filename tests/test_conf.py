@@ -2,12 +2,12 @@
 
 import inspect
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
+from paths import CONF
 
 from agegender.jobs import build
 from agegender.jobs import config as schema
@@ -15,7 +15,6 @@ from agegender.losses.classification import Classification
 from agegender.records import identity
 from agegender.sweeps.search.space import parse_space
 
-CONF = Path(__file__).parents[1] / "conf"
 GROUPS = ("data", "model", "loss", "optimizer", "schedule", "augment", "trainer", "logger")
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "site")
 

@@ -8,12 +8,11 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from paths import ROOT
 
 import agegender.models
 from agegender.jobs import build
 from agegender.jobs import config as schema
-
-ROOT = Path(__file__).parents[1]
 
 
 def block(path: str) -> str:

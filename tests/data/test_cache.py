@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from making import MemorySource, encode, jpeg, make_table, name_of, png_header
+from paths import ROOT
 from PIL import Image
 
 from agegender.data import cache as cache_module
@@ -403,7 +404,7 @@ np.savez(out, pixels=cache.pixels(table)[np.arange(12)], names=table.names, read
 
 def start(folder: Path, out: Path, delay: float = 0.0) -> subprocess.Popen[str]:
     """Start another process that uses the cache once a file "go" lies beside `out`."""
-    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(ROOT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(folder), str(delay), str(out)],
         env=os.environ | {"PYTHONPATH": path},
@@ -470,7 +471,7 @@ except MachineError as error:
 
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="the system limits no file sizes")
 def test_a_limit_on_file_sizes_is_told_instead_of_a_crash(tmp_path: Path) -> None:
-    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(ROOT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(tmp_path)],
         env=os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},

@@ -10,7 +10,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Shell
+from paths import ROOT
+from shell import Shell
 
 KEPT = ROOT / "tests" / "e2e" / "earlier"
 RECIPE = (

@@ -1,7 +1,7 @@
 import sys
 
 import yaml
-from conftest import ROOT
+from paths import ROOT
 
 from agegender.records import identity
 

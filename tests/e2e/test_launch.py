@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from paths import ROOT
 
 from agegender.system.cores import available_cores
 

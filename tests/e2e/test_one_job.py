@@ -6,7 +6,7 @@ import time
 
 import pytest
 import torch
-from conftest import ROOT
+from paths import ROOT
 
 from agegender.data.synthetic.folder import write_faces
 

@@ -5,11 +5,11 @@ network meets one method, and every method one small network.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import torch
+from paths import CONF
 from torch import Tensor, nn
 
 from agegender.jobs import build
@@ -19,7 +19,6 @@ from agegender.models import measure
 from agegender.models.heads import FaceOutputs
 from agegender.system.errors import InputError
 
-CONF = Path(__file__).parents[2] / "conf"
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 LOSSES = sorted(path.stem for path in (CONF / "loss").glob("*.yaml"))
 METHOD, NETWORK = "plain", "levi_hassner"  # the one method; the one network, the fastest at 64 pixels

@@ -1,11 +1,11 @@
 """Tests of what is measured of a network: parameters, multiply-accumulates, the smallest image."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from paths import CONF
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -14,7 +14,7 @@ from agegender.models import measure
 from agegender.system.errors import InputError
 
 Composed = Callable[..., dict[str, Any]]
-MODELS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
+MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 
 
 def meta_network(composed: Composed, model: str, image_size: int) -> nn.Module:

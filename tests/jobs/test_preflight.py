@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from training import CONF
+from composing import compose_config
 
 from agegender.jobs.preflight import check_jobs
 from agegender.jobs.run import resolve
@@ -16,8 +15,7 @@ LOCAL, SLURM = (f"hydra_plugins.agegender_launchers.{name}Launcher" for name in 
 
 
 def resolved(*overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        return resolve(compose("train", list(overrides)))
+    return resolve(compose_config(*overrides))
 
 
 @pytest.mark.parametrize("launcher", [BASIC, LOCAL])

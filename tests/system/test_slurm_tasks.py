@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from agegender.system.errors import InputError
 from agegender.system.slurm_tasks import check_tasks
 
-ROOT = Path(__file__).parents[1]
 BATCH = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_PROCID": "0"}
 STEP = {**BATCH, "SLURM_STEP_ID": "0"}
 

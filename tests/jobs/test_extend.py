@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from training import Trains
+from tiny_training import Trains
 
 from agegender.records import record
 from agegender.system.errors import InputError

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from paths import CONF
 
 from agegender.jobs import run
 from agegender.records import record
 
-CONF = Path(__file__).parents[1] / "conf"
 # Half a second a training: 96 pictures of noise at 8 pixels, a network of 1,700 parameters.
 COMPACT = ("model=compact_small", "model.channels=[4,8]", "model.blocks=[0,1]", "data.image_size=8")
 TRAINING = (

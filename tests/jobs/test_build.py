@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import composing
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.jobs import build
@@ -18,14 +17,11 @@ from agegender.system.errors import InputError
 from agegender.training import trainers
 from agegender.training.precision import choose_precision
 
-CONF = Path(__file__).parents[1] / "conf"
 SIZE = 35  # pixels; levi_hassner's smallest
 
 
 def composed(*overrides: str) -> dict[str, Any]:
-    given = ["model=levi_hassner", f"data.image_size={SIZE}", *overrides]
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        return OmegaConf.to_container(compose("train", given), resolve=True)  # pyright: ignore
+    return composing.composed("model=levi_hassner", f"data.image_size={SIZE}", *overrides)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from typing import Any
 import onnx
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from composing import composed
+from paths import CONF
 from torch import Tensor, nn
 
 from agegender import cli
@@ -25,16 +25,10 @@ from agegender.records.record import Record, write
 from agegender.system.errors import InputError
 from agegender.training.module import AgeGenderModule
 
-CONF = Path(__file__).parents[1] / "conf"
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 LOSSES = sorted(path.stem for path in (CONF / "loss").glob("*.yaml"))
 SIZE = 35  # pixels; levi_hassner's smallest
 _LOOKS = 40  # with fewer, half-known statistics blow rounding up in deep networks
-
-
-def composed(*overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        return OmegaConf.to_container(compose("train", list(overrides)), resolve=True)  # pyright: ignore
 
 
 def small_size(builder: Callable[[int], nn.Module]) -> int:

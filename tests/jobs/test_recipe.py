@@ -4,11 +4,10 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import composing
 import lightning
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from torch import Tensor
 
 from agegender.data.datamodule import UTKFaceDataModule
@@ -21,7 +20,6 @@ from agegender.system.signals import signal_of
 from agegender.training import checkpoints, trainers
 from agegender.training.module import AgeGenderModule
 
-CONF = Path(__file__).parents[1] / "conf"
 OVERRIDES = ("trainer=cpu", "logger=none", "schedule=one_cycle", "augment=standard", "data.batch_size=8")
 
 
@@ -179,11 +177,7 @@ def test_without_a_validation_part_the_last_epoch_is_tested(
     assert [epoch["val_loss"] for epoch in record.history] == [None, None]
     assert record.data["train_part"] == "trainval" and record.test["age_accuracy"] > 0
     assert [path.name for path in (tmp_path / "job").glob("predictions*")] == ["predictions.csv"]
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        request = OmegaConf.to_container(
-            compose("eval", [f"ckpt_path={tmp_path}/job/checkpoints/best.ckpt", "part=val"])
-        )
-    evaluate(request)  # pyright: ignore[reportArgumentType]
+    evaluate(composing.composed(f"ckpt_path={tmp_path}/job/checkpoints/best.ckpt", "part=val", name="eval"))
     assert "part=val was trained on" in caplog.text
 
 

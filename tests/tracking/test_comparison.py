@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import wandb
+from paths import ROOT
 from PIL import Image
 
 from agegender.records.record import Record, write
@@ -21,7 +22,6 @@ from agegender.tracking.job import JobTracker
 
 SETTINGS = {"kind": "wandb", "project": "faces", "entity": None, "mode": "offline"}
 WANDB = str(Path(sys.executable).with_name("wandb"))
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
+from paths import CONF
 
 from agegender.jobs.outcomes import Outcome, session
 from agegender.jobs.run import resolve
@@ -19,7 +20,6 @@ from agegender.records.record import Record
 from agegender.sweeps.callback import Sweep
 from agegender.sweeps.search.search import search
 
-CONF = Path(__file__).parents[2] / "conf"
 SPACE = {"optimizer.lr": "tag(log, interval(1e-4, 1e-2))"}
 
 Job = Callable[[dict[str, Any]], float | str]  # configuration -> score, or how the job ends

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from training import Trains
+from tiny_training import Trains
 
 from agegender.records import record
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from training import COMPACT, CONF, TRAINING, Trains
+from tiny_training import COMPACT, CONF, TRAINING, Trains
 
 from agegender.jobs import run
 from agegender.jobs.outcomes import Outcome

@@ -9,9 +9,8 @@ import lightning
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
+from composing import composed
 from lightning.pytorch.loggers import Logger
-from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -24,7 +23,6 @@ from agegender.training import trainers
 from agegender.training.augment import Augment
 from agegender.training.module import AgeGenderModule, _seed_generators
 
-CONF = Path(__file__).parents[1] / "conf"
 SIZE = 35  # pixels; levi_hassner's smallest
 
 
@@ -57,8 +55,7 @@ def configuration(*overrides: str) -> dict[str, Any]:
         *("model=levi_hassner", f"data.image_size={SIZE}", "trainer=cpu", "trainer.max_epochs=2", "optimizer.lr=0.01"),
         *("trainer.enable_progress_bar=false", "trainer.precision=32-true", "logger=none"),
     ]
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        return OmegaConf.to_container(compose("train", [*given, *overrides]), resolve=True)  # pyright: ignore
+    return composed(*given, *overrides)
 
 
 def batch_of(number: int, seed: int) -> dict[str, Tensor]:

@@ -11,9 +11,9 @@ from typing import Any
 import lightning
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
+from composing import compose_config
 from omegaconf import OmegaConf
-from training import COMPACT, CONF, Trains
+from tiny_training import COMPACT, CONF, Trains
 
 from agegender.records import record
 from agegender.system.errors import InputError
@@ -164,8 +164,7 @@ def flatten(config: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def configured() -> list[str]:
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        return list(flatten(OmegaConf.to_container(compose("train"))))  # pyright: ignore
+    return list(flatten(OmegaConf.to_container(compose_config())))  # pyright: ignore
 
 
 KEYS = configured()
@@ -266,8 +265,7 @@ def test_every_optimizer_trains_with_a_schedule_and_averaged_weights(
 def keys_of_options(group: str) -> list[tuple[str, str]]:
     found = []
     for path in sorted((CONF / group).glob("*.yaml")):
-        with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-            own = OmegaConf.to_container(compose("train", [f"{group}={path.stem}"])[group])
+        own = OmegaConf.to_container(compose_config(f"{group}={path.stem}")[group])
         found += [(path.stem, key) for key in flatten(own)]  # pyright: ignore[reportArgumentType]
     return found
 

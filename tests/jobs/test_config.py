@@ -1,24 +1,20 @@
 """Tests of the configuration's check, and of what makes two configurations different experiments."""
 
 import copy
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
+from composing import composed
 from omegaconf import OmegaConf
 
 from agegender.jobs import config as schema
 from agegender.records import identity
 from agegender.system.errors import InputError
 
-CONF = Path(__file__).parents[1] / "conf"
-
 
 @pytest.fixture(scope="module")
 def defaults() -> dict[str, Any]:
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        return OmegaConf.to_container(compose("train"), resolve=True)  # pyright: ignore
+    return composed()
 
 
 def changed(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from training import CONF
+from composing import compose_config
 
 from agegender.jobs import config as schema
 from agegender.jobs.run import resolve
@@ -13,8 +12,7 @@ from agegender.system.errors import InputError
 
 
 def resolved(*overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        return resolve(compose("train", list(overrides)))
+    return resolve(compose_config(*overrides))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning
 import pytest
-from training import Trains
+from tiny_training import Trains
 
 from agegender.training import checkpoints
 from agegender.training.checkpoint_file import CheckpointFile

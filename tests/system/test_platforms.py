@@ -2,14 +2,12 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from agegender import cli
 from agegender.system.platforms import check_platform
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])

@@ -1,0 +1,6 @@
+"""Where the checkout and its configuration lie."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CONF = ROOT / "conf"
