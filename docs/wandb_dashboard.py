@@ -7,8 +7,8 @@ Run it once per sweep; it saves a new view of the project and prints its address
 and asks no server. Exit code 2: the package is missing, or W&B refuses.
 
 Verified with wandb-workspaces 0.4.13 and wandb 0.31: the view is built and serialized, without a network, and holds
-the keys that runs log (tests/tracking/test_comparison.py, skipped without the package). Not verified: how a server shows
-it.
+the keys that runs log (tests/tracking/test_comparison.py, skipped without the package). Not verified: how a server
+shows it.
 """
 
 import argparse
