@@ -36,7 +36,7 @@ def test_every_file_of_conf_is_an_option_of_a_known_group_or_an_entry_point() ->
     found = {path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml")} - {"site/slurm.yaml"}  # a site's own
     own = {"hydra/launcher/local.yaml", "hydra/launcher/slurm.yaml", "hydra/sweeper/optuna.yaml"}
     assert found == {"train.yaml", "eval.yaml"} | own | {f"{group}/{option}.yaml" for group, option in OPTIONS}
-    assert {group for group, _ in OPTIONS} == {*GROUPS, "experiment", "hparams_search", "without", "debug"}
+    assert {group for group, _ in OPTIONS} == {*GROUPS, "callbacks", "experiment", "hparams_search", "without", "debug"}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids="/".join)

@@ -24,7 +24,7 @@ _GROUPS = {
     "trainer": "auto",
     "logger": "wandb",
 }
-_CHOICES_ONLY = ("experiment", "without", "debug", "hparams_search")
+_CHOICES_ONLY = ("callbacks", "experiment", "without", "debug", "hparams_search")
 _KEY = re.compile(r"^(?P<indent> *)(?P<key>[\w.]+):(?P<value>(?: [^#\n]*)?)(?:# ?(?P<comment>.*))?$")
 _CONTINUED = re.compile(r"^ +# (?P<comment>.*)$")
 

@@ -171,7 +171,7 @@ def test_a_job_that_ended_before_its_last_epoch_is_warned_of_unless_it_was_to_st
 @pytest.mark.parametrize(
     ("choices", "told"),
     [
-        ({"optimizer": "adam", "augment": "none"}, "model=m loss=plain data.root=UTKFace.tar"),
+        ({"optimizer": "adam", "augment": "none"}, "loss=plain optimizer=adam augment=none data.root=UTKFace.tar"),
         ({"experiment": "fast", "augment": "none"}, "model=m loss=plain experiment=fast augment=none data.root="),
         ({"trainer.max_time": "00:08:00:00"}, "++trainer.max_time=00:08:00:00 "),
         ({"optimizer.lr": "0.1"}, " optimizer.lr=0.1 "),
@@ -184,6 +184,12 @@ def test_the_command_of_a_job_repeats_it(choices: dict[str, str], told: str) -> 
     made.choices = {"model": "m", "loss": "plain", **choices}
     text = command(made)
     assert told in text and text.startswith("python train.py model=m ") and text.endswith(" seed=0 name=mine")
+
+
+def test_the_command_of_a_job_is_what_it_was_composed_of() -> None:
+    made = job()
+    made.overrides = ["experiment=demo", "data.root='a b.tar'", "+search.trial=3", "hparams_search=optuna", "seed=1"]
+    assert command(made) == "python train.py experiment=demo 'data.root='\"'\"'a b.tar'\"'\"'' seed=1"
 
 
 @pytest.mark.parametrize(("scheme", "edges"), [("nearest", [0, 4, 8, 15, 23, 36, 46, 57]), ("named", [0, 60])])

@@ -1,12 +1,9 @@
-import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-from rooms import floors, imports_of_rooms  # noqa: E402
+from rooms import floors, imports_of_rooms
 
 
 def test_the_house_stays_small_enough_to_be_seen_at_a_glance() -> None:

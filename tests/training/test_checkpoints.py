@@ -9,6 +9,7 @@ import lightning
 import pytest
 from tiny_training import Trains
 
+from agegender.jobs import callbacks
 from agegender.training import checkpoints
 from agegender.training.checkpoint_file import CheckpointFile
 
@@ -42,7 +43,7 @@ def epochs_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trains: Trains)
 
         monkeypatch.setattr(CheckpointFile, "save_checkpoint", save_and_count)
         monkeypatch.setattr(checkpoints, "time", SimpleNamespace(monotonic=clock.monotonic))
-        monkeypatch.setattr(checkpoints, "averaging", lambda config: [clock])
+        monkeypatch.setattr(callbacks, "averaging", lambda config: [clock])
         status, _ = trains(tmp_path, "trainer.max_epochs=6", *overrides)
         assert status == "complete"
         return kept

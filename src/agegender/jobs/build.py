@@ -94,6 +94,21 @@ def _locate(config: dict[str, Any]) -> Any:
     return made
 
 
+def make_callbacks(configs: dict[str, dict[str, Any] | None]) -> list[lightning.Callback]:
+    """Make the callbacks of the user's own.
+
+    Args:
+        configs: by a name of theirs, `_target_` and arguments of each; None leaves one out.
+
+    Raises:
+        InputError: a `_target_` is no callback, or refuses its arguments.
+    """
+    given = [config for config in configs.values() if config is not None]
+    for config in given:
+        _check_target(config, lightning.Callback)
+    return [_instantiate(config, _convert_="all") for config in given]
+
+
 def make_module(config: dict[str, Any]) -> AgeGenderModule:
     """Make network and method from the seed.
 

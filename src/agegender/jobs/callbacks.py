@@ -7,7 +7,8 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import EarlyStopping
 
-from agegender.jobs.combinations import why_not_validated
+from agegender.jobs import build
+from agegender.jobs.combinations import is_lower_better, why_not_validated
 from agegender.system.errors import InputError
 from agegender.training.checkpoint_file import read_checkpoint
 from agegender.training.checkpoints import Interruptible, Kept, KeptLast, MovingAverage
@@ -22,19 +23,23 @@ def make_callbacks(config: dict[str, Any], folder: Path) -> list[lightning.Callb
         config: resolved and checked.
         folder: of `best.ckpt` and `last.ckpt`.
     """
-    callbacks = averaging(config)
+    callbacks = [*averaging(config), *build.make_callbacks(config.get("callbacks") or {})]
     if config["trainer"]["fast_dev_run"]:
         return callbacks
     interruptible = Interruptible(folder / "last.ckpt", config["checkpoint_minutes"])
     callbacks.append(interruptible)
-    chosen = {"monitor": config["monitor"], "mode": _mode(config["monitor"])}
+    chosen = {"monitor": config["monitor"], "mode": "min" if is_lower_better(config["monitor"]) else "max"}
     if why_not_validated(config) is not None:
         chosen = {"mode": "max"}  # nothing to choose by: the last epoch; the mode tells this callback from the next
     callbacks.append(Kept(folder, "best", callbacks, **chosen))
     callbacks.append(KeptLast(folder, interruptible))
     if config["early_stopping"] is not None:
         callbacks.append(
-            EarlyStopping(config["monitor"], patience=config["early_stopping"], mode=_mode(config["monitor"]))
+            EarlyStopping(
+                config["monitor"],
+                patience=config["early_stopping"],
+                mode="min" if is_lower_better(config["monitor"]) else "max",
+            )
         )
     return callbacks
 
@@ -61,7 +66,3 @@ def averaging(config: dict[str, Any]) -> list[lightning.Callback]:
     """Give the moving average of the weights, evaluated and saved in their place, if there is to be one."""
     decay = config["weight_averaging"]
     return [] if decay is None else [MovingAverage(decay)]
-
-
-def _mode(monitor: str) -> str:
-    return "min" if monitor.endswith(("loss", "mae_years")) else "max"

@@ -31,6 +31,11 @@ def check_decided(trainer: dict[str, Any]) -> None:
         )
 
 
+def is_lower_better(score: str) -> bool:
+    """Whether a lower value of a score is the better one: `val/loss` and its parts, `val/age_mae_years`."""
+    return score.endswith(("loss", "mae_years"))
+
+
 def why_not_validated(config: dict[str, Any]) -> str | None:
     """Return the setting for which no epoch of a training is validated; None where one is."""
     trainer = config["trainer"]

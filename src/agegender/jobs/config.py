@@ -184,6 +184,7 @@ class Config(BaseModel):
     augment: Augment | None = None
     trainer: Trainer
     logger: Logger
+    callbacks: dict[str, dict[str, Any] | None] = {}
     report: Report = Report()
     search: Search = Search()
 

@@ -208,6 +208,7 @@ class Job:
             status="running",
             name=self.config["name"],
             choices=_choices(),
+            overrides=list(HydraConfig.get().overrides.task),
             config=self.config,
             seed=self.config["seed"],
             started=_now(),

@@ -27,6 +27,7 @@ class Record:
             ended early, as it did worse than others; it has validation scores, but was never tested.
         error: the reason of a failure, one line; None otherwise.
         choices: option chosen in each config group, and every swept key.
+        overrides: of this job, as Hydra had them: what `train.py` needs to repeat it. Empty in records of before.
         config: the resolved configuration, plain containers.
         history: one entry per finished epoch: `epoch` (1 is the first), `train_loss`, `val_loss`, `val_age_accuracy`,
             `val_gender_accuracy`, and `seconds` of training until its end, earlier attempts included. None where
@@ -42,6 +43,7 @@ class Record:
     choices: dict[str, Any]
     config: dict[str, Any]
     seed: int
+    overrides: list[str] = field(default_factory=list)
     schema: int = SCHEMA
     error: str | None = None
     started: str | None = None  # UTC, ISO 8601

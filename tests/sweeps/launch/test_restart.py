@@ -143,9 +143,9 @@ def test_on_a_full_disk_a_killed_job_is_not_begun_again_without_the_count_of_its
         assert not goes_on(job, KILLED, max_retries=3)
     assert status(job) == ("running", None), "its record cannot be written either"
     with monkeypatch.context() as context:
-        write = record.write_atomically
+        write = restart.write_atomically
         context.setattr(
-            record, "write_atomically", lambda path, text: full() if "attempts" in path.name else write(path, text)
+            restart, "write_atomically", lambda path, text: full() if "attempts" in path.name else write(path, text)
         )
         assert not goes_on(job, KILLED, max_retries=3)
     assert status(job) == (

@@ -11,11 +11,7 @@ from agegender.report.results import Run, Sweep
 from agegender.report.sections.cells import number, text
 from agegender.report.tables.rows import status_of
 
-_RECIPES = frozenset({"experiment", "without"})  # groups that choose the options of others
-_DEFAULTS = {
-    **{"data": "utkface", "optimizer": "adam", "schedule": "constant", "augment": "none"},
-    **{"trainer": "auto", "logger": "wandb"},
-}
+_OF_SEARCHES = ("hparams_search", "search.trial")  # with these a trial's command would be the search's
 _SHOWN_FILES = 50  # skipped files in the page; the record lists all
 
 
@@ -44,10 +40,11 @@ def _name(record: Record) -> str:
 
 
 def command(record: Record) -> str:
-    """Give a command that repeats a job, from what was chosen."""
-    chosen = {key: value for key, value in record.choices.items() if key not in ("seed", "debug", "hparams_search")}
-    if not chosen.keys() & _RECIPES:  # whose own options a default must go on replacing
-        chosen = {key: value for key, value in chosen.items() if str(value) != _DEFAULTS.get(key)}
+    """Return a command that repeats a job: as it was composed, or, from a record of before, by all that it chose."""
+    if record.overrides:
+        given = [item for item in record.overrides if item.lstrip("+").partition("=")[0] not in _OF_SEARCHES]
+        return shlex.join(["python", "train.py", *given])
+    chosen = {key: value for key, value in record.choices.items() if key not in ("seed", "debug", *_OF_SEARCHES)}
     data = record.config.get("data", {})
     asked = {"data.root": data.get("root"), "data.image_size": data.get("image_size")}
     asked["trainer.max_epochs"] = record.config.get("trainer", {}).get("max_epochs")
@@ -55,7 +52,7 @@ def command(record: Record) -> str:
     # Of Lightning's arguments only some stand in conf/trainer; Hydra takes the others where they are added.
     added = [key for key in given if key.startswith("trainer.") and key != "trainer.max_epochs"]
     parts = [f"{'++' if key in added else ''}{key}={value}" for key, value in given.items()]
-    return " ".join(["python train.py", *map(shlex.quote, [*parts, f"seed={record.seed}", f"name={record.name}"])])
+    return shlex.join(["python", "train.py", *parts, f"seed={record.seed}", f"name={record.name}"])
 
 
 def environment(records: Sequence[Record]) -> Grid:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agegender.jobs.combinations import is_lower_better
 from agegender.jobs.config import MONITORS
 from agegender.system.errors import InputError
 
@@ -34,7 +35,7 @@ class Options(BaseModel):
         """The direction, by the metric where none is given."""
         if self.direction is not None:
             return self.direction
-        return "minimize" if self.metric.endswith(("loss", "mae_years")) else "maximize"
+        return "minimize" if is_lower_better(self.metric) else "maximize"
 
 
 def read_options(given: dict[str, Any]) -> Options:
