@@ -1,8 +1,7 @@
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from paths import ROOT
 from rooms import floors, imports_of_rooms
 
 
