@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 docs bench test test-slurm faults check format lint types clean
+.PHONY: help setup demo table2 docs bench test test-fast test-slurm faults check format lint types clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ bench: $(READY)  ## what a run spends, beside a reference: make bench DATA=UTKFa
 
 test: $(READY)  ## all tests; those of the real images where AGEGENDER_UTKFACE names them
 	$(BIN)/python -m pytest
+
+test-fast: $(READY)  ## for the edit loop: no whole commands, benchmarks, browser, real images
+	$(BIN)/python -m pytest -m 'not slurm and not e2e and not utkface' --ignore=tests/benchmarks \
+		--ignore=tests/report/page/test_browser.py
 
 test-slurm: $(READY)  ## sweeps on a real Slurm, started for it: needs root; installs Debian's packages where they are missing
 	$(BIN)/python -m pytest -m slurm --numprocesses=0 tests/slurm

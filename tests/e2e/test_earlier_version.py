@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 from shell import Shell
+from warm_python import WarmPython
 
 KEPT = ROOT / "tests" / "e2e" / "earlier"
 RECIPE = (
@@ -22,8 +23,8 @@ BEGUN = "augment-flip+model.blocks-0-0+model.channels-4-8+optimizer-muon+schedul
 
 
 @pytest.fixture(scope="module")
-def earlier(tmp_path_factory: pytest.TempPathFactory, face_cache: Path) -> Shell:
-    shell = Shell(tmp_path_factory.mktemp("earlier"), face_cache)
+def earlier(tmp_path_factory: pytest.TempPathFactory, face_cache: Path, warm: WarmPython) -> Shell:
+    shell = Shell(tmp_path_factory.mktemp("earlier"), face_cache, warm)
     shutil.copytree(KEPT, shell.folder / "runs" / "earlier")
     return shell
 

@@ -9,9 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paths import ROOT
+from warm_python import WarmPython
 
 # Small enough for seconds a job: 120 drawn faces, 32 pixels, the one baseline that takes so few.
 TINY = ("data.source.num_synthetic=120", "data.image_size=32", "model=resnet18", "trainer=cpu", "trainer.max_epochs=2")
+
+
+def _is_plain(command: tuple[str, ...]) -> bool:
+    """Whether a command is one of the project's, without W&B, whose own processes end with the interpreter."""
+    if command[0] != sys.executable:
+        return False
+    is_ours = command[1].endswith(("train.py", "eval.py")) or command[1:3] == ("-m", "agegender.cli")
+    return is_ours and ("train.py" not in command[1] or ("logger=none" in command and "logger=wandb" not in command))
 
 
 @dataclass
@@ -21,10 +30,17 @@ class Finished:
 
 
 class Shell:
-    """Runs the project's commands as a person would, in a directory of the test's."""
+    """Runs the project's commands as a person would, in a directory of the test's.
 
-    def __init__(self, folder: Path, cache: Path) -> None:
+    Args:
+        folder: where they run.
+        cache: of decoded images.
+        warm: runs those that nothing but their end is asked of.
+    """
+
+    def __init__(self, folder: Path, cache: Path, warm: WarmPython) -> None:
         self.folder = folder
+        self._warm = warm
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("WANDB")},
             "AGEGENDER_CACHE": str(cache),
@@ -48,6 +64,8 @@ class Shell:
         )
 
     def run(self, *command: str, **options) -> Finished:
+        if not options and _is_plain(command):
+            return Finished(*self._warm.run(list(command[1:]), folder=self.folder, environment=self.environment))
         process = self.start(*command, **options)
         output, _ = process.communicate(timeout=240)
         return Finished(process.returncode, output)

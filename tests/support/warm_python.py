@@ -1,0 +1,121 @@
+"""A Python that has imported what every command imports, and forks for each: seconds less a command, nothing else.
+
+A forked child runs the command's own file as `__main__`, with its own directory, environment and output, and with the
+signals of a new process. Commands that are killed, interrupted or watched are started as processes of their own.
+"""
+
+import atexit
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class WarmPython:
+    """Runs Python files to their end.
+
+    Args:
+        environment: of the server; `OMP_NUM_THREADS` and the like are read when libraries are imported.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._server = subprocess.Popen(
+            [sys.executable, __file__],
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, arguments: list[str], *, folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
+        """Run `python arguments`, and return its exit code, and its output and errors together."""
+        assert self._server.stdin is not None and self._server.stdout is not None
+        with tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as output:
+            request = {"arguments": arguments, "folder": str(folder), "environment": dict(environment)}
+            self._server.stdin.write(json.dumps({**request, "output": output.name}) + "\n")
+            self._server.stdin.flush()
+            code = int(self._server.stdout.readline())
+            return code, output.read()
+
+    def close(self) -> None:
+        assert self._server.stdin is not None and self._server.stdout is not None
+        self._server.stdin.close()
+        self._server.wait()
+        self._server.stdout.close()
+
+
+def _serve() -> None:
+    import hydra.main
+    import lightning
+    import torch
+    import torchvision
+
+    import agegender.jobs.evaluate
+    import agegender.jobs.fit
+    import agegender.jobs.run
+    import agegender.sweeps.callback  # noqa: F401
+
+    assert lightning and torch and torchvision and hydra
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _become(request)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _become(request: dict) -> None:
+    """Run the command in this process, and end it."""
+    code = 1
+    try:
+        output = os.open(request["output"], os.O_WRONLY)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for number, target in ((nothing, 0), (output, 1), (output, 2)):
+            os.dup2(number, target)
+        sys.stdin = open(0, encoding="utf-8", closefd=False)
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False, errors="backslashreplace", buffering=1)
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        os.chdir(request["folder"])
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.path[1:1] = [item for item in request["environment"].get("PYTHONPATH", "").split(os.pathsep) if item]
+        code = _run(request["arguments"])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        threading._shutdown()  # what an interpreter does at its end
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        if arguments[0] == "-m":
+            sys.argv = arguments[1:]
+            runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = arguments
+            sys.path[0] = str(Path(arguments[0]).parent)
+            runpy.run_path(arguments[0], run_name="__main__")
+    except SystemExit as stop:
+        if isinstance(stop.code, str):
+            print(stop.code, file=sys.stderr)
+            return 1
+        return stop.code or 0
+    return 0
+
+
+if __name__ == "__main__":
+    _serve()
