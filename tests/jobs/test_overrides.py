@@ -166,7 +166,8 @@ def test_the_keys_of_text_are_those_of_the_configuration() -> None:
 def _is_text(field: FieldInfo) -> bool:
     """Whether a value may be any text, and no number."""
     kinds = {getattr(kind, "__origin__", kind) for kind in get_args(field.annotation) or (field.annotation,)}
-    return str in kinds and not kinds & {int, float, bool}
+    is_mapping = getattr(field.annotation, "__origin__", None) is dict
+    return str in kinds and not is_mapping and not kinds & {int, float, bool}
 
 
 def test_a_bare_file_name_is_the_value_of_the_key_that_it_stands_for(tmp_path: Path) -> None:

@@ -28,19 +28,14 @@ def make_callbacks(config: dict[str, Any], folder: Path) -> list[lightning.Callb
         return callbacks
     interruptible = Interruptible(folder / "last.ckpt", config["checkpoint_minutes"])
     callbacks.append(interruptible)
-    chosen = {"monitor": config["monitor"], "mode": "min" if is_lower_better(config["monitor"]) else "max"}
+    mode = "min" if is_lower_better(config["monitor"]) else "max"
+    chosen = {"monitor": config["monitor"], "mode": mode}
     if why_not_validated(config) is not None:
         chosen = {"mode": "max"}  # nothing to choose by: the last epoch; the mode tells this callback from the next
     callbacks.append(Kept(folder, "best", callbacks, **chosen))
     callbacks.append(KeptLast(folder, interruptible))
     if config["early_stopping"] is not None:
-        callbacks.append(
-            EarlyStopping(
-                config["monitor"],
-                patience=config["early_stopping"],
-                mode="min" if is_lower_better(config["monitor"]) else "max",
-            )
-        )
+        callbacks.append(EarlyStopping(config["monitor"], patience=config["early_stopping"], mode=mode))
     return callbacks
 
 
