@@ -4,6 +4,7 @@ from typing import Any
 
 from agegender.system.errors import InputError
 
+RECIPES = frozenset({"experiment", "debug", "without", "hparams_search"})  # groups whose options may set any key
 # Lightning's arguments that the framework gives itself, and what to do instead.
 _DECIDED = {
     "callbacks": "the framework's own keep, time and log a run; leave it out",

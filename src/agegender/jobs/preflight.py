@@ -9,11 +9,11 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 from agegender.data.sources.base import Source
+from agegender.jobs.combinations import RECIPES
 from agegender.system.errors import InputError, explain
 
 # Launchers whose jobs find the files that this process finds; a cluster's nodes may have disks of their own.
 _HERE = ("hydra._internal.core_plugins.basic_launcher.BasicLauncher", "hydra_plugins.agegender_launchers.LocalLauncher")
-_RECIPES = {"experiment", "debug", "without", "hparams_search"}  # groups whose options may set any key
 
 
 def check_jobs(config: dict[str, Any], swept: Iterable[str], launcher: str) -> None:
@@ -27,7 +27,7 @@ def check_jobs(config: dict[str, Any], swept: Iterable[str], launcher: str) -> N
     Raises:
         InputError: as each job would raise it.
     """
-    if launcher not in _HERE or _RECIPES & set(swept):
+    if launcher not in _HERE or RECIPES & set(swept):
         return
     if launcher == _HERE[0]:
         refuse_ddp_sweep(config, multirun=True)

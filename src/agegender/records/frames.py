@@ -73,8 +73,8 @@ def _row(place: Path, entry: record.Record) -> dict[str, Any]:
 
 def _tables(place: Path, name: str) -> Iterator[pd.DataFrame]:
     for path, entry in record.read_runs(place):
-        file = next((one for one in (path / name, path / f"{name}{record.COMPRESSED}") if one.exists()), None)
-        if file is not None:
+        file = record.predictions_file(path, name)
+        if file.exists():
             table = pd.read_csv(file)
             own = {"folder": str(path.relative_to(place)), "seed": entry.seed}
             own |= {key: entry.choices.get(key) for key in ("model", "loss")}

@@ -128,3 +128,9 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def predictions_file(folder: Path, name: str = PREDICTIONS) -> Path:
+    """Return where the predictions of a run's directory are, as a job or as an archive has them."""
+    packed = folder / f"{name}{COMPRESSED}"
+    return packed if packed.exists() and not (folder / name).exists() else folder / name

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from agegender.labels import GENDERS, RACES, UNKNOWN_RACE
-from agegender.records.record import COMPRESSED, PREDICTIONS, Record, read_runs
+from agegender.records.record import PREDICTIONS, Record, predictions_file, read_runs
 from agegender.report.traits import order, trait, varying_choices
 
 TASKS = ("age", "gender")
@@ -142,12 +142,6 @@ def read_sweep(folder: Path) -> Sweep:
                 problems.append(f"{path.relative_to(folder) / PREDICTIONS} cannot be read ({reason}); not in the tests")
         runs.append(Run(path, record, predictions, _images_id(predictions)))
     return Sweep(folder.name, folder, _configurations(runs), tuple(problems))
-
-
-def predictions_file(folder: Path, name: str = PREDICTIONS) -> Path:
-    """Return where the predictions of a run's directory are, as a job or as an archive has them."""
-    packed = folder / f"{name}{COMPRESSED}"
-    return packed if packed.exists() and not (folder / name).exists() else folder / name
 
 
 def read_predictions(path: Path, groups: Sequence[str], known: dict[bytes, np.ndarray] | None = None) -> Predictions:

@@ -176,18 +176,20 @@ class FolderSource:
 
     def read(self, name: str) -> bytes:
         path = self._paths()[name]
-        if _leads_nowhere(self._path / path):
-            raise ValueError("a symbolic link to a file that is not there")
         check_size(self._stat(path).st_size)
         try:
             return (self._path / path).read_bytes()
         except OSError as error:
+            if _leads_nowhere(self._path / path):
+                raise ValueError("a symbolic link to a file that is not there") from error
             raise_unreadable(error)
 
     def _stat(self, path: str) -> os.stat_result:
         try:
-            return (self._path / path).stat(follow_symlinks=not _leads_nowhere(self._path / path))
-        except OSError as error:
+            return (self._path / path).stat()
+        except OSError as error:  # asked only then: there are many files, and few links
+            if _leads_nowhere(self._path / path):
+                return (self._path / path).lstat()
             raise_unreadable(error)
 
 

@@ -8,11 +8,9 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from agegender.jobs.combinations import RECIPES
 from agegender.records import identity
 from agegender.system.files import write_atomically
-
-# Groups whose options set keys of other groups: their values are written, not their names.
-_RECIPES = ("experiment", "without", "debug", "hparams_search")
 
 
 def write_best(folder: Path, config: DictConfig, loader: ConfigLoader, own: DictConfig, told: str) -> str:
@@ -47,7 +45,7 @@ def write_best(folder: Path, config: DictConfig, loader: ConfigLoader, own: Dict
 
 
 def _is_plain(group: str) -> bool:
-    return not group.startswith("hydra/") and "@" not in group and group not in _RECIPES and identity.is_identity(group)
+    return not group.startswith("hydra/") and "@" not in group and group not in RECIPES and identity.is_identity(group)
 
 
 def _compose_groups(config: DictConfig, loader: ConfigLoader, groups: dict[str, str]) -> DictConfig:

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from agegender.records.record import VALIDATION_PREDICTIONS
-from agegender.report.results import Run, predictions_file
+from agegender.records.record import VALIDATION_PREDICTIONS, predictions_file
+from agegender.report.results import Run
 
 _COLUMNS = ("years", "years_predicted")
 
