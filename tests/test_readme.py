@@ -34,7 +34,7 @@ def test_the_example_of_a_model_is_a_model(tmp_path: Path, monkeypatch: pytest.M
     with initialize_config_dir(version_base="1.3", config_dir=str(ROOT / "conf")):
         config: Any = OmegaConf.to_container(compose("train", overrides), resolve=True)
         known: Any = OmegaConf.to_container(compose("train"), resolve=True)
-    schema.check(config)
+    schema.parse(config)
     assert {"dropout", "weights", "compile"} <= config["model"].keys() & known["model"].keys()
     module = build.make_module(config)
     outputs = module.network(torch.zeros(2, 3, 32, 32))

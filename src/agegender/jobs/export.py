@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from agegender import labels
 from agegender.jobs import build
-from agegender.records.record import read
+from agegender.records.job_folder import JobFolder
 from agegender.system.errors import InputError, first_line
 from agegender.training.module import AgeGenderModule
 
@@ -78,12 +78,12 @@ def export_checkpoint(checkpoint: Path, path: Path | None = None, *, opset: int 
     Raises:
         InputError: no such checkpoint, or as for `export`.
     """
-    config = build.read_checkpoint_config(checkpoint)
+    trained = build.load_trained(checkpoint)
     path = path or checkpoint.with_suffix(".onnx")
     if path.exists() and path.samefile(checkpoint):
         raise InputError(f"{path} is the checkpoint itself; give another file with --out")
-    size, metadata = config["data"]["image_size"], _describe(config, checkpoint)
-    return export(build.load_module(checkpoint), path, image_size=size, opset=opset, metadata=metadata)
+    metadata = _describe(trained, checkpoint)
+    return export(trained.module, path, image_size=trained.image_size, opset=opset, metadata=metadata)
 
 
 def export(
@@ -178,19 +178,18 @@ def _check_opset(opset: int) -> None:
         )
 
 
-def _describe(config: dict[str, Any], checkpoint: Path) -> dict[str, str]:
+def _describe(trained: build.TrainedNetwork, checkpoint: Path) -> dict[str, str]:
     """Collect what a file should say of its origin; lists are JSON."""
     try:
-        run = read(checkpoint.parent.parent)
+        run = JobFolder.of_checkpoint(checkpoint).read()
     except InputError:  # not a record of this version: then the classes' names must do
         run = None
     choices = run.choices if run is not None else {}
     chosen = {
-        key: str(choices.get(key, config[key].get("name", config[key]["_target_"].rpartition(".")[2])))
-        for key in ("model", "loss")
+        "model": str(choices.get("model", trained.model_name)),
+        "loss": str(choices.get("loss", trained.loss_name)),
     }
-    names = build.age_groups_of(config).names
-    return {"age_groups": json.dumps(names), **chosen, "checkpoint": checkpoint.name}
+    return {"age_groups": json.dumps(trained.groups.names), **chosen, "checkpoint": checkpoint.name}
 
 
 def _trace(graph: FaceGraph, image_size: int, opset: int) -> "ONNXProgram":

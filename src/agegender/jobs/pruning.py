@@ -1,10 +1,11 @@
 """A trial of a search that is given up early: its job tells the study each epoch's score, and asks it."""
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import lightning
 
+from agegender.jobs.schema import Config
 from agegender.jobs.trial import METRIC, OpenStudy, study_path
 from agegender.system.processes import is_main_process
 
@@ -62,13 +63,14 @@ class Pruning(lightning.Callback):
             return False
 
 
-def make_pruning(config: dict[str, Any]) -> Pruning | None:
+def make_pruning(config: Config) -> Pruning | None:
     """Make the callback of a search's trial; None for any other job.
 
     Args:
-        config: resolved and checked; `search.trial` is the trial's number.
+        config: `search.trial` is the trial's number.
     """
-    number, path = (config.get("search") or {}).get("trial"), study_path(config)
+    number = config.search.trial
+    path = study_path(config)
     if number is None or not path.exists():
         return None
     opened = OpenStudy(path)

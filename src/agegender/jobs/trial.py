@@ -9,6 +9,7 @@ seconds. (Optuna's own choice, a symbolic link, expires only where its path is a
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agegender.jobs.schema import Config
 from agegender.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ METRIC = "metric"  # and the score that the search is for
 _NAME = "search"  # a file holds one study
 
 
-def study_path(config: dict[str, Any]) -> Path:
-    """Say where the study of a name lies."""
-    return Path(config["runs_dir"]) / config["name"] / "search" / "study.journal"
+def study_path(config: Config) -> Path:
+    """Return the file of the study of a name."""
+    return config.runs_folder / "search" / "study.journal"
 
 
 class OpenStudy:
