@@ -154,7 +154,7 @@ def test_a_job_does_not_go_on_with_other_images(shell, tmp_path):
     next(tmp_path.glob("*.jpg")).unlink()
     again = shell.train(*settings)
     assert again.code == 2, again.output
-    assert "the images have changed since this job was begun" in again.output
+    assert "the images have changed since this job was started" in again.output
 
 
 @pytest.mark.parametrize(("number", "wait"), [(signal.SIGTERM, 0.5), (signal.SIGUSR1, 0.0), (signal.SIGINT, 0.2)])

@@ -146,7 +146,7 @@ def make_module(config: dict[str, Any]) -> AgeGenderModule:
 
 
 def _normalize_as(module: AgeGenderModule, path: Path) -> None:
-    """Normalize images as the network of a checkpoint of ours was trained to have them; other files say nothing."""
+    """Normalize images as the network of a checkpoint of ours was trained to have them, where its file records that."""
     if not path.is_file() or path.suffix == ".safetensors":
         return
     try:
@@ -163,7 +163,8 @@ def _optimizer_options(config: dict[str, Any]) -> dict[str, Any]:
     A fused optimizer takes the loss's scale out of the gradients itself, after they would have been clipped, and
     Lightning refuses to clip then.
     """
-    options, trainer = config["optimizer"], config["trainer"]
+    options = config["optimizer"]
+    trainer = config["trainer"]
     precision = choose_precision(trainer["precision"], trainer["accelerator"])
     is_refused = bool(options.get("fused")) and bool(trainer["gradient_clip_val"]) and is_mixed(precision)
     return {**options, "fused": False} if is_refused else options
@@ -171,7 +172,8 @@ def _optimizer_options(config: dict[str, Any]) -> dict[str, Any]:
 
 def _make_augment(config: dict[str, Any], builder: Callable[[int], nn.Module]) -> Augment:
     _check_target(config["augment"], Augment)
-    augment, full = _instantiate(config["augment"]), config["data"]["image_size"]
+    augment = _instantiate(config["augment"])
+    full = config["data"]["image_size"]
     if augment.start_size is not None:
         if augment.start_size > full:
             raise InputError(f"augment.start_size={augment.start_size} is larger than data.image_size={full}")
@@ -190,7 +192,8 @@ def load_state(module: AgeGenderModule, path: Path) -> None:
         InputError: no such file, not a checkpoint, or one of another architecture.
     """
     _check_is_file(path)
-    state, own = read_state(path), module.state_dict()
+    state = read_state(path)
+    own = module.state_dict()
     wrong = [key for key in own if key not in state or state[key].shape != own[key].shape] + [
         key for key in state if key not in own
     ]

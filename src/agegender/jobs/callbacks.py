@@ -40,7 +40,7 @@ def make_callbacks(config: Config, folder: JobFolder) -> list[lightning.Callback
 
 
 def can_resume(folder: JobFolder) -> bool:
-    """Whether an attempt was begun before and its checkpoints are whole; they are left where they are.
+    """Whether an earlier attempt left checkpoints that are whole; they are left where they are.
 
     Only the last checkpoint holds the optimizer and the place in the schedule: a training that resumed from the best
     one's weights alone would be another experiment.

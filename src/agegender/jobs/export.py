@@ -55,13 +55,14 @@ class FaceGraph(nn.Module):
     def __init__(self, module: AgeGenderModule) -> None:
         super().__init__()
         # Without the trainer that a fitted module holds, and so that the caller's stays as it is.
-        network, method = copy.deepcopy(module.network), copy.deepcopy(module.method)
+        network = copy.deepcopy(module.network)
+        method = copy.deepcopy(module.method)
         at_test = {"test_time_flip": module.test_time_flip, "test_time_shift": module.test_time_shift}
         self.module = AgeGenderModule(network, method, **at_test).float().cpu()
         self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Read uint8 (B, 3, H, W), RGB; give (B, G) probabilities, (B,) years and (B, 2) probabilities."""
+        """Map uint8 images (B, 3, H, W), RGB, to (B, G) probabilities, (B,) years and (B, 2) probabilities."""
         outputs = self.module(images)
         age = self.module.method.decode(outputs.age)
         return age.group, age.years.float(), outputs.gender.softmax(dim=1)
@@ -156,7 +157,7 @@ def onnx_session(path: Path, num_threads: int | None = None) -> "InferenceSessio
     except unreadable as error:
         reason = first_line(error)
         raise InputError(
-            f"onnxruntime {onnxruntime.__version__} cannot read {path} ({reason}); export it anew"
+            f"onnxruntime {onnxruntime.__version__} cannot read {path} ({reason}); export it again"
         ) from error
 
 
@@ -222,7 +223,8 @@ def _trace(graph: FaceGraph, image_size: int, opset: int) -> "ONNXProgram":
 
 def _largest_difference(graph: FaceGraph, path: Path, image_size: int) -> float:
     """Compare a file with the graph that it was made of, on drawn images."""
-    session, largest = onnx_session(path), 0.0
+    session = onnx_session(path)
+    largest = 0.0
     for batch in _BATCHES:
         images = _draw(batch, image_size)
         with torch.inference_mode():
@@ -230,7 +232,7 @@ def _largest_difference(graph: FaceGraph, path: Path, image_size: int) -> float:
         found = session.run(list(OUTPUTS), {INPUT: images.numpy()})
         for name, ours, theirs in zip(OUTPUTS, expected, found, strict=True):
             if not ours.isfinite().all():
-                raise InputError(f"the network's {name} is not finite; its training diverged, so train it anew")
+                raise InputError(f"the network's {name} is not finite; its training diverged, so train it again")
             difference = ((torch.from_numpy(theirs) - ours).abs() / ours.abs().clamp(min=1)).max().item()
             if not difference <= _TOLERANCE:  # NaN is a difference as well
                 raise InputError(

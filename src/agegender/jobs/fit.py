@@ -41,7 +41,7 @@ def train(config: Config, folder: JobFolder, record: Record, write: Callable[[Re
     Args:
         config: of the job.
         folder: the job's directory; an attempt that it holds is resumed.
-        record: begun; its results are filled in.
+        record: of the running job; its results are filled in.
         write: saves the record.
 
     Returns:
@@ -91,12 +91,12 @@ def train(config: Config, folder: JobFolder, record: Record, write: Callable[[Re
 
 
 def _check_same_split(record: Record, manifest_id: str) -> None:
-    begun = record.data.get("split_hash", manifest_id)  # with an earlier attempt, whose checkpoint is gone on with
-    if begun != manifest_id:
+    earlier_id = record.data.get("split_hash", manifest_id)  # of the attempt whose checkpoint is resumed
+    if earlier_id != manifest_id:
         raise InputError(
-            f"the images have changed since this job was begun: their split was {begun[:12]}, now it is "
+            f"the images have changed since this job was started: their split was {earlier_id[:12]}, now it is "
             f"{manifest_id[:12]}, whose test part holds images that were trained on; give the same images again, or "
-            "resume=false to begin anew"
+            "resume=false to restart the training"
         )
 
 
@@ -215,7 +215,8 @@ def _predict_validation(
     path: Path, trainer: lightning.Trainer, module: AgeGenderModule, datamodule: UTKFaceDataModule
 ) -> None:
     """Write what the tested weights predict for the validation part: thresholds are chosen there, not on the test."""
-    loggers, trainer.loggers = trainer.loggers, []  # its scores are no test scores
+    loggers = trainer.loggers
+    trainer.loggers = []  # its scores are no test scores
     try:
         loader = datamodule.evaluation_loader("val", trainer.strategy.root_device)
         trainer.test(module, dataloaders=loader, verbose=False)
@@ -237,12 +238,12 @@ def _drop_optimizer_state(path: Path) -> None:
         content["optimizer_states"] = []
         try:
             write_checkpoint(path, content)
-        except OSError as error:  # the job is complete all the same
+        except OSError as error:  # the job is complete without it
             log.warning("%s stays as large as it is: %s", path, error)
 
 
 def describe_environment(trainer: lightning.Trainer) -> dict[str, Any]:
-    """Tell the record on what a job ran."""
+    """Describe what a job ran on, for its record."""
     device = trainer.strategy.root_device
     return {
         "python": platform.python_version(),

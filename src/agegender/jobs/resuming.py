@@ -6,7 +6,7 @@ from agegender.records.job_folder import LAST, JobFolder
 from agegender.records.record import Record
 from agegender.system.errors import InputError
 
-_ANEW = "leave resume=extend out to train anew, in a directory of its own or with another name="
+_ANEW = "leave resume=extend out to train from the start, in a directory of its own or with another name="
 
 
 def is_finished(folder: JobFolder, previous: Record, config: Config) -> bool:

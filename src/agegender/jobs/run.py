@@ -1,4 +1,4 @@
-"""One job: skipped if complete, resumed if begun, trained, tested, recorded.
+"""One job: skipped if complete, resumed if it was interrupted, trained, tested, recorded.
 
 Nothing here imports torch before it is known that there is something to train.
 """
@@ -89,7 +89,7 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
         stop_signals.install()
         if job is not None and (ended := job.status) in record.FINISHED:
             return Outcome(folder, ended)
-        log.warning("%s: interrupted by %s; the same command goes on from its last checkpoint", folder, number.name)
+        log.warning("%s: interrupted by %s; the same command resumes from its last checkpoint", folder, number.name)
         return Outcome(folder, "interrupted")
     except Exception as error:
         explained = explain(error)
@@ -100,7 +100,10 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
             traceback_log.exception("the job failed")
             log.error(
                 "%s failed after %.0f s: %s (traceback in its train.log)%s",
-                *(folder, time.monotonic() - started, reason, suffix),
+                folder,
+                time.monotonic() - started,
+                reason,
+                suffix,
             )
         else:
             log.error("error: %s%s", reason, suffix)
@@ -164,11 +167,11 @@ class Job:
     def __init__(self, config: Config, folder: Path) -> None:
         self.config = config
         self.folder = JobFolder(folder)
-        self._record: Record | None = None  # once this job has begun
+        self._record: Record | None = None  # once this job has started
 
     @property
     def status(self) -> str | None:
-        """How far this attempt has come, as its record says; None before it has begun."""
+        """How far this attempt has come, as its record says; None before it has started."""
         return None if self._record is None else self._record.status
 
     def run(self) -> str:
@@ -198,9 +201,9 @@ class Job:
         """Run a batch of everything elsewhere: a network that was hardly trained is no result, and no run is lost."""
         from agegender.jobs.fit import train  # imports torch
 
-        begun = self._new_record()
+        entry = self._new_record()
         with TemporaryDirectory(prefix="agegender-") as folder:
-            train(self.config, JobFolder(Path(folder)), begun, lambda _: None)
+            train(self.config, JobFolder(Path(folder)), entry, lambda _: None)
         log.info("%s: fast_dev_run: training, validation and test work; no record is kept", self.folder)
         return "checked"
 
@@ -219,14 +222,16 @@ class Job:
     def _begin(self, previous: Record | None) -> Record:
         if is_main_process() and (previous is None or not self.folder.last.exists()):
             shutil.rmtree(self.folder.checkpoints, ignore_errors=True)  # of an attempt that cannot be resumed
-        begun = self._new_record()
-        begun.wandb_id = previous.wandb_id if previous is not None else None
-        begun.data = previous.data if previous is not None and self.folder.last.exists() else {}
-        self._write(begun)
-        self._record = begun
+        entry = self._new_record()
+        if previous is not None:
+            entry.wandb_id = previous.wandb_id
+            if self.folder.last.exists():
+                entry.data = previous.data
+        self._write(entry)
+        self._record = entry
         if is_main_process():
             write_atomically(self.folder.config, OmegaConf.to_yaml(OmegaConf.create(self.config.plain)))
-        return begun
+        return entry
 
     def _write(self, entry: Record) -> None:
         if is_main_process():
@@ -235,13 +240,14 @@ class Job:
             self.folder.write(entry)
 
     def fail(self, reason: str) -> str:
-        """Record why the job failed; a record that this job did not begin stays as it is.
+        """Record why the job failed; a record that this job did not start stays as it is.
 
         Returns:
-            What the line of the failure must add: nothing, or that the record cannot be written.
+            What to append to the line of the failure: nothing, or that the record cannot be written.
         """
         if self._record is not None:
-            self._record.status, self._record.error = "failed", reason
+            self._record.status = "failed"
+            self._record.error = reason
             try:
                 self._write(self._record)
             except OSError as error:
