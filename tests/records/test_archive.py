@@ -1,4 +1,4 @@
-"""Archives: a report that is rebuilt from one says the same."""
+"""Archives: a report that is built from one says the same as the report of the runs."""
 
 import json
 from pathlib import Path
@@ -96,7 +96,7 @@ def test_a_directory_without_a_complete_run_is_a_mistake(tmp_path, capsys):
 def test_an_archive_lies_apart_from_the_runs(tmp_path):
     write_run(tmp_path / "runs", random_predictions(1, 20))
     for out in ("runs", "runs/archive", "."):
-        with pytest.raises(InputError, match="is not apart from"):
+        with pytest.raises(InputError, match="is inside"):
             archive(tmp_path / "runs", tmp_path / out)
     assert not list(tmp_path.rglob("*.xz"))
 
