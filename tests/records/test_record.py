@@ -91,7 +91,8 @@ def test_a_record_and_its_name_are_on_the_disk_before_and_after_the_rename(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
-    fsync, replace = os.fsync, os.replace
+    fsync = os.fsync
+    replace = os.replace
 
     def note_sync(descriptor: int) -> None:
         order.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
