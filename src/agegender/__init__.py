@@ -1,7 +1,7 @@
 """Age-group and gender classification of faces: data, networks, methods and one comparison table.
 
 In a notebook: `agegender.load(checkpoint).predict(images)`, `agegender.read_runs(folder)`,
-`agegender.read_predictions(folder)`. They are imported when they are asked for.
+`agegender.read_predictions(folder)`. These are imported on first use, as torch and pandas take seconds to import.
 """
 
 from importlib import import_module
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from agegender.records.frames import read_runs as read_runs
 
 __version__ = "0.1.0"
-_OFFERED = {
+_PUBLIC = {
     "load": "agegender.jobs.predict",
     "read_predictions": "agegender.records.frames",
     "read_runs": "agegender.records.frames",
@@ -21,10 +21,10 @@ _OFFERED = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _OFFERED:
+    if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_OFFERED[name]), name)
+    return getattr(import_module(_PUBLIC[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_OFFERED])
+    return sorted([*globals(), *_PUBLIC])

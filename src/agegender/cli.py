@@ -135,10 +135,10 @@ def _report(options: argparse.Namespace) -> int:
     print(made.told())
     if options.wandb:
         from agegender.tracking.comparison import send_comparison
-        from agegender.tracking.wandb_run import usual_mode
+        from agegender.tracking.wandb_run import default_mode
 
         files = {"report": made.folder, "figures": made.figures}
-        where = send_comparison(options.folder, *made.table.plain(), **files, mode=usual_mode())
+        where = send_comparison(options.folder, *made.table.plain(), **files, mode=default_mode())
         if where is None:
             return 1
         print(f"W&B: {where}")

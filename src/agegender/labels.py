@@ -10,10 +10,10 @@ NUM_YEARS = 101  # Y: ages as classes, 0 to 100; the few older faces count as 10
 NUM_GROUPS = 8  # G, in every scheme
 GENDERS = ("male", "female")
 RACES = ("White", "Black", "Asian", "Indian", "Others")
-THRESHOLD_AGE = 18  # years; who is younger is a minor, unless a report is told another age
-CHALLENGE_AGE = 25  # years; British shops ask everybody for a proof of age who looks younger ("Challenge 25")
-MINORS_PASSED = 0.05  # share of the validation part's minors of 13 years or more that a chosen age may let pass
-UNKNOWN_RACE = -1  # three of UTKFace's file names give no race
+THRESHOLD_AGE = 18  # years; a younger person is a minor, unless a report sets another age
+CHALLENGE_AGE = 25  # years; British shops ask everybody who looks younger for proof of age ("Challenge 25")
+MINORS_PASSED = 0.05  # share of the validation part's minors aged 13 or more that a chosen age may let pass
+UNKNOWN_RACE = -1  # three of UTKFace's file names contain no race
 
 # Adience's age ranges in years, first and last year of each; Eidinger et al. 2014.
 _ADIENCE = ((0, 2), (4, 6), (8, 13), (15, 20), (25, 32), (38, 43), (48, 53), (60, MAX_AGE))
@@ -36,7 +36,7 @@ class AgeGroups:
     group_of_age: np.ndarray
 
     def of(self, ages: np.ndarray) -> np.ndarray:
-        """Give each age in years its group index, -1 where the scheme drops the age."""
+        """Return the group index of each age in years, -1 where the scheme drops the age."""
         return self.group_of_age[ages]
 
 
@@ -55,7 +55,7 @@ def _nearest(ranges: tuple[tuple[int, int], ...]) -> np.ndarray:
     ages = np.arange(NUM_AGES)[:, None]  # (A, 1)
     first, last = np.array(ranges).T  # (G,) each
     distance = np.maximum(np.maximum(first - ages, ages - last), 0)  # (A, G), years outside the range
-    return distance.argmin(axis=1)  # the first of equals: a tie goes to the younger group
+    return distance.argmin(axis=1)  # argmin returns the first minimum: a tie goes to the younger group
 
 
 _SCHEMES = {
@@ -67,7 +67,7 @@ SCHEMES = tuple(_SCHEMES)
 
 
 def age_groups(scheme: str) -> AgeGroups:
-    """Look a scheme of age groups up.
+    """Look up a scheme of age groups.
 
     Args:
         scheme: `closed`: Adience's groups with the gaps closed. `nearest`: each age to the nearest Adience group,

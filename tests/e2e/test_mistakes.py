@@ -19,7 +19,7 @@ from agegender.data.synthetic.folder import write_faces
         ("data.split_file=nowhere.csv", "data.split_file=nowhere.csv cannot be read"),
         ("ckpt_path=nowhere.ckpt", "ckpt_path=nowhere.ckpt is not a file"),
         ("runs_dir=file", "a part of this path is a file"),
-        ("data.cache_dir=file", "a file stands where a directory is needed"),
+        ("data.cache_dir=file", "there is a file where a directory is needed"),
         ("trainer=gpu", "trainer: "),
         ("+trainer.speed=3", "unexpected keyword argument 'speed'"),
         ("+model.depth=3", "unexpected keyword argument 'depth'"),

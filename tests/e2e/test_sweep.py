@@ -46,7 +46,7 @@ def test_an_empty_record_is_one_failed_row_and_the_others_of_the_sweep_go_on(she
     finished = shell.train(*sweep)
     assert "Traceback" not in finished.output
     assert "1 trained" in finished.output and "1 refused" in finished.output, finished.output
-    assert "record.json is not a run's record (it is empty); delete it to run this job anew" in finished.output
+    assert "record.json is not a run's record (it is empty); delete it to run this job again" in finished.output
     assert [(row["loss"], row["status"].partition(":")[0]) for row in table(shell, "power")] == [
         ("plain", "failed"),
         ("weighted", "complete"),

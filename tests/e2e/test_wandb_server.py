@@ -63,7 +63,7 @@ def test_an_offline_job_killed_twice_is_sent_as_one_run_from_any_directory(shell
 
     sent = shell.agegender("sync", runs)
     assert sent.code == 0, sent.output
-    assert "half a record: cut off" in sent.output and "left out: 1 " in sent.output
+    assert "removed an incomplete record at the end" in sent.output and "skipped: 1 " in sent.output
     (run,) = server.runs.values()
     assert epochs(run) == sorted(set(epochs(run))) and {1, 2, 6} <= set(epochs(run)), "both attempts, in their order"
     assert run.overwritten == 0
@@ -82,4 +82,4 @@ def test_sync_tells_what_could_not_be_sent(shell, server):
     shutil.rmtree(artifacts)
     sent = shell.agegender("sync", "runs/default")
     assert sent.code == 1, sent.output
-    assert "error: W&B could not send everything" in sent.output and "no such file" in sent.output
+    assert "error: W&B could not upload everything" in sent.output and "no such file" in sent.output

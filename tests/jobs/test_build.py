@@ -9,6 +9,7 @@ from typing import Any
 import composing
 import pytest
 import torch
+from refusing import refusal
 
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.jobs import build
@@ -46,13 +47,6 @@ def with_config(content: dict[str, Any], path: Path, change: Callable[[dict[str,
     change(config)
     torch.save({**content, "agegender_config": config}, path)
     return path
-
-
-def refusal(action: Callable[[], Any]) -> str:
-    with pytest.raises(InputError) as refused:
-        action()
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
 
 
 def test_a_module_loaded_from_its_checkpoint_gives_the_same_outputs(saved: Saved) -> None:
@@ -136,8 +130,8 @@ class _Other:
     ("content", "reason"),
     [
         (b"", "it is empty"),
-        (b"hello", "PyTorch has not written it"),
-        (b"\xff\xd8\xff\xe0" + bytes(50), "PyTorch has not written it"),
+        (b"hello", "it was not written by PyTorch"),
+        (b"\xff\xd8\xff\xe0" + bytes(50), "it was not written by PyTorch"),
         (b"PK\x03\x04" + bytes(50), "it is cut off"),
         (pickle.dumps(_Other(), protocol=2), "it holds more than tensors and plain containers, which could run code"),
     ],
@@ -252,7 +246,7 @@ def test_an_image_that_is_too_small_is_refused_before_anything_is_built() -> Non
         (("augment.start_size=64", "data.image_size=48"), "augment.start_size=64 is larger than data.image_size=48"),
         (("model=compact_pair", "data.image_size=48", "model.shared=4"), "model.shared=4"),
         (("model=compact_pair", "data.image_size=48", "model.branches=0"), "model.branches=0"),
-        (("model=compact", "data.image_size=48", "model.blocks=[1]"), "model.blocks=[1]: give as many of both"),
+        (("model=compact", "data.image_size=48", "model.blocks=[1]"), "model.blocks=[1] must have equal length"),
     ],
 )
 def test_sizes_and_stages_that_a_network_cannot_have_are_refused(overrides: tuple[str, ...], told: str) -> None:

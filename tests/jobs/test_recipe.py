@@ -116,7 +116,7 @@ def test_a_resumed_training_goes_on_with_schedule_average_and_augmentation_bit_f
         if name == "parts":
             config["checkpoint_minutes"] = 1e-9 if when == "minutes" else None
             with monkeypatch.context() as context:
-                context.setattr(checkpoints, "_EPOCHS_SECONDS", 0.0 if every_epoch else 60.0)
+                context.setattr(checkpoints, "_MIN_SECONDS", 0.0 if every_epoch else 60.0)
                 context.setattr(callbacks, "averaging", lambda config: [*AVERAGING(config), Stop(when)])
                 with pytest.raises((InterruptedError, SystemExit)) as raised:
                     run(config, tmp_path / name)
@@ -215,7 +215,8 @@ def test_a_training_that_diverged_fails_with_a_record_that_can_be_written(
 
 def test_a_best_score_moves_with_its_directory(tmp_path: Path) -> None:
     old, new = (
-        checkpoints.Kept(tmp_path / name, "best", [], monitor="val/age_accuracy", mode="max") for name in ("old", "new")
+        checkpoints.FixedNameCheckpoint(tmp_path / name, "best", [], monitor="val/age_accuracy", mode="max")
+        for name in ("old", "new")
     )
     assert old.state_key.startswith("ModelCheckpoint{")
     path = str(tmp_path / "old" / "best.ckpt")
@@ -228,7 +229,7 @@ def test_a_best_score_moves_with_its_directory(tmp_path: Path) -> None:
 def test_a_job_does_not_go_on_with_another_number_of_devices(compact: Any, face_folder: Path, tmp_path: Path) -> None:
     keeper = checkpoints.Interruptible(tmp_path / "last.ckpt", None)
     keeper.load_state_dict({"loader": None, "world_size": 2})
-    with pytest.raises(InputError, match=r"begun on 2 devices in all.*there are 1 now; run it where"):
+    with pytest.raises(InputError, match=r"started on 2 devices in total.*there are 1 now; run it on 2 devices"):
         fitted(compact(), face_folder, keeper)
 
 

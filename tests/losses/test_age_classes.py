@@ -1,10 +1,11 @@
-"""Tests of what all methods with ages as classes share: groups and years of the logits, imbalance, precision."""
+"""What all methods with ages as classes share: groups and years of the logits, imbalance, precision."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
+from preparing import prepare
 from scipy.special import softmax
 from torch import Tensor
 
@@ -21,16 +22,12 @@ EDGES = (0, 1, 20, 45, 99, 100, 116)  # years; in every scheme each has a group,
 
 
 def prepared(kind: type[AgeClasses], scheme: str = "closed", **options: object) -> AgeClasses:
-    """A method that has seen one image of age 1, three of 16, four of 30, eight of 70: groups 0, 3, 4, 7."""
-    method = kind(**options)
-    age_counts = torch.zeros(121, dtype=torch.int64)
-    age_counts[[1, 16, 30, 70]] = torch.tensor([1, 3, 4, 8])
-    method.prepare(age_counts, torch.from_numpy(age_groups(scheme).group_of_age))
-    return method
+    """Make a method that has seen one image of age 1, three of 16, four of 30, eight of 70: groups 0, 3, 4, 7."""
+    return prepare(kind(**options), {1: 1, 16: 3, 30: 4, 70: 8}, scheme)
 
 
 def logits_of(probability_of_age: dict[int, float]) -> Tensor:
-    """(1, Y) logits of ages that have these probabilities, and the others next to none."""
+    """Return logits (1, Y) of ages with these probabilities; other ages have almost none."""
     outputs = torch.full((1, 101), -1e4)
     for age, probability in probability_of_age.items():
         outputs[0, age] = math.log(probability)
@@ -38,7 +35,7 @@ def logits_of(probability_of_age: dict[int, float]) -> Tensor:
 
 
 def batch(scheme: str = "closed") -> tuple[Tensor, Tensor, Tensor]:
-    """Outputs, groups and years at the edges of the ages, without what the scheme drops."""
+    """Return outputs, groups and years of faces at the edges of the age range, if the scheme keeps them."""
     groups = age_groups(scheme).group_of_age
     years = np.array([age for age in EDGES if groups[age] >= 0])
     torch.manual_seed(0)
@@ -73,7 +70,8 @@ def test_a_prediction_of_a_dropped_age_alone_still_has_groups() -> None:
 def test_groups_and_years_are_those_of_the_softmax(kind: type[AgeClasses], scheme: str) -> None:
     outputs, *_ = batch(scheme)
     prediction = prepared(kind, scheme).decode(outputs)
-    probabilities, groups = softmax(outputs.double().numpy(), axis=1), age_groups(scheme).group_of_age[:101]
+    probabilities = softmax(outputs.double().numpy(), axis=1)
+    groups = age_groups(scheme).group_of_age[:101]
     sums = np.stack([probabilities[:, groups == group].sum(axis=1) for group in range(NUM_GROUPS)], axis=1)
     np.testing.assert_allclose(prediction.group, sums / sums.sum(axis=1, keepdims=True), rtol=1e-4, atol=1e-7)
     np.testing.assert_allclose(prediction.years, probabilities @ np.arange(101), rtol=1e-5)
@@ -104,7 +102,9 @@ def test_years_are_told_when_unknown() -> None:
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_a_face_older_than_100_is_trained_as_one_of_100(kind: type[AgeClasses]) -> None:
-    method, outputs, group = prepared(kind), torch.randn(1, 101), torch.tensor([7])
+    method = prepared(kind)
+    outputs = torch.randn(1, 101)
+    group = torch.tensor([7])
     assert method(outputs, group, torch.tensor([116])) == method(outputs, group, torch.tensor([100]))
 
 
@@ -123,7 +123,8 @@ def test_the_gradient_is_that_of_finite_differences(kind: type[AgeClasses], sche
 def test_huge_logits_have_a_finite_loss_and_gradient(kind: type[AgeClasses], scheme: str, dtype: torch.dtype) -> None:
     _, group, years = batch(scheme)
     outputs = torch.zeros(len(years), 101, dtype=dtype)
-    outputs[:, 50], outputs[:, 60:] = 1e4, -1e4
+    outputs[:, 50] = 1e4
+    outputs[:, 60:] = -1e4
     outputs.requires_grad_()
     loss = prepared(kind, scheme)(outputs, group, years)
     loss.backward()
@@ -132,16 +133,21 @@ def test_huge_logits_have_a_finite_loss_and_gradient(kind: type[AgeClasses], sch
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_mixed_precision_rounds_neither_the_loss_nor_the_prediction(kind: type[AgeClasses]) -> None:
-    method, (outputs, group, years) = prepared(kind), batch()
-    exact, loss = method.decode(outputs), method(outputs, group, years)
+    method = prepared(kind)
+    outputs, group, years = batch()
+    exact = method.decode(outputs)
+    loss = method(outputs, group, years)
     with torch.autocast("cpu", torch.bfloat16):
-        mixed, mixed_loss = method.decode(outputs), method(outputs, group, years)
+        mixed = method.decode(outputs)
+        mixed_loss = method(outputs, group, years)
     torch.testing.assert_close((mixed.group, mixed.years, mixed_loss), (exact.group, exact.years, loss))
 
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_a_weighted_batch_of_one_group_has_the_weight_times_the_plain_loss(kind: type[AgeClasses]) -> None:
-    outputs, group, years = torch.randn(3, 101), torch.full((3,), 3), torch.tensor([13, 16, 20])
+    outputs = torch.randn(3, 101)
+    group = torch.full((3,), 3)
+    years = torch.tensor([13, 16, 20])
     plain = prepared(kind)(outputs, group, years)
     # Four groups occur in 16 images, 4 in the mean; three of them are of this group.
     torch.testing.assert_close(prepared(kind, weighting="inverse")(outputs, group, years), plain * 4 / 3)
@@ -170,7 +176,9 @@ def test_the_prior_is_taken_out_of_the_group_and_left_in_the_years(adjust: str) 
 @pytest.mark.parametrize("kind", METHODS)
 def test_a_loaded_state_predicts_and_weighs_as_the_method_did(kind: type[AgeClasses]) -> None:
     options = {"weighting": "sqrt", "logit_adjustment": 1.0, "adjust": "prediction"}
-    method, again, (outputs, group, years) = prepared(kind, "strict", **options), kind(**options), batch("strict")
+    method = prepared(kind, "strict", **options)
+    again = kind(**options)
+    outputs, group, years = batch("strict")
     again.load_state_dict(method.state_dict())
     torch.testing.assert_close(again.decode(outputs), method.decode(outputs))
     assert again(outputs, group, years) == method(outputs, group, years)
@@ -184,7 +192,8 @@ def test_the_state_holds_what_was_learned_of_the_training_set_alone(kind: type[A
 @pytest.mark.parametrize("scheme", ["closed", "strict"])
 @pytest.mark.parametrize("kind", METHODS)
 def test_training_free_logits_brings_years_and_groups_to_the_true_ones(kind: type[AgeClasses], scheme: str) -> None:
-    method, (_, group, years) = prepared(kind, scheme), batch(scheme)
+    method = prepared(kind, scheme)
+    _, group, years = batch(scheme)
     outputs = torch.zeros(len(years), 101, requires_grad=True)
     optimizer = torch.optim.Adam([outputs], lr=0.2)
     for _ in range(200):

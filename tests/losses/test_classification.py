@@ -1,4 +1,4 @@
-"""Tests of the options against the imbalance of the age groups, which all methods that classify share."""
+"""The options against the imbalance of the age groups, which all methods that classify share."""
 
 import math
 from collections.abc import Callable
@@ -24,21 +24,21 @@ each_method = pytest.mark.parametrize("method", METHODS)
 
 
 class Years(CrossEntropy):
-    """Classes that are ages in years, of which the scheme `strict` drops some."""
+    """A method whose classes are ages in years, of which the scheme `strict` drops some."""
 
     def class_groups(self) -> Tensor:
         return torch.from_numpy(age_groups("strict").group_of_age)[:NUM_YEARS]
 
 
-def told(method: Classification, counts: tuple[int, ...] = COUNTS) -> Classification:
-    """The method, told how many training images each group has, and a median age for each."""
+def prepared(method: Classification, counts: tuple[int, ...] = COUNTS) -> Classification:
+    """Set a method's numbers of training images, and a median age for each group, and return it."""
     method.group_counts.copy_(torch.tensor(counts))
     method.group_years.copy_(torch.tensor([1, 5, 10, 17, 27, 38, 48, 65]))
     return method
 
 
 def weights(counts: tuple[int, ...] = COUNTS, **options: object) -> Tensor:
-    return told(CrossEntropy(**options), counts).class_weights()
+    return prepared(CrossEntropy(**options), counts).class_weights()
 
 
 def mean_over_images(weight: Tensor, counts: tuple[int, ...] = COUNTS) -> float:
@@ -46,17 +46,10 @@ def mean_over_images(weight: Tensor, counts: tuple[int, ...] = COUNTS) -> float:
 
 
 def effective_by_definition(beta: Fraction, counts: tuple[int, ...] = COUNTS) -> Tensor:
-    """Weights over Cui et al.'s effective number, summed as 1 + beta + beta^2 + ..., exactly; 1 in the images' mean."""
+    """Return weights by Cui et al.'s effective number, the exact sum 1 + beta + beta^2 + ...; 1 in the images' mean."""
     inverse = [1 / sum((beta**power for power in range(count)), Fraction(0)) for count in counts]
     scale = sum(counts) / sum(weight * count for weight, count in zip(inverse, counts, strict=True))
     return torch.tensor([float(weight * scale) for weight in inverse])
-
-
-@pytest.fixture
-def batch() -> tuple[Tensor, Tensor]:
-    """Outputs and groups of 16 images; every group occurs twice."""
-    torch.manual_seed(0)
-    return torch.randn(16, 8), torch.arange(16) % 8
 
 
 def log_prior() -> Tensor:
@@ -120,7 +113,7 @@ def test_before_it_looked_at_a_training_set_no_group_has_an_infinite_weight(weig
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("weighting", ["none", "inverse", "sqrt", "effective"])
 def test_a_method_in_another_precision_weighs_alike(weighting: str, dtype: torch.dtype) -> None:
-    found = told(CrossEntropy(weighting=weighting)).to(dtype).class_weights()
+    found = prepared(CrossEntropy(weighting=weighting)).to(dtype).class_weights()
     torch.testing.assert_close(found, weights(weighting=weighting), rtol=2**-7, atol=0)  # counts rounded to bfloat16
 
 
@@ -130,18 +123,20 @@ def test_a_batch_of_one_group_has_its_plain_loss_times_the_weight(
     method: Callable[..., Classification], weighting: str
 ) -> None:
     torch.manual_seed(0)
-    outputs, group = torch.randn(16, 8), torch.full((16,), 3)
-    weighted = told(method(weighting=weighting))
-    plain = told(method())(outputs, group, YEARS)
+    outputs = torch.randn(16, 8)
+    group = torch.full((16,), 3)
+    weighted = prepared(method(weighting=weighting))
+    plain = prepared(method())(outputs, group, YEARS)
     torch.testing.assert_close(weighted(outputs, group, YEARS), plain * weighted.class_weights()[3])
 
 
 @each_method
 def test_normalized_by_weights_a_batch_of_one_group_has_its_plain_loss(method: Callable[..., Classification]) -> None:
     torch.manual_seed(0)
-    outputs, group = torch.randn(16, 8), torch.full((16,), 3)
-    weighted = told(method(weighting="inverse", normalization="weights"))
-    torch.testing.assert_close(weighted(outputs, group, YEARS), told(method())(outputs, group, YEARS))
+    outputs = torch.randn(16, 8)
+    group = torch.full((16,), 3)
+    weighted = prepared(method(weighting="inverse", normalization="weights"))
+    torch.testing.assert_close(weighted(outputs, group, YEARS), prepared(method())(outputs, group, YEARS))
 
 
 @each_method
@@ -149,7 +144,8 @@ def test_normalized_by_weights_a_batch_of_one_group_has_its_plain_loss(method: C
 def test_without_logit_adjustment_it_is_of_no_consequence_where_it_is_done(
     method: Callable[..., Classification], adjust: str, batch: tuple[Tensor, Tensor]
 ) -> None:
-    plain, other = told(method()), told(method(logit_adjustment=0.0, adjust=adjust))
+    plain = prepared(method())
+    other = prepared(method(logit_adjustment=0.0, adjust=adjust))
     assert torch.equal(plain(*batch, YEARS), other(*batch, YEARS))
     assert torch.equal(plain.decode(batch[0]).group, other.decode(batch[0]).group)
 
@@ -159,7 +155,7 @@ def test_adjusted_in_training_the_loss_is_that_of_the_logits_plus_tau_times_the_
     tau: float, batch: tuple[Tensor, Tensor]
 ) -> None:
     outputs, group = batch
-    loss = told(CrossEntropy(logit_adjustment=tau))(outputs, group, YEARS)
+    loss = prepared(CrossEntropy(logit_adjustment=tau))(outputs, group, YEARS)
     torch.testing.assert_close(loss, functional.cross_entropy(outputs + tau * log_prior(), group))
 
 
@@ -168,15 +164,15 @@ def test_adjusted_in_training_the_loss_sees_other_logits(
     method: Callable[..., Classification], batch: tuple[Tensor, Tensor]
 ) -> None:
     outputs, group = batch
-    adjusted = told(method(logit_adjustment=1.5))(outputs, group, YEARS)
-    torch.testing.assert_close(adjusted, told(method())(outputs + 1.5 * log_prior(), group, YEARS))
+    adjusted = prepared(method(logit_adjustment=1.5))(outputs, group, YEARS)
+    torch.testing.assert_close(adjusted, prepared(method())(outputs + 1.5 * log_prior(), group, YEARS))
 
 
 @each_method
 def test_adjusted_in_training_the_prediction_is_the_softmax_of_the_outputs(
     method: Callable[..., Classification], batch: tuple[Tensor, Tensor]
 ) -> None:
-    found = told(method(logit_adjustment=1.0)).decode(batch[0])
+    found = prepared(method(logit_adjustment=1.0)).decode(batch[0])
     assert torch.equal(found.group, batch[0].softmax(dim=1))
 
 
@@ -185,7 +181,7 @@ def test_adjusted_in_training_the_prediction_is_the_softmax_of_the_outputs(
 def test_adjusted_in_the_prediction_it_is_the_softmax_of_the_outputs_less_tau_times_the_log_prior(
     method: Callable[..., Classification], tau: float, batch: tuple[Tensor, Tensor]
 ) -> None:
-    found = told(method(logit_adjustment=tau, adjust="prediction")).decode(batch[0])
+    found = prepared(method(logit_adjustment=tau, adjust="prediction")).decode(batch[0])
     torch.testing.assert_close(found.group, (batch[0] - tau * log_prior()).softmax(dim=1))
 
 
@@ -193,32 +189,33 @@ def test_adjusted_in_the_prediction_it_is_the_softmax_of_the_outputs_less_tau_ti
 def test_adjusted_in_the_prediction_the_loss_is_the_plain_one(
     method: Callable[..., Classification], batch: tuple[Tensor, Tensor]
 ) -> None:
-    adjusted = told(method(logit_adjustment=1.0, adjust="prediction"))
-    assert torch.equal(adjusted(*batch, YEARS), told(method())(*batch, YEARS))
+    adjusted = prepared(method(logit_adjustment=1.0, adjust="prediction"))
+    assert torch.equal(adjusted(*batch, YEARS), prepared(method())(*batch, YEARS))
 
 
 def test_outputs_that_are_the_log_prior_are_adjusted_to_groups_all_as_likely() -> None:
-    found = told(CrossEntropy(logit_adjustment=1.0, adjust="prediction")).decode(log_prior()[None])
+    found = prepared(CrossEntropy(logit_adjustment=1.0, adjust="prediction")).decode(log_prior()[None])
     torch.testing.assert_close(found.group, torch.full((1, 8), 1 / 8))
 
 
 def test_the_age_is_that_of_the_group_that_is_likeliest_once_adjusted() -> None:
     outputs = torch.tensor([[0.0, 0, 0, 0, 0, 0, 0, 1.0]])
-    assert told(CrossEntropy()).decode(outputs).years.item() == 65
+    assert prepared(CrossEntropy()).decode(outputs).years.item() == 65
     # The prior of the first group is 1 / 80, of the last 17 / 40: log 34 > 1.
-    assert told(CrossEntropy(logit_adjustment=1.0, adjust="prediction")).decode(outputs).years.item() == 1
+    assert prepared(CrossEntropy(logit_adjustment=1.0, adjust="prediction")).decode(outputs).years.item() == 1
 
 
 @pytest.mark.parametrize("adjust", ["training", "prediction"])
 def test_a_group_without_training_images_is_not_adjusted(adjust: str) -> None:
-    method, outputs = told(CrossEntropy(logit_adjustment=1.0, adjust=adjust), (0, *COUNTS[1:-1], 350)), torch.ones(2, 8)
+    method = prepared(CrossEntropy(logit_adjustment=1.0, adjust=adjust), (0, *COUNTS[1:-1], 350))
+    outputs = torch.ones(2, 8)
     seen = method.trained_logits(outputs) - method.balanced_logits(outputs)
     by_hand = [0.0, *(math.log(count / 800) for count in (*COUNTS[1:-1], 350))]
     torch.testing.assert_close(seen, torch.tensor([by_hand] * 2))
 
 
 def test_a_class_of_no_group_is_not_adjusted_and_the_others_have_their_groups_prior() -> None:
-    method = told(Years(logit_adjustment=1.0))
+    method = prepared(Years(logit_adjustment=1.0))
     shift = method.trained_logits(torch.zeros(1, NUM_YEARS))[0]
     assert [shift[age].item() for age in (3, 7, 59)] == [0.0] * 3
     for age, group in ((0, 0), (2, 0), (4, 1), (100, 7)):
@@ -227,7 +224,8 @@ def test_a_class_of_no_group_is_not_adjusted_and_the_others_have_their_groups_pr
 
 @pytest.mark.parametrize("adjust", ["training", "prediction"])
 def test_before_it_looked_at_a_training_set_a_method_adjusts_nothing(adjust: str) -> None:
-    method, outputs = CrossEntropy(logit_adjustment=1.0, adjust=adjust), torch.arange(8.0)[None]
+    method = CrossEntropy(logit_adjustment=1.0, adjust=adjust)
+    outputs = torch.arange(8.0)[None]
     assert torch.equal(method.trained_logits(outputs), outputs)
     assert torch.equal(method.balanced_logits(outputs), outputs)
 
@@ -237,7 +235,8 @@ def test_what_the_options_need_of_the_training_set_travels_in_the_state(
     method: Callable[..., Classification], batch: tuple[Tensor, Tensor]
 ) -> None:
     options = {"weighting": "effective", "logit_adjustment": 1.0, "adjust": "prediction"}
-    first, again = told(method(**options)), method(**options)
+    first = prepared(method(**options))
+    again = method(**options)
     again.load_state_dict(first.state_dict())
     assert torch.equal(again(*batch, YEARS), first(*batch, YEARS))
     assert torch.equal(again.decode(batch[0]).group, first.decode(batch[0]).group)

@@ -1,4 +1,4 @@
-"""Tests of CORAL's biases, and of its loss against coral-pytorch."""
+"""CORAL's biases, and its loss against coral-pytorch."""
 
 import math
 
@@ -7,6 +7,7 @@ import torch
 from coral_pytorch.dataset import levels_from_labelbatch
 from coral_pytorch.layers import CoralLayer
 from coral_pytorch.losses import coral_loss
+from preparing import prepare
 
 from agegender.labels import age_groups
 from agegender.losses.coral import Coral
@@ -14,13 +15,7 @@ from agegender.system.errors import InputError
 
 
 def prepared(counts: dict[int, int], **arguments: object) -> Coral:
-    """A method that has seen so many images of each age."""
-    method = Coral(**arguments)  # pyright: ignore[reportArgumentType]
-    age_counts = torch.zeros(121, dtype=torch.int64)
-    for age, count in counts.items():
-        age_counts[age] = count
-    method.prepare(age_counts, torch.from_numpy(age_groups("closed").group_of_age))
-    return method
+    return prepare(Coral(**arguments), counts)  # pyright: ignore[reportArgumentType]
 
 
 def test_the_network_gives_one_score_and_the_method_has_100_biases_to_train() -> None:
@@ -49,7 +44,8 @@ def test_biases_of_the_prior_are_finite_where_all_faces_answer_the_same(counts: 
 def test_loss_and_gradients_are_coral_pytorchs_per_task() -> None:
     torch.manual_seed(0)
     years = torch.tensor([0, 1, 30, 57, 99, 100])
-    method, layer = Coral(bias_init="descending", bias_rate=1.0), CoralLayer(8, 101)
+    method = Coral(bias_init="descending", bias_rate=1.0)
+    layer = CoralLayer(8, 101)
     features = torch.randn(6, 8)
     head = torch.nn.Linear(8, 1, bias=False)
     head.load_state_dict(layer.coral_weights.state_dict())
@@ -64,7 +60,8 @@ def test_loss_and_gradients_are_coral_pytorchs_per_task() -> None:
 @pytest.mark.parametrize("rate", [1.0, 10.0])
 def test_a_step_of_adam_moves_the_biases_by_their_rate_times_the_learning_rate(rate: float) -> None:
     method = Coral(bias_rate=rate)
-    before, optimizer = method.bias.detach().clone(), torch.optim.Adam(method.parameters(), lr=1e-3)
+    before = method.bias.detach().clone()
+    optimizer = torch.optim.Adam(method.parameters(), lr=1e-3)
     method(torch.zeros(1, 1), torch.tensor([7]), torch.tensor([100])).backward()  # all biases are too small
     optimizer.step()
     torch.testing.assert_close(method.bias - before, torch.full((100,), rate * 1e-3), rtol=1e-2, atol=0)

@@ -1,4 +1,4 @@
-"""Tests of CORN: its conditional tasks, against two other implementations."""
+"""CORN: its conditional tasks, against two other implementations."""
 
 import math
 
@@ -24,9 +24,11 @@ def test_loss_and_gradient_are_those_of_the_other_implementations(theirs: torch.
     torch.manual_seed(0)
     true = torch.tensor(years)
     outputs = torch.randn(len(years), 100).mul(4).requires_grad_()
-    loss, expected = Corn()(outputs, true, true), theirs(outputs, true)
+    loss = Corn()(outputs, true, true)
+    expected = theirs(outputs, true)
     torch.testing.assert_close(loss, expected)
-    (gradient,), (expected_gradient,) = torch.autograd.grad(loss, outputs), torch.autograd.grad(expected, outputs)
+    (gradient,) = torch.autograd.grad(loss, outputs)
+    (expected_gradient,) = torch.autograd.grad(expected, outputs)
     torch.testing.assert_close(gradient, expected_gradient)
 
 
@@ -41,7 +43,8 @@ def test_a_task_is_trained_on_the_faces_that_are_older_than_the_age_before() -> 
 
 def test_a_face_of_100_years_and_one_of_116_are_the_same_to_the_loss() -> None:
     torch.manual_seed(0)
-    outputs, group = torch.randn(1, 100), torch.tensor([7])
+    outputs = torch.randn(1, 100)
+    group = torch.tensor([7])
     losses = [Corn()(outputs, group, torch.tensor([years])).item() for years in (100, 116)]
     assert losses[0] == losses[1]
 

@@ -1,36 +1,24 @@
-"""Tests of the plain and the weighted cross-entropy."""
+"""The plain and the weighted cross-entropy."""
 
 import math
 
 import pytest
 import torch
+from preparing import prepare
 from torch import Tensor
 from torch.nn import functional
 
-from agegender.labels import age_groups
 from agegender.losses.cross_entropy import CrossEntropy
 
-GROUP_OF_AGE = torch.from_numpy(age_groups("closed").group_of_age)
 FIRST_AGES = (0, 3, 7, 13, 21, 33, 44, 54)  # of the closed groups
 COUNTS = (10, 20, 30, 40, 200, 100, 60, 340)  # training images of the groups; their mean is 100
 BY_HAND = (10.0, 5.0, 100 / 30, 2.5, 0.5, 1.0, 100 / 60, 100 / 340)  # eq. 1: E(m) / m_i
 
 
 def prepared(counts: tuple[int, ...] = COUNTS, **arguments: object) -> CrossEntropy:
-    """A method that has seen so many images of each group, all of the group's first age."""
+    """Make a method that has seen these numbers of images of the groups, all of each group's first age."""
     method = CrossEntropy(**arguments)  # pyright: ignore[reportArgumentType]
-    age_counts = torch.zeros(121, dtype=torch.int64)
-    for age, count in zip(FIRST_AGES, counts, strict=True):
-        age_counts[age] = count
-    method.prepare(age_counts, GROUP_OF_AGE)
-    return method
-
-
-@pytest.fixture
-def batch() -> tuple[Tensor, Tensor]:
-    """Outputs and groups of 16 images; every group occurs twice."""
-    torch.manual_seed(0)
-    return torch.randn(16, 8), torch.arange(16) % 8
+    return prepare(method, dict(zip(FIRST_AGES, counts, strict=True)))
 
 
 def years_of(group: Tensor) -> Tensor:
@@ -72,7 +60,8 @@ def test_the_two_normalizations_differ_on_a_batch_of_several_classes(batch: tupl
 @pytest.mark.parametrize("group", range(8))
 def test_normalized_by_images_a_batch_of_one_class_keeps_its_weight(group: int) -> None:
     torch.manual_seed(1)
-    outputs, groups = torch.randn(5, 8), torch.full((5,), group)
+    outputs = torch.randn(5, 8)
+    groups = torch.full((5,), group)
     loss = prepared(weighting="inverse")(outputs, groups, years_of(groups))
     torch.testing.assert_close(loss, BY_HAND[group] * functional.cross_entropy(outputs, groups))
 
@@ -80,7 +69,8 @@ def test_normalized_by_images_a_batch_of_one_class_keeps_its_weight(group: int) 
 @pytest.mark.parametrize("group", [0, 7])
 def test_normalized_by_weights_a_batch_of_one_class_loses_its_weight(group: int) -> None:
     torch.manual_seed(1)
-    outputs, groups = torch.randn(5, 8), torch.full((5,), group)
+    outputs = torch.randn(5, 8)
+    groups = torch.full((5,), group)
     loss = prepared(weighting="inverse", normalization="weights")(outputs, groups, years_of(groups))
     torch.testing.assert_close(loss, functional.cross_entropy(outputs, groups))
 
@@ -110,7 +100,8 @@ def test_a_batch_of_nothing_but_a_class_without_training_images_has_a_finite_los
 def test_the_predicted_age_is_the_median_age_of_the_most_probable_group() -> None:
     method = prepared()
     outputs = torch.zeros(2, 8)
-    outputs[0, 2], outputs[1, 7] = 5.0, 0.1
+    outputs[0, 2] = 5.0
+    outputs[1, 7] = 0.1
     assert method.decode(outputs).years.tolist() == [7.0, 54.0]
 
 

@@ -1,4 +1,4 @@
-"""Tests of deep expectation."""
+"""Deep expectation (DEX)."""
 
 import math
 
@@ -16,7 +16,8 @@ def test_the_loss_of_equal_logits_is_the_log_of_the_number_of_ages() -> None:
 
 def test_the_loss_is_pytorchs_cross_entropy_over_the_ages() -> None:
     torch.manual_seed(0)
-    outputs, years = torch.randn(4, 101), torch.tensor([0, 20, 100, 116])
+    outputs = torch.randn(4, 101)
+    years = torch.tensor([0, 20, 100, 116])
     loss = Dex()(outputs, torch.tensor([0, 3, 7, 7]), years)
     torch.testing.assert_close(loss, functional.cross_entropy(outputs, torch.tensor([0, 20, 100, 100])))
 

@@ -1,4 +1,4 @@
-"""Tests of the focal loss; Lin et al. 2017 print FL(p) = -(1 - p)^gamma log p."""
+"""The focal loss; Lin et al. 2017: FL(p) = -(1 - p)^gamma log p."""
 
 import math
 
@@ -14,15 +14,8 @@ COUNTS = torch.tensor([10.0, 20, 30, 40, 200, 100, 60, 340])
 YEARS = torch.zeros(16, dtype=torch.int64)  # not read
 
 
-@pytest.fixture
-def batch() -> tuple[Tensor, Tensor]:
-    """Outputs and groups of 16 images; every group occurs twice."""
-    torch.manual_seed(0)
-    return torch.randn(16, 8), torch.arange(16) % 8
-
-
 def loss_at(probability: float, gamma: float) -> float:
-    """The loss of one image whose true group has this probability and the seven others share the rest."""
+    """Return the loss of one image whose true group has this probability; the seven others share the rest."""
     outputs = torch.full((1, 8), math.log((1 - probability) / 7))
     outputs[0, 2] = math.log(probability)
     return Focal(gamma=gamma)(outputs, torch.tensor([2]), YEARS[:1]).item()
@@ -96,7 +89,8 @@ def test_the_loss_of_a_nearly_certain_prediction_is_exact() -> None:
 
 
 def test_the_gradient_is_that_of_the_formula_by_differences(batch: tuple[Tensor, Tensor]) -> None:
-    outputs, group = batch[0].double().requires_grad_(), batch[1]
+    outputs = batch[0].double().requires_grad_()
+    group = batch[1]
     assert torch.autograd.gradcheck(lambda logits: Focal()(logits, group, YEARS), outputs)
 
 

@@ -1,4 +1,4 @@
-"""Tests of label distribution learning."""
+"""Label distribution learning (DLDL-v2)."""
 
 import math
 
@@ -43,9 +43,11 @@ def test_an_extreme_deviation_gives_one_age_or_all_alike(sigma: float) -> None:
 @pytest.mark.parametrize("expectation_weight", [0.0, 1.0, 2.5])
 def test_the_loss_is_the_divergence_and_the_weighted_error_of_the_expected_age(expectation_weight: float) -> None:
     torch.manual_seed(0)
-    outputs, years = 2 * torch.randn(5, 101), torch.tensor([0, 3, 40, 100, 116])
+    outputs = 2 * torch.randn(5, 101)
+    years = torch.tensor([0, 3, 40, 100, 116])
     method = LabelDistribution(sigma=3.0, expectation_weight=expectation_weight)
-    predicted, classes = Categorical(logits=outputs.double()), [0, 3, 40, 100, 100]
+    predicted = Categorical(logits=outputs.double())
+    classes = [0, 3, 40, 100, 100]
     truth = Categorical(probs=torch.stack([scipy_labels(age, 3.0) for age in classes]))
     error = (predicted.probs @ torch.from_numpy(AGES).double() - torch.tensor(classes)).abs()
     expected = (kl_divergence(truth, predicted) + expectation_weight * error).mean()

@@ -1,4 +1,4 @@
-"""Tests of the mean-variance loss."""
+"""The mean-variance loss."""
 
 import math
 
@@ -23,8 +23,10 @@ def test_the_loss_is_cross_entropy_and_the_weighted_mean_and_variance_losses(
     mean_weight: float, variance_weight: float
 ) -> None:
     torch.manual_seed(0)
-    outputs, years = 2 * torch.randn(4, 101), torch.tensor([0, 33, 100, 116])
-    classes, ages = years.clamp(max=100), torch.arange(101).double()
+    outputs = 2 * torch.randn(4, 101)
+    years = torch.tensor([0, 33, 100, 116])
+    classes = years.clamp(max=100)
+    ages = torch.arange(101).double()
     probabilities = Categorical(logits=outputs.double()).probs
     mean = probabilities @ ages
     variance = probabilities @ ages**2 - mean**2

@@ -1,20 +1,16 @@
-"""Tests of what every method learns of the training set."""
+"""The statistics of the training set that every method stores."""
+
+from collections import Counter
 
 import pytest
-import torch
+from preparing import prepare
 
-from agegender.labels import age_groups
 from agegender.losses.cross_entropy import CrossEntropy
 
 
 def learned(ages: list[int], scheme: str = "closed") -> CrossEntropy:
-    """A method that was shown training images of these ages."""
-    method = CrossEntropy()
-    counts = torch.zeros(121, dtype=torch.int64)
-    for age in ages:
-        counts[age] += 1
-    method.prepare(counts, torch.from_numpy(age_groups(scheme).group_of_age))
-    return method
+    """Make a method that has seen training images of these ages."""
+    return prepare(CrossEntropy(), Counter(ages), scheme)
 
 
 def test_the_images_of_each_group_are_counted() -> None:
@@ -52,8 +48,5 @@ def test_the_group_of_each_age_is_kept() -> None:
 
 
 def test_looking_at_the_training_set_again_replaces_what_was_known() -> None:
-    method = learned([22, 22, 22])
-    counts = torch.zeros(121, dtype=torch.int64)
-    counts[30] = 2
-    method.prepare(counts, torch.from_numpy(age_groups("closed").group_of_age))
+    method = prepare(learned([22, 22, 22]), {30: 2})
     assert (method.group_counts[4].item(), method.group_years[4].item()) == (2, 30)

@@ -1,4 +1,4 @@
-"""Tests of OR-CNN's loss and of its weights of the tasks."""
+"""OR-CNN's loss and its weights of the tasks."""
 
 import math
 
@@ -6,22 +6,14 @@ import pytest
 import torch
 from coral_pytorch.dataset import levels_from_labelbatch
 from coral_pytorch.losses import coral_loss
+from preparing import prepare
 
-from agegender.labels import age_groups
 from agegender.losses.or_cnn import OrCnn
 from agegender.system.errors import InputError
 
-GROUP_OF_AGE = torch.from_numpy(age_groups("closed").group_of_age)
-
 
 def prepared(counts: dict[int, int], **arguments: object) -> OrCnn:
-    """A method that has seen so many images of each age."""
-    method = OrCnn(**arguments)  # pyright: ignore[reportArgumentType]
-    age_counts = torch.zeros(121, dtype=torch.int64)
-    for age, count in counts.items():
-        age_counts[age] = count
-    method.prepare(age_counts, GROUP_OF_AGE)
-    return method
+    return prepare(OrCnn(**arguments), counts)  # pyright: ignore[reportArgumentType]
 
 
 def test_the_loss_of_a_network_that_knows_nothing_is_the_log_of_2() -> None:

@@ -1,8 +1,10 @@
-"""Tests of what the ordinal methods share: the questions, the years, the groups; and that all four of them learn."""
+"""What the ordinal methods share: the questions, the years, the groups; and that all four of them learn."""
 
+import numpy as np
 import pytest
 import torch
 from coral_pytorch.dataset import levels_from_labelbatch, proba_to_label
+from preparing import prepare
 from torch import Tensor
 
 from agegender.labels import SCHEMES, age_groups
@@ -16,20 +18,18 @@ METHODS = [OrCnn, Coral, Corn, RankingCnn]
 
 
 def prepared(scheme: str = "closed", make: type[Ordinal] = OrCnn) -> Ordinal:
-    """A method that has seen 10 images of each age in a group."""
-    method = make()
-    group_of_age = torch.from_numpy(age_groups(scheme).group_of_age)
-    method.prepare(10 * (group_of_age >= 0).long(), group_of_age)
-    return method
+    """Make a method that has seen 10 images of each age with a group."""
+    ages = np.flatnonzero(age_groups(scheme).group_of_age >= 0).tolist()
+    return prepare(make(), dict.fromkeys(ages, 10), scheme)
 
 
 def older_of(mass: dict[int, float]) -> Tensor:
-    """(1, 100) P(y > k) of a face whose age has these probabilities."""
+    """Return P(y > k), (1, 100), of a face whose age has these probabilities."""
     return torch.tensor([[sum(p for age, p in mass.items() if age > k) for k in range(100)]])
 
 
 def groups_of(mass: dict[int, float], scheme: str = "closed") -> list[float]:
-    """Probabilities of the groups of such a face."""
+    """Return the probabilities of the groups of such a face."""
     return prepared(scheme).decode(older_of(mass).logit()).group[0].tolist()
 
 
@@ -107,9 +107,11 @@ def test_probabilities_sum_to_1_and_years_are_in_range_whatever_the_outputs(
 @pytest.mark.parametrize("make", METHODS)
 def test_mixed_precision_changes_nothing_as_the_outputs_are_float32(make: type[Ordinal]) -> None:
     torch.manual_seed(0)
-    method, years = prepared(make=make), torch.randint(117, (16,))
+    method = prepared(make=make)
+    years = torch.randint(117, (16,))
     outputs = torch.randn(16, method.num_outputs) * 4
-    loss, decoded = method(outputs, years, years), method.decode(outputs)
+    loss = method(outputs, years, years)
+    decoded = method.decode(outputs)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert method(outputs, years, years).equal(loss)
         again = method.decode(outputs)
@@ -118,7 +120,8 @@ def test_mixed_precision_changes_nothing_as_the_outputs_are_float32(make: type[O
 
 @pytest.mark.parametrize("make", METHODS)
 def test_loss_and_gradient_are_finite_at_outputs_of_any_size(make: type[Ordinal]) -> None:
-    method, years = prepared(make=make), torch.tensor([0, 100, 116])
+    method = prepared(make=make)
+    years = torch.tensor([0, 100, 116])
     for scale in (0.0, 1e4, -1e4):
         outputs = torch.full((3, method.num_outputs), scale, requires_grad=True)
         loss = method(outputs, years, years)

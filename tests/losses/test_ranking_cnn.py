@@ -1,4 +1,4 @@
-"""Tests of Ranking-CNN's pairs of outputs."""
+"""Ranking-CNN's pairs of outputs."""
 
 import pytest
 import torch
@@ -19,7 +19,8 @@ def test_loss_and_gradient_are_pytorchs_softmax_loss_over_each_pair() -> None:
     expected = functional.cross_entropy(outputs.reshape(600, 2), decisions.reshape(600))
     loss = RankingCnn()(outputs, years, years)
     torch.testing.assert_close(loss, expected)
-    (gradient,), (expected_gradient,) = torch.autograd.grad(loss, outputs), torch.autograd.grad(expected, outputs)
+    (gradient,) = torch.autograd.grad(loss, outputs)
+    (expected_gradient,) = torch.autograd.grad(expected, outputs)
     torch.testing.assert_close(gradient, expected_gradient)
 
 

@@ -1,8 +1,11 @@
-"""Tests of regression."""
+"""Regression of the age in years."""
+
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from preparing import prepare
 from torch import Tensor
 
 from agegender.labels import SCHEMES, age_groups
@@ -11,15 +14,12 @@ from agegender.system.errors import InputError
 
 
 def prepared(ages: list[int], scheme: str = "closed", norm: str = "l1") -> Regression:
-    """A method that was shown training images of these ages."""
-    method = Regression(norm=norm)
-    counts = torch.bincount(torch.tensor(ages, dtype=torch.int64), minlength=121)
-    method.prepare(counts, torch.from_numpy(age_groups(scheme).group_of_age))
-    return method
+    """Make a method that has seen training images of these ages."""
+    return prepare(Regression(norm=norm), Counter(ages), scheme)
 
 
 def output_for(method: Regression, years: list[float]) -> Tensor:
-    """The outputs (B, 1) that mean these years."""
+    """Return the outputs (B, 1) that mean these years."""
     return ((torch.tensor(years) - method.mean_years) / method.std_years)[:, None]
 
 
@@ -53,7 +53,8 @@ def test_the_loss_is_the_error_in_standard_deviations(norm: str, by_hand: float)
 def test_the_gradient_is_that_of_finite_differences(norm: str) -> None:
     method = prepared([10, 30], norm=norm).double()
     outputs = torch.tensor([[-1.0], [0.3], [0.7]], dtype=torch.float64, requires_grad=True)
-    group, years = torch.tensor([0, 4, 7]), torch.tensor([0, 25, 116])
+    group = torch.tensor([0, 4, 7])
+    years = torch.tensor([0, 25, 116])
     assert torch.autograd.gradcheck(lambda outputs: method(outputs, group, years), outputs)
 
 
@@ -80,7 +81,8 @@ def test_an_age_without_a_group_has_that_of_the_nearest_age_with_one(years: floa
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_every_age_with_a_group_is_predicted_in_it_with_certainty(scheme: str) -> None:
-    method, groups = prepared([10, 30], scheme), age_groups(scheme).group_of_age[:101]
+    method = prepared([10, 30], scheme)
+    groups = age_groups(scheme).group_of_age[:101]
     ages = np.flatnonzero(groups >= 0)
     group = method.decode(output_for(method, ages.tolist())).group
     assert group.argmax(dim=1).tolist() == groups[ages].tolist()
@@ -88,7 +90,8 @@ def test_every_age_with_a_group_is_predicted_in_it_with_certainty(scheme: str) -
 
 
 def test_a_loaded_state_predicts_as_the_method_did() -> None:
-    method, again = prepared([10, 30, 41], "strict"), Regression()
+    method = prepared([10, 30, 41], "strict")
+    again = Regression()
     again.load_state_dict(method.state_dict())
     outputs = torch.linspace(-3, 3, 50)[:, None]
     torch.testing.assert_close(again.decode(outputs), method.decode(outputs))

@@ -1,4 +1,4 @@
-"""Tests of the soft labels of Diaz & Marathe 2019, by hand and against dlordinal."""
+"""The soft labels of Diaz & Marathe 2019, by hand and against dlordinal."""
 
 import math
 
@@ -14,13 +14,6 @@ from agegender.system.errors import InputError
 COUNTS = torch.tensor([10.0, 20, 30, 40, 200, 100, 60, 340])
 YEARS = torch.zeros(16, dtype=torch.int64)  # not read
 GROUPS = torch.arange(8)
-
-
-@pytest.fixture
-def batch() -> tuple[Tensor, Tensor]:
-    """Outputs and groups of 16 images; every group occurs twice."""
-    torch.manual_seed(0)
-    return torch.randn(16, 8), torch.arange(16) % 8
 
 
 @pytest.mark.parametrize("group", range(8))

@@ -21,13 +21,16 @@ from agegender.system.errors import InputError
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 LOSSES = sorted(path.stem for path in (CONF / "loss").glob("*.yaml"))
-METHOD, NETWORK = "plain", "levi_hassner"  # the one method; the one network, the fastest at 64 pixels
+METHOD = "plain"  # with which all networks are tested
+NETWORK = "levi_hassner"  # with which all methods are tested: the fastest network at 64 pixels
 PAIRS = [(model, METHOD) for model in MODELS] + [(NETWORK, loss) for loss in LOSSES if loss != METHOD]
-GROUP, YEARS, GENDER = torch.tensor([1, 4]), torch.tensor([5, 27]), torch.tensor([0, 1])
+GROUP = torch.tensor([1, 4])
+YEARS = torch.tensor([5, 27])
+GENDER = torch.tensor([0, 1])
 
 
 class Pair(NamedTuple):
-    """A network and a method, and what they make of two images."""
+    """A network and a method, and their outputs for two images."""
 
     config: dict[str, Any]
     network: nn.Module
@@ -56,7 +59,7 @@ def pair(request: pytest.FixtureRequest, composed: Callable[..., dict[str, Any]]
 
 
 def small_size(builder: Callable[[int], nn.Module]) -> int:
-    """64 pixels of a side, or 128 where that is too small, or 256."""
+    """Return 64 pixels of a side, or 128 if that is too small, or 256."""
     for size in (64, 128):
         try:
             measure.check_image_size(builder, size, "a network")
@@ -67,7 +70,7 @@ def small_size(builder: Callable[[int], nn.Module]) -> int:
 
 
 def loss_of(pair: Pair) -> Tensor:
-    """The loss of both tasks."""
+    """Return the loss of both tasks."""
     age = pair.method(pair.outputs.age, GROUP, YEARS)
     return age + pair.method.gender_weight * nn.functional.cross_entropy(pair.outputs.gender, GENDER)
 
@@ -121,7 +124,8 @@ def test_a_network_that_loads_the_state_of_another_computes_the_same(pair: Pair)
         if again.get_buffer(name).is_meta:  # not part of the state
             again.get_submodule(name.rpartition(".")[0]).register_buffer(name.rpartition(".")[2], constant)
     with torch.inference_mode():
-        expected, found = pair.network.eval()(pair.images), again.eval()(pair.images)
+        expected = pair.network.eval()(pair.images)
+        found = again.eval()(pair.images)
     pair.network.train()
     assert torch.equal(found.age, expected.age) and torch.equal(found.gender, expected.gender)
 

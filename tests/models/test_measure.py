@@ -1,4 +1,4 @@
-"""Tests of what is measured of a network: parameters, multiply-accumulates, the smallest image."""
+"""The measures of a network: parameters, multiply-accumulates, the smallest image."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 
 
 def meta_network(composed: Composed, model: str, image_size: int) -> nn.Module:
-    """A network of conf/model with 8 + 2 outputs, without memory for its weights."""
+    """Build a network of conf/model with 8 + 2 outputs, without memory for its weights."""
     builder = build.network_builder(composed(f"model={model}"), 8)
     with torch.device("meta"):
         return builder(image_size)
@@ -153,11 +153,12 @@ def test_layers_are_listed_as_they_are_executed_with_shapes_and_counts_by_hand()
 
 
 class Twice(nn.Module):
-    """Uses one layer twice, and a weight of its own; another layer is never used."""
+    """A network that uses one layer twice, and a weight of its own; another layer is never used."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.layer, self.unused = nn.Linear(12, 12), nn.Linear(4, 4)
+        self.layer = nn.Linear(12, 12)
+        self.unused = nn.Linear(4, 4)
         self.weight = nn.Parameter(torch.zeros(12, 7))
 
     def forward(self, images: Tensor) -> Tensor:

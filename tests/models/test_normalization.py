@@ -1,4 +1,4 @@
-"""What images are normalized by: ImageNet's numbers, or those of pretrained weights, also when loaded again."""
+"""The normalization of images: ImageNet's, or that of pretrained weights, also when loaded from a checkpoint."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,8 @@ from agegender.models.normalization import IMAGENET, Normalization, from_dict
 from agegender.training.checkpoint_file import read_checkpoint, write_checkpoint
 from agegender.training.module import AgeGenderModule
 
-VIT, UNTRAINED = "test_vit", "mobilenetv4_conv_small_035"
+VIT = "test_vit"
+UNTRAINED = "mobilenetv4_conv_small_035"
 HALF = Normalization((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "timm test_vit.r160_in1k")
 Compose = Callable[..., dict[str, Any]]
 
@@ -35,7 +36,7 @@ def configure(composed: Compose) -> Compose:
 
 
 def save(module: AgeGenderModule, path: Path) -> Path:
-    """Write what a trainer would of a module's own."""
+    """Write a checkpoint with what a module itself adds to it."""
     content: dict[str, Any] = {"state_dict": module.state_dict()}
     module.on_save_checkpoint(content)
     write_checkpoint(path, content)
@@ -43,7 +44,7 @@ def save(module: AgeGenderModule, path: Path) -> Path:
 
 
 def white(module: AgeGenderModule) -> list[float]:
-    """What the network sees of white pixels."""
+    """Return the network's input for white pixels."""
     return module.normalizer(torch.full((1, 3, 1, 1), 255, dtype=torch.uint8)).flatten().tolist()
 
 

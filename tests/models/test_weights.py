@@ -1,4 +1,4 @@
-"""Tests of pretrained weights: from a file, from torchvision, and everything that is neither."""
+"""Pretrained weights: from a file, from torchvision, and everything that is neither."""
 
 import io
 import sys
@@ -11,14 +11,14 @@ from urllib.error import URLError
 import pytest
 import torch
 import torchvision
+from refusing import refusal
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from agegender.jobs import build
 from agegender.models.baselines import TorchvisionNet
 from agegender.models.compact import CompactBranches
 from agegender.models.levi_hassner import LeviHassner
-from agegender.system.errors import InputError
 from agegender.training.module import AgeGenderModule
 
 SIZE = 35  # pixels; LeviHassner's smallest
@@ -26,7 +26,7 @@ SIZE = 35  # pixels; LeviHassner's smallest
 
 @pytest.fixture(scope="module")
 def imagenet() -> dict[str, Tensor]:
-    """A state like those that torchvision publishes: its own ResNet18 with 1,000 classes."""
+    """Return a state dict like those that torchvision publishes: of its own ResNet18 with 1,000 classes."""
     torch.manual_seed(7)
     return torchvision.models.resnet18().state_dict()
 
@@ -36,14 +36,6 @@ def imagenet_file(imagenet: dict[str, Tensor], tmp_path_factory: pytest.TempPath
     path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
     torch.save(imagenet, path)
     return path
-
-
-def refusal(make: Callable[[], nn.Module]) -> str:
-    """The one line that a network's constructor refuses its weights with."""
-    with pytest.raises(InputError) as refused:
-        make()
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
 
 
 def resnet18(weights: Path | str | None) -> TorchvisionNet:
@@ -92,7 +84,7 @@ def test_the_names_that_wrappers_put_before_a_networks_own_do_not_matter(tmp_pat
 
 
 def checkpoint_of_ours(folder: Path, num_outputs: int = 8) -> tuple[Path, dict[str, Tensor]]:
-    """A checkpoint as Lightning lays it out, and the network's own state."""
+    """Write a checkpoint in Lightning's format, and return it and the network's own state dict."""
     network = LeviHassner(num_outputs, SIZE)
     method = build.make_method({"loss": {"_target_": "agegender.losses.cross_entropy.CrossEntropy"}})
     state = AgeGenderModule(network, method).state_dict()
@@ -122,9 +114,9 @@ def test_configured_weights_reach_the_module_that_is_trained(
 
 
 def test_weights_of_another_architecture_are_refused_by_the_first_tensor_that_is_missing(imagenet_file: Path) -> None:
-    told = refusal(lambda: levi_hassner(imagenet_file))
-    assert f"model.weights={imagenet_file} is of another architecture" in told
-    assert "features.0.weight (96, 3, 7, 7)" in told
+    message = refusal(lambda: levi_hassner(imagenet_file))
+    assert f"model.weights={imagenet_file} is of another architecture" in message
+    assert "features.0.weight (96, 3, 7, 7)" in message
 
 
 def test_weights_of_the_same_network_for_another_image_size_are_refused(tmp_path: Path) -> None:
@@ -193,18 +185,18 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path: Path
 
 
 def test_a_missing_file_is_refused_where_the_network_has_no_published_weights(tmp_path: Path) -> None:
-    told = refusal(lambda: levi_hassner(tmp_path / "missing.pth"))
-    assert f"model.weights={tmp_path / 'missing.pth'} is not a file" in told
+    message = refusal(lambda: levi_hassner(tmp_path / "missing.pth"))
+    assert f"model.weights={tmp_path / 'missing.pth'} is not a file" in message
 
 
 def test_a_name_that_torchvision_does_not_know_is_refused_with_those_it_knows() -> None:
-    told = refusal(lambda: resnet18("IMAGENET1K_V9"))
-    assert "model.weights=IMAGENET1K_V9" in told and "IMAGENET1K_V1" in told
+    message = refusal(lambda: resnet18("IMAGENET1K_V9"))
+    assert "model.weights=IMAGENET1K_V9" in message and "IMAGENET1K_V1" in message
 
 
 @pytest.fixture
 def no_downloads_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty cache of torch.hub, so that weights must be fetched."""
+    """Give torch.hub an empty cache, so that weights must be fetched."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
 
@@ -217,12 +209,12 @@ def test_without_a_network_published_weights_are_refused_with_the_way_around(
         raise error
 
     monkeypatch.setattr("torch.hub.urlopen", urlopen)
-    told = refusal(lambda: resnet18("IMAGENET1K_V1"))
-    assert "model.weights=IMAGENET1K_V1 cannot be fetched" in told and "give the path of a file" in told
+    message = refusal(lambda: resnet18("IMAGENET1K_V1"))
+    assert "model.weights=IMAGENET1K_V1 cannot be fetched" in message and "give the path of a file" in message
 
 
 class _Response(io.BytesIO):
-    """What a proxy's page looks like to torch.hub."""
+    """A proxy's page as torch.hub sees it."""
 
     def info(self) -> Message:
         return Message()

@@ -1,4 +1,4 @@
-"""Tests of the directory of a job: it follows from the choices, needs no quoting, and old ones are found."""
+"""The directory of a job: it follows from the choices, needs no quotes, and those of earlier versions are found."""
 
 import re
 import shlex

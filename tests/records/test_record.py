@@ -1,4 +1,4 @@
-"""Tests of a run's record: as written, so read; whole or not at all."""
+"""A run's record: it is read as it was written, and written atomically."""
 
 import errno
 import json
@@ -13,8 +13,8 @@ from agegender.records.record import Record
 from agegender.system.errors import InputError
 
 
-def a_record() -> Record:
-    """A record with something in every field."""
+def full_record() -> Record:
+    """Make a record with a value in every field."""
     return Record(
         status="complete",
         name="try",
@@ -42,8 +42,8 @@ def a_record() -> Record:
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
-    record.write(tmp_path / "job", a_record())
-    assert record.read(tmp_path / "job") == a_record()
+    record.write(tmp_path / "job", full_record())
+    assert record.read(tmp_path / "job") == full_record()
 
 
 def test_a_directory_without_a_record_gives_none(tmp_path: Path) -> None:
@@ -51,8 +51,8 @@ def test_a_directory_without_a_record_gives_none(tmp_path: Path) -> None:
 
 
 def test_writing_again_replaces_the_record_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
-    record.write(tmp_path, a_record())
-    later = a_record()
+    record.write(tmp_path, full_record())
+    later = full_record()
     later.status = "failed"
     record.write(tmp_path, later)
     assert record.read(tmp_path) == later
@@ -62,7 +62,7 @@ def test_writing_again_replaces_the_record_and_leaves_nothing_beside_it(tmp_path
 def test_a_write_that_fails_at_the_end_leaves_the_old_record_and_no_other_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record.write(tmp_path, a_record())
+    record.write(tmp_path, full_record())
 
     def fail(*_: object) -> None:
         raise OSError("no room")
@@ -70,12 +70,12 @@ def test_a_write_that_fails_at_the_end_leaves_the_old_record_and_no_other_file(
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="no room"):
         record.write(tmp_path, Record("failed", "other", {}, {}, 0))
-    assert record.read(tmp_path) == a_record()
+    assert record.read(tmp_path) == full_record()
     assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
 
 
 def test_a_disk_that_is_full_half_way_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    record.write(tmp_path, a_record())
+    record.write(tmp_path, full_record())
 
     def fail(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -83,7 +83,7 @@ def test_a_disk_that_is_full_half_way_leaves_the_old_record(tmp_path: Path, monk
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         record.write(tmp_path, Record("failed", "other", {}, {}, 0))
-    assert record.read(tmp_path) == a_record()
+    assert record.read(tmp_path) == full_record()
     assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
 
 
@@ -91,7 +91,8 @@ def test_a_record_and_its_name_are_on_the_disk_before_and_after_the_rename(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
-    fsync, replace = os.fsync, os.replace
+    fsync = os.fsync
+    replace = os.replace
 
     def note_sync(descriptor: int) -> None:
         order.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
@@ -103,12 +104,12 @@ def test_a_record_and_its_name_are_on_the_disk_before_and_after_the_rename(
 
     monkeypatch.setattr(os, "fsync", note_sync)
     monkeypatch.setattr(os, "replace", note_rename)
-    record.write(tmp_path, a_record())
+    record.write(tmp_path, full_record())
     assert order == ["file", "rename", "folder"]
 
 
 def test_a_number_that_json_does_not_know_is_written_as_none(tmp_path: Path) -> None:
-    entry = a_record()
+    entry = full_record()
     entry.val = {"age_mae_years": float("nan"), "age_confusion": [[1.0, float("inf")]], "age_accuracy": 0.5}
     record.write(tmp_path, entry)
     read = record.read(tmp_path)
@@ -139,7 +140,7 @@ def test_a_file_that_is_no_record_is_refused_by_its_path(tmp_path: Path, text: s
 
 def test_an_empty_record_is_told_as_such_with_its_mend(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text("")
-    with pytest.raises(InputError, match=r"record \(it is empty\); delete it to run this job anew"):
+    with pytest.raises(InputError, match=r"record \(it is empty\); delete it to run this job again"):
         record.read(tmp_path)
 
 
@@ -150,7 +151,7 @@ def test_bytes_that_are_no_text_are_refused_by_the_files_path(tmp_path: Path) ->
 
 
 def test_a_record_of_another_schema_is_refused_by_its_path_and_both_numbers(tmp_path: Path) -> None:
-    record.write(tmp_path, a_record())
+    record.write(tmp_path, full_record())
     values = json.loads((tmp_path / "record.json").read_text())
     (tmp_path / "record.json").write_text(json.dumps(values | {"schema": 99}))
     with pytest.raises(InputError, match=r"record\.json has schema 99, this version reads 1;"):
@@ -158,10 +159,10 @@ def test_a_record_of_another_schema_is_refused_by_its_path_and_both_numbers(tmp_
 
 
 def test_keys_that_a_later_version_adds_are_passed_over(tmp_path: Path) -> None:
-    record.write(tmp_path, a_record())
+    record.write(tmp_path, full_record())
     values = json.loads((tmp_path / "record.json").read_text())
     (tmp_path / "record.json").write_text(json.dumps(values | {"weather": "fine"}))
-    assert record.read(tmp_path) == a_record()
+    assert record.read(tmp_path) == full_record()
 
 
 def test_all_records_below_a_directory_are_read_in_the_order_of_their_paths(tmp_path: Path) -> None:
@@ -176,12 +177,12 @@ def test_all_records_below_a_directory_are_read_in_the_order_of_their_paths(tmp_
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"schema": 99}', "\x00" * 4096])
 def test_a_broken_record_stands_among_the_others_as_a_failed_run(tmp_path: Path, text: str) -> None:
-    record.write(tmp_path / "resnet18/plain/1", a_record())
+    record.write(tmp_path / "resnet18/plain/1", full_record())
     broken = tmp_path / "resnet18/plain/2"
     broken.mkdir()
     (broken / "record.json").write_text(text)
     (whole_place, whole), (place, entry) = record.read_runs(tmp_path)
-    assert (whole_place, whole) == (tmp_path / "resnet18/plain/1", a_record())
+    assert (whole_place, whole) == (tmp_path / "resnet18/plain/1", full_record())
     assert (place, entry.status, entry.seed) == (broken, "failed", 2)
     assert entry.choices == {"model": "resnet18", "loss": "plain"}
     assert entry.error is not None
@@ -199,7 +200,7 @@ def test_bytes_are_written_as_they_are(tmp_path: Path) -> None:
 
 
 def test_a_record_of_before_there_were_curves_and_layers_is_read_without_them(tmp_path: Path) -> None:
-    record.write(tmp_path, a_record())
+    record.write(tmp_path, full_record())
     values = json.loads((tmp_path / "record.json").read_text())
     for key in ("history", "network", "coarse_years"):
         del values[key]
@@ -207,4 +208,4 @@ def test_a_record_of_before_there_were_curves_and_layers_is_read_without_them(tm
     found = record.read(tmp_path)
     assert found is not None
     assert (found.history, found.network, found.coarse_years) == ([], [], None)
-    assert found.test == a_record().test
+    assert found.test == full_record().test

@@ -183,7 +183,7 @@ def test_a_broken_record_is_one_failed_run_of_its_row_and_changes_no_other(tmp_p
     sweep = read_sweep(tmp_path)
     assert [one.label for one in sweep.configurations] == [one.label for one in whole.configurations]
     assert [(run.record.status, run.record.seed) for run in sweep.runs] == [("complete", 0), ("failed", 1)]
-    assert "delete it to run this job anew" in str(sweep.runs[1].record.error)
+    assert "delete it to run this job again" in str(sweep.runs[1].record.error)
 
 
 def test_missing_predictions_become_a_line_in_problems(tmp_path):

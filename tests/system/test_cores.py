@@ -9,7 +9,7 @@ binds = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this sy
 
 
 def in_thread(core: int) -> list[int]:
-    """The cores of a thread that was bound to one."""
+    """Return the cores of a thread that is bound to one core."""
     found: list[int] = []
 
     def work() -> None:

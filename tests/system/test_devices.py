@@ -1,4 +1,4 @@
-"""A GPU that an error has broken, as far as a machine without one can show it."""
+"""A GPU that an error has made unusable, tested as far as a machine without one allows."""
 
 import pytest
 import torch

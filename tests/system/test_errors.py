@@ -1,4 +1,4 @@
-"""Tests of errors told in one line; those of the age groups are in tests/data."""
+"""Errors reported in one line."""
 
 import errno
 
@@ -37,9 +37,9 @@ def test_a_mistake_during_whose_handling_something_else_failed_is_still_told() -
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG])
 def test_a_limit_of_the_machine_names_the_place_and_the_way_out(number: int) -> None:
-    told = describe(OSError(number, "as the system says", "/some/where"))
-    assert told is not None
-    assert told.startswith("/some/where: as the system says; ") and len(told) > len("/some/where: as the system says; ")
+    message = describe(OSError(number, "as the system says", "/some/where"))
+    start = "/some/where: as the system says; "
+    assert message is not None and message.startswith(start) and len(message) > len(start)
 
 
 @pytest.mark.parametrize("error", [ValueError("a defect"), KeyError("x"), OSError("no number"), ZeroDivisionError()])

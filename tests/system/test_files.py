@@ -1,4 +1,4 @@
-"""Files that are whole or not there: whose errors name them, and what killed writers leave."""
+"""Atomic file writes: their errors name the file, and leftovers of killed writers are removed."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agegender.system import files
-from agegender.system.files import check_room, remove_temporary, replacing
+from agegender.system.files import check_writable, remove_temporary, replacing
 
 
 def write(path: Path, content: bytes = b"new") -> None:
@@ -111,9 +111,9 @@ def test_the_only_writer_of_a_directory_removes_whatever_is_temporary_in_it(tmp_
 
 
 def test_a_directory_is_tried_without_leaving_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    check_room(tmp_path)
+    check_writable(tmp_path)
     assert not names(tmp_path)
     monkeypatch.setattr(files.tempfile, "TemporaryFile", lambda **_: full())
     with pytest.raises(OSError, match="No space left") as caught:
-        check_room(tmp_path)
+        check_writable(tmp_path)
     assert caught.value.filename == str(tmp_path)

@@ -24,8 +24,8 @@ def test_a_full_disk_costs_lines_and_one_warning_but_no_traceback(
     stream.close()
     for _ in range(2):
         log.handle(logging.makeLogRecord({"msg": "epoch 1/2"}))
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1 and "train.log misses lines: [Errno 28] No space left on device" in told
+    warning = capsys.readouterr().err
+    assert warning.count("\n") == 1 and "train.log is missing lines: [Errno 28] No space left on device" in warning
 
 
 def test_a_defect_of_a_log_line_is_still_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,10 +31,10 @@ def holder(tmp_path: Path):
 
 def die_elsewhere(holder: subprocess.Popen[str], marker: Path, *, lease: float = 30.0) -> None:
     """Kill a lock's holder, and have its marker name another machine and this lease."""
-    told = ["host=elsewhere" if line.startswith("host=") else line for line in marker.read_text().split("\n")]
+    lines = ["host=elsewhere" if line.startswith("host=") else line for line in marker.read_text().split("\n")]
     holder.kill()
     holder.wait()
-    marker.write_text("\n".join(told).replace("duration=30.0", f"duration={lease}"))
+    marker.write_text("\n".join(lines).replace("duration=30.0", f"duration={lease}"))
 
 
 def test_one_process_holds_a_lock_at_a_time(holder: subprocess.Popen[str], tmp_path: Path) -> None:
@@ -55,9 +55,9 @@ def test_the_lock_of_a_dead_node_expires(
 ) -> None:
     monkeypatch.setattr(locks, "LEASE_SECONDS", 1.0)
     die_elsewhere(holder, tmp_path / ".file.lease", lease=1.0)
-    began = time.monotonic()
+    start = time.monotonic()
     with locked(tmp_path / "file", timeout=20):
-        assert time.monotonic() - began > 0.9
+        assert time.monotonic() - start > 0.9
 
 
 def test_a_marker_without_a_holder_is_removed_when_it_is_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Platforms that lack what a run needs are told in one line, before anything else."""
+"""On platforms that lack what a run needs, commands end with one line before anything else."""
 
 import subprocess
 import sys

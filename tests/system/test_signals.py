@@ -1,4 +1,4 @@
-"""What a signal does to a training: kept until its step is done, or raised at once."""
+"""What a signal does to a training: held back until a step is done, or raised at once."""
 
 import os
 import signal

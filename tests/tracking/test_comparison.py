@@ -1,4 +1,4 @@
-"""Tests of what W&B really holds: runs written offline, read back with W&B's own client."""
+"""What W&B really stores: runs written offline are read back with W&B's own client."""
 
 import hashlib
 import importlib.util
@@ -14,6 +14,7 @@ import pytest
 import wandb
 from paths import ROOT
 from PIL import Image
+from tracked import tracked_record
 
 from agegender.records.record import Record, write
 from agegender.system.errors import InputError
@@ -26,7 +27,7 @@ WANDB = str(Path(sys.executable).with_name("wandb"))
 
 @pytest.fixture(autouse=True)
 def nobodys_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key, no settings and no caches of the machine's user."""
+    """Hide the key, the settings and the caches of the machine's user."""
     for name in ("HOME", "WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path_factory.mktemp("home")))
     monkeypatch.delenv("WANDB_MODE", raising=False)
@@ -58,7 +59,7 @@ def report(tmp_path: Path) -> Path:
 
 
 def inspect(folder: Path) -> str:
-    """Read the only offline run of a directory back."""
+    """Return the content of a directory's only offline run."""
     (log,) = folder.glob("wandb/offline-run-*/run-*.wandb")
     command = [WANDB, "leet", "inspect", "--json", str(log)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -86,8 +87,8 @@ def test_the_comparison_run_holds_table_pictures_report_and_split(report: Path, 
     (run,) = folder.glob("wandb/offline-run-*")
     assert where == str(run)
     text = inspect(folder)
-    for told in ("comparison", "figures/curve", "report-try", manifest.stem, (folder / "wandb_id").read_text()):
-        assert told in text
+    for name in ("comparison", "figures/curve", "report-try", manifest.stem, (folder / "wandb_id").read_text()):
+        assert name in text
     assert artifacts(folder) == {
         f"{manifest.stem}/{manifest.name}": manifest.read_bytes(),
         "report-try/index.html": b"index.html",
@@ -154,20 +155,14 @@ def test_a_sweep_may_have_a_name_that_an_artifact_may_not(name: str, report: Pat
     assert any(path.endswith("/index.html") for path in artifacts(folder))
 
 
-def a_record(manifest: Path, logger: Mapping[str, Any]) -> Record:
-    return Record(
-        status="complete",
-        name="try",
-        choices={"model": "vgg11", "loss": "dex"},
-        config={"seed": 3, "tags": [], "logger": dict(logger)},
-        seed=3,
-        data={"split_file": f"elsewhere/{manifest.name}"},  # the directory was moved since
-    )
+def record_of_a_sweep(manifest: Path, logger: Mapping[str, Any]) -> Record:
+    """Make the record of a run whose directory has been moved since it was written."""
+    return tracked_record(status="complete", logger=dict(logger), data={"split_file": f"elsewhere/{manifest.name}"})
 
 
 def test_a_sweep_that_is_over_is_sent_with_the_settings_and_the_split_of_its_records(manifest: Path) -> None:
     folder = manifest.parent
-    write(folder / "vgg11" / "dex" / "3", a_record(manifest, SETTINGS))
+    write(folder / "vgg11" / "dex" / "3", record_of_a_sweep(manifest, SETTINGS))
     where = comparison.send_comparison(folder, ["a"], [[1]])
     assert where is not None and "offline-run" in where
     assert '"faces"' in inspect(folder)
@@ -175,14 +170,15 @@ def test_a_sweep_that_is_over_is_sent_with_the_settings_and_the_split_of_its_rec
 
 
 def test_the_settings_are_those_of_the_last_run_with_wandb(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, told = manifest.parent, []
+    folder = manifest.parent
+    logged: list[Any] = []
     for number, (kind, project) in enumerate((("csv", "a"), ("wandb", "b"), ("wandb", "faces"), ("csv", "c"))):
-        record = a_record(manifest, SETTINGS | {"kind": kind, "project": project})
+        record = record_of_a_sweep(manifest, SETTINGS | {"kind": kind, "project": project})
         record.started = f"2026-01-0{number + 1}T00:00:00+00:00"
         write(folder / f"{9 - number}", record)
-    monkeypatch.setattr(comparison, "log_comparison", lambda settings, *_, **__: told.append(settings))
+    monkeypatch.setattr(comparison, "log_comparison", lambda settings, *_, **__: logged.append(settings))
     comparison.send_comparison(folder, ["a"], [[1]], mode="online")
-    assert told == [SETTINGS | {"mode": "online"}]
+    assert logged == [SETTINGS | {"mode": "online"}]
 
 
 def test_a_directory_without_runs_is_the_users_mistake(tmp_path: Path) -> None:
@@ -191,7 +187,7 @@ def test_a_directory_without_runs_is_the_users_mistake(tmp_path: Path) -> None:
 
 
 def test_a_jobs_run_uses_its_split_and_plots_over_epochs(manifest: Path, tmp_path: Path) -> None:
-    record = a_record(manifest, SETTINGS)
+    record = record_of_a_sweep(manifest, SETTINGS)
     record.data = {"split_file": str(manifest), "split_hash": manifest.stem.removeprefix("split-")}
     tracker = JobTracker(SETTINGS, record, tmp_path / "job")
     for epoch in range(3):
@@ -204,7 +200,7 @@ def test_a_jobs_run_uses_its_split_and_plots_over_epochs(manifest: Path, tmp_pat
 
 
 class OnlineRun:
-    """What `use_split` uses of a run with a server."""
+    """The parts of an online run that `use_split` uses."""
 
     offline = False
 
@@ -217,10 +213,12 @@ class OnlineRun:
 
 
 def test_with_a_server_the_split_is_an_input_and_the_same_in_every_run(manifest: Path, tmp_path: Path) -> None:
-    first, second = OnlineRun(tmp_path / "a"), OnlineRun(tmp_path / "b")
+    first = OnlineRun(tmp_path / "a")
+    second = OnlineRun(tmp_path / "b")
     for run in (first, second):
         wandb_run.use_split(run, manifest)
-    (one,), (other,) = first.used, second.used
+    (one,) = first.used
+    (other,) = second.used
     assert (one.name, one.type) == (manifest.stem, "split")
     assert one.manifest.digest() == other.manifest.digest()
 
@@ -247,5 +245,5 @@ def test_without_its_package_the_dashboard_is_refused_in_one_line(
 ) -> None:
     monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
     assert dashboard().main(["--entity", "team", "--sweep", "try"]) == 2
-    told = capsys.readouterr()
-    assert told.out == "" and told.err.count("\n") == 1 and "pip install wandb-workspaces" in told.err
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1 and "pip install wandb-workspaces" in printed.err

@@ -1,4 +1,4 @@
-"""Tests of what W&B is told, and when: with a run that only keeps it."""
+"""What is logged to W&B, and when: with a fake run that records the calls."""
 
 import logging
 import subprocess
@@ -10,18 +10,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tracked import tracked_record
 
-from agegender.records.record import Record
 from agegender.tracking import job, wandb_run
 from agegender.tracking.job import JobTracker
 
 SETTINGS = {"kind": "wandb", "project": "faces", "entity": None, "mode": None}
 LABELS = {"group": [0, 1], "group_predicted": [1, 1], "gender": [0, 1], "gender_predicted": [0, 0]}
-PATIENCE = 30  # seconds until a test that waits for nothing gives up
+PATIENCE = 30  # seconds until a test that waits in vain fails
 
 
 class Run:
-    """What JobTracker uses of a W&B run; tells itself what is done with it, in order."""
+    """The parts of a W&B run that JobTracker uses; records the calls, in order."""
 
     def __init__(self) -> None:
         self.done: list[Any] = []
@@ -43,16 +43,6 @@ class Run:
         self.done.append(what)
 
 
-def a_record() -> Record:
-    return Record(
-        status="running",
-        name="try",
-        choices={"model": "vgg11", "loss": "dex"},
-        config={"seed": 3, "tags": ["first"]},
-        seed=3,
-    )
-
-
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     yield
@@ -70,14 +60,15 @@ def steps(run: Run) -> list[Any]:
 def test_neither_the_start_of_a_job_nor_what_it_logs_waits_for_the_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, answer = Run(), threading.Event()
+    run = Run()
+    answer = threading.Event()
 
     def start(*_: Any, **__: Any) -> Run:
         assert answer.wait(PATIENCE)
         return run
 
     use_start(monkeypatch, start)
-    tracker = JobTracker(SETTINGS, a_record(), tmp_path)  # would wait for ever if it waited
+    tracker = JobTracker(SETTINGS, tracked_record(), tmp_path)  # would wait for ever if it waited
     tracker.describe_model(10, 5, 0.5)
     tracker.logger.log_metrics({"train/loss": 1.0}, step=4)
     assert run.done == []
@@ -93,7 +84,7 @@ def test_neither_the_start_of_a_job_nor_what_it_logs_waits_for_the_server(
 def test_what_is_logged_arrives_in_order_from_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run()
     use_start(monkeypatch, lambda *_, **__: run)
-    tracker = JobTracker(SETTINGS, a_record(), tmp_path)
+    tracker = JobTracker(SETTINGS, tracked_record(), tmp_path)
     for step in range(300):
         tracker.logger.log_metrics({"train/loss": 1 / (step + 1)}, step=step)
     tracker.close(0)
@@ -103,9 +94,10 @@ def test_what_is_logged_arrives_in_order_from_one_thread(tmp_path: Path, monkeyp
 
 
 def test_metrics_are_logged_as_they_were_when_they_were_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, answer = Run(), threading.Event()
+    run = Run()
+    answer = threading.Event()
     use_start(monkeypatch, lambda *_, **__: run if answer.wait(PATIENCE) else None)
-    tracker = JobTracker(SETTINGS, a_record(), tmp_path)
+    tracker = JobTracker(SETTINGS, tracked_record(), tmp_path)
     metrics = {"train/loss": 1.0}
     tracker.logger.log_metrics(metrics, step=0)
     metrics["train/loss"] = 2.0
@@ -117,9 +109,10 @@ def test_metrics_are_logged_as_they_were_when_they_were_given(tmp_path: Path, mo
 def test_closing_waits_until_all_is_sent_and_ends_the_run_with_the_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, answer = Run(), threading.Event()
+    run = Run()
+    answer = threading.Event()
     use_start(monkeypatch, lambda *_, **__: run if answer.wait(PATIENCE) else None)
-    tracker = JobTracker(SETTINGS, a_record(), tmp_path)
+    tracker = JobTracker(SETTINGS, tracked_record(), tmp_path)
     tracker.logger.log_metrics({}, step=7)
     timer = threading.Timer(0.2, answer.set)
     timer.start()
@@ -131,7 +124,7 @@ def test_closing_waits_until_all_is_sent_and_ends_the_run_with_the_exit_code(
 def test_a_run_is_ended_once_and_what_comes_later_is_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run()
     use_start(monkeypatch, lambda *_, **__: run)
-    tracker = JobTracker(SETTINGS, a_record(), tmp_path)
+    tracker = JobTracker(SETTINGS, tracked_record(), tmp_path)
     tracker.close(0)
     tracker.close(1)
     tracker.describe_model(10, 5, 0.5)
@@ -146,11 +139,11 @@ def test_a_run_that_cannot_be_started_is_told_once_and_the_job_goes_on(
 
     use_start(monkeypatch, start)
     with caplog.at_level(logging.WARNING):
-        tracker = JobTracker(SETTINGS, a_record(), tmp_path)
+        tracker = JobTracker(SETTINGS, tracked_record(), tmp_path)
         tracker.describe_model(10, 5, 0.5)
         tracker.logger.log_metrics({"train/loss": 1.0}, step=4)
-        tracker.finish(a_record(), LABELS, ("young", "old"))
-    assert caplog.messages == ["W&B failed (RuntimeError: no such server); the record is written all the same"]
+        tracker.finish(tracked_record(), LABELS, ("young", "old"))
+    assert caplog.messages == ["W&B failed (RuntimeError: no such server); record.json is still written"]
 
 
 def test_something_that_cannot_be_logged_is_told_and_the_rest_is_logged(
@@ -165,12 +158,12 @@ def test_something_that_cannot_be_logged_is_told_and_the_rest_is_logged(
 
     run.log = log  # type: ignore[method-assign]
     use_start(monkeypatch, lambda *_, **__: run)
-    tracker = JobTracker(SETTINGS, a_record(), tmp_path)
+    tracker = JobTracker(SETTINGS, tracked_record(), tmp_path)
     for step in range(3):
         tracker.logger.log_metrics({}, step=step)
     tracker.close(0)
     assert steps(run) == [0, 2]
-    assert caplog.messages == ["W&B failed (ValueError: no room); the record is written all the same"]
+    assert caplog.messages == ["W&B failed (ValueError: no room); record.json is still written"]
 
 
 def test_a_complete_jobs_results_and_confusion_matrices_are_the_last_that_is_told(
@@ -182,10 +175,12 @@ def test_a_complete_jobs_results_and_confusion_matrices_are_the_last_that_is_tol
     monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(plot=SimpleNamespace(confusion_matrix=chart)))
     run = Run()
     use_start(monkeypatch, lambda *_, **__: run)
-    record = a_record()
+    record = tracked_record()
     tracker = JobTracker(SETTINGS, record, tmp_path)
-    record.status, record.best_epoch = "complete", 2
-    record.test, record.time = {"age_accuracy": 0.5, "age_confusion": [[1]]}, {"fit_seconds": 9.0}
+    record.status = "complete"
+    record.best_epoch = 2
+    record.test = {"age_accuracy": 0.5, "age_confusion": [[1]]}
+    record.time = {"fit_seconds": 9.0}
     tracker.finish(record, LABELS, ("young", "old"))
     assert run.done == [
         ("summary", {"test/age_accuracy": 0.5, "time/fit_seconds": 9.0, "best_epoch": 2, "status": "complete"}),
@@ -205,7 +200,7 @@ def test_what_belongs_to_an_epoch_is_plotted_over_epochs_and_the_best_is_kept(
 ) -> None:
     run = Run()
     use_start(monkeypatch, lambda *_, **__: run)
-    JobTracker(SETTINGS, a_record(), tmp_path).close(0)
+    JobTracker(SETTINGS, tracked_record(), tmp_path).close(0)
     assert {run.defined[name]["step_metric"] for name in ("train/*", "val/*", "val/loss")} == {"epoch"}
     assert run.defined["train/loss_step"]["step_metric"] == "trainer/global_step"
     assert run.defined["val/loss"]["summary"] == "min,last"
@@ -215,7 +210,7 @@ def test_what_belongs_to_an_epoch_is_plotted_over_epochs_and_the_best_is_kept(
 def test_epochs_are_counted_from_1_and_a_test_belongs_to_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run()
     use_start(monkeypatch, lambda *_, **__: run)
-    tracker = JobTracker(SETTINGS, a_record(), tmp_path)
+    tracker = JobTracker(SETTINGS, tracked_record(), tmp_path)
     tracker.logger.log_metrics({"val/loss": 1.0, "epoch": 0}, step=4)  # as Lightning numbers it
     tracker.logger.log_metrics({"test/loss": 2.0, "epoch": 1}, step=4)
     tracker.close(0)
@@ -228,9 +223,9 @@ def test_epochs_are_counted_from_1_and_a_test_belongs_to_none(tmp_path: Path, mo
 def test_a_run_has_the_jobs_name_group_tags_and_configuration_and_an_id_that_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[Any] = []
-    use_start(monkeypatch, lambda settings, folder, **arguments: told.append((settings, folder, arguments)))
-    record = a_record()
+    starts: list[Any] = []
+    use_start(monkeypatch, lambda settings, folder, **arguments: starts.append((settings, folder, arguments)))
+    record = tracked_record()
     record.num_params = 10
     record.data = {"split_hash": "ab12", "age_groups": {"scheme": "closed", "names": []}, "image_size": 64}
     for _ in range(2):
@@ -254,13 +249,13 @@ def test_a_run_has_the_jobs_name_group_tags_and_configuration_and_an_id_that_sta
             "image_size": 64,
         },
     }
-    assert told == [(SETTINGS, tmp_path, expected)] * 2
+    assert starts == [(SETTINGS, tmp_path, expected)] * 2
 
 
 @pytest.mark.parametrize("kind", ["none", "csv"])
 def test_without_wandb_nothing_is_started(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_start(monkeypatch, lambda *_, **__: pytest.fail("a run was started"))
-    record = a_record()
+    record = tracked_record()
     tracker = JobTracker({"kind": kind}, record, tmp_path)
     tracker.describe_model(10, 5, 0.5)
     tracker.close(0)
@@ -275,11 +270,12 @@ def test_a_job_without_wandb_does_not_import_it() -> None:
 
 
 class FakeWandb:
-    """W&B whose `init` fails in the modes that are named."""
+    """A fake W&B whose `init` fails in some modes."""
 
     def __init__(self, folder: Path, failing: tuple[str, ...]) -> None:
         self.tried: list[str] = []
-        self._folder, self._failing = folder, failing
+        self._folder = folder
+        self._failing = failing
 
     def Settings(self, **_: Any) -> None: ...
 
@@ -330,8 +326,9 @@ def test_a_pruned_job_ends_well_with_its_status_and_no_test_score(
 ) -> None:
     run = Run()
     use_start(monkeypatch, lambda *_, **__: run)
-    record = a_record()
+    record = tracked_record()
     tracker = JobTracker(SETTINGS, record, tmp_path)
-    record.status, record.best_epoch = "pruned", 1
+    record.status = "pruned"
+    record.best_epoch = 1
     tracker.finish(record, None, ("young", "old"))
     assert run.done == [("summary", {"best_epoch": 1, "status": "pruned"}), ("finish", 0)]

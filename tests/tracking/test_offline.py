@@ -14,7 +14,7 @@ HEADER = b":W&B\x00\x00\x00"
 
 
 def part(content: bytes, kind: int = 1) -> bytes:
-    """A piece of LevelDB's log; 1: a whole record, 2: the first part of one, 4: the last."""
+    """Make a part of LevelDB's log, of type 1: a whole record, 2: its first part, 4: its last part."""
     return bytes(4) + len(content).to_bytes(2, "little") + bytes([kind]) + content
 
 
@@ -22,7 +22,7 @@ def record(**field: Any) -> bytes:
     return pb.Record(**field).SerializeToString()
 
 
-BEGUN = part(record(header={})) + part(record(run={"run_id": "one"}))
+STARTED = part(record(header={})) + part(record(run={"run_id": "one"}))
 ENDED = part(record(exit={"exit_code": 0}))
 
 
@@ -37,7 +37,7 @@ def write_run(folder: Path, content: bytes, *, age_seconds: float = 0) -> Path:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What would have been given to `wandb sync`, which ends with exit code 3."""
+    """Replace `wandb sync`, which ends with exit code 3, and return the runs that each call names."""
     calls: list[list[str]] = []
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
@@ -54,38 +54,38 @@ def test_every_run_of_a_sweep_is_sent_at_once_in_the_order_of_their_starts(
 ) -> None:
     names = ("b/wandb/offline-run-20260101_120000-one", "a/wandb/offline-run-20260101_130000-one")
     for name in (*names, "wandb/offline-run-20260101_140000-sweep", "c/wandb/run-20260101_110000-online"):
-        write_run(tmp_path / name, BEGUN + ENDED)
+        write_run(tmp_path / name, STARTED + ENDED)
     assert sync(tmp_path) == 3, "the exit code of wandb sync"
     assert sent == [[Path(name).name for name in names] + ["offline-run-20260101_140000-sweep"]]
 
 
-@pytest.mark.parametrize("content", [b"", part(record(header={})), BEGUN[:-3]])
+@pytest.mark.parametrize("content", [b"", part(record(header={})), STARTED[:-3]])
 def test_an_attempt_without_a_run_in_its_file_is_left_out(
     tmp_path: Path, sent: list[list[str]], capsys: pytest.CaptureFixture[str], content: bytes
 ) -> None:
     write_run(tmp_path / "wandb/offline-run-20260101_120000-one", content, age_seconds=300)
     assert sync(tmp_path) == 0 and not sent
-    write_run(tmp_path / "wandb/offline-run-20260101_130000-two", BEGUN + ENDED)
+    write_run(tmp_path / "wandb/offline-run-20260101_130000-two", STARTED + ENDED)
     assert sync(tmp_path) == 3 and sent == [["offline-run-20260101_130000-two"]]
-    assert "left out: 1 in which W&B has written nothing" in capsys.readouterr().out
+    assert "skipped: 1 to which W&B has written nothing yet" in capsys.readouterr().out
 
 
 def test_an_attempt_that_is_still_being_written_waits_and_what_came_before_it_does_not(
     tmp_path: Path, sent: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_run(tmp_path / "wandb/offline-run-20260101_120000-one", BEGUN)
-    live = write_run(tmp_path / "wandb/offline-run-20260101_130000-one", BEGUN)
+    write_run(tmp_path / "wandb/offline-run-20260101_120000-one", STARTED)
+    live = write_run(tmp_path / "wandb/offline-run-20260101_130000-one", STARTED)
     sync(tmp_path)
     assert sent[-1] == ["offline-run-20260101_120000-one"]
-    assert "left out: 1 still being written" in capsys.readouterr().out
+    assert "skipped: 1 still being written" in capsys.readouterr().out
     with live.open("ab") as file:
         file.write(ENDED)
     sync(tmp_path)
     assert sent[-1] == ["offline-run-20260101_120000-one", "offline-run-20260101_130000-one"]
 
 
-FILL = 2**15 - 3 - len(HEADER + BEGUN) - 7  # to three bytes before the end of a block, where no record begins
-WHOLE = BEGUN + part(record(history={"item": [{"key": "x" * (FILL - 12)}]})) + bytes(3)
+FILL = 2**15 - 3 - len(HEADER + STARTED) - 7  # to three bytes before the end of a block, where no record begins
+WHOLE = STARTED + part(record(history={"item": [{"key": "x" * (FILL - 12)}]})) + bytes(3)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tests of the random changes of training images."""
+"""Random augmentation of training images."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from agegender.training.augment import Augment, shifted
 
 @pytest.fixture
 def images() -> Tensor:
-    """64 images of 20 x 20 random pixels, channels last in memory."""
+    """Return 64 images of 20 x 20 random pixels, channels last in memory."""
     torch.manual_seed(0)
     return torch.randint(0, 256, (64, 20, 20, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
 
@@ -19,7 +19,7 @@ def normalized(images: Tensor) -> Tensor:
 
 
 def same(some: Tensor, others: Tensor) -> Tensor:
-    """(B,) whether the images are the same."""
+    """Return bool (B,), whether the images are the same."""
     return (some == others).flatten(1).all(dim=1)
 
 
@@ -32,7 +32,8 @@ def test_without_any_change_images_stay_as_they_are(images: Tensor) -> None:
 
 def test_a_flip_mirrors_left_and_right_for_about_its_share_of_the_images(images: Tensor) -> None:
     moved = Augment(flip=0.5).move(images)
-    mirrored, kept = same(moved, images.flip(3)), same(moved, images)
+    mirrored = same(moved, images.flip(3))
+    kept = same(moved, images)
     assert (mirrored ^ kept).all()
     assert 16 < mirrored.sum() < 48  # 32 expected, standard deviation 4
     assert moved.dtype == torch.uint8 and moved.is_contiguous(memory_format=torch.channels_last)
@@ -73,7 +74,8 @@ def test_erasing_blanks_one_rectangle_of_about_its_share_of_the_images(images: T
     erased = blank.flatten(1).any(dim=1)
     assert 16 < erased.sum() < 48
     for mask in blank[erased]:
-        rows, columns = mask.any(dim=1), mask.any(dim=0)
+        rows = mask.any(dim=1)
+        columns = mask.any(dim=0)
         assert torch.equal(mask, rows[:, None] & columns[None, :])
         assert rows.sum() <= 10 and columns.sum() <= 10  # 0.45 of 20, and a pixel more where it lies between two
 
@@ -138,7 +140,8 @@ def test_images_grow_in_steps_of_16_pixels_to_their_own_size(progress: float, si
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_a_warp_places_pixels_as_exactly_in_mixed_precision(images: Tensor, dtype: torch.dtype) -> None:
-    augment, warped = Augment(rotate=20, scale=0.2, shift=0.1), []
+    augment = Augment(rotate=20, scale=0.2, shift=0.1)
+    warped = []
     for enabled in (False, True):
         torch.manual_seed(1)
         with torch.autocast("cpu", dtype, enabled=enabled):
@@ -158,7 +161,8 @@ def test_a_shrunken_image_is_the_same_picture_with_and_without_a_warp(images: Te
 def test_images_are_shifted_along_both_diagonals_and_the_edge_is_repeated() -> None:
     image = torch.arange(25.0).view(1, 1, 5, 5)
     views = [view[0, 0] for view in shifted(image, 0.2)]  # by 1 of 5 pixels
-    rows, columns = torch.tensor([[0, 0, 1, 2, 3], [1, 2, 3, 4, 4]]), torch.tensor([[0, 0, 1, 2, 3], [1, 2, 3, 4, 4]])
+    rows = torch.tensor([[0, 0, 1, 2, 3], [1, 2, 3, 4, 4]])
+    columns = torch.tensor([[0, 0, 1, 2, 3], [1, 2, 3, 4, 4]])
     expected = [image[0, 0][row][:, column] for row in rows for column in columns]
     assert all(torch.equal(view, other) for view, other in zip(views, expected, strict=True))
     assert not torch.equal(shifted(image, 0.01)[0], image), "by a pixel at least"

@@ -1,4 +1,4 @@
-"""Checkpoints are whole or the former ones: a disk that fills up while they are written."""
+"""Checkpoints are written atomically: on a disk that fills up meanwhile, the previous one stays."""
 
 import errno
 from collections.abc import Iterator
@@ -19,10 +19,11 @@ CONTENT = {"state_dict": {"weight": torch.arange(50_000.0)}, "epoch": 3}
 
 
 class FullDisk:
-    """Takes the first bytes of a file, then has no room."""
+    """A file on a disk that is full after some bytes."""
 
     def __init__(self, file: Any, room: int) -> None:
-        self._file, self._room = file, room
+        self._file = file
+        self._room = room
 
     def write(self, data: Any) -> int:
         self._room -= len(data)

@@ -1,4 +1,4 @@
-"""How often `last.ckpt` is written, on a clock that each epoch moves on."""
+"""How often `last.ckpt` is written, by a fake clock that each epoch advances."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +15,11 @@ from agegender.training.checkpoint_file import CheckpointFile
 
 
 class Clock(lightning.Callback):
-    """Stands in for the `time` that checkpoints ask; an epoch takes so many seconds."""
+    """Replaces the `time` module in checkpoints; each epoch takes the same number of seconds."""
 
     def __init__(self, seconds: float) -> None:
-        self._now, self._seconds = 0.0, seconds
+        self._now = 0.0
+        self._seconds = seconds
 
     def monotonic(self) -> float:
         return self._now
@@ -29,7 +30,7 @@ class Clock(lightning.Callback):
 
 @pytest.fixture
 def epochs_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trains: Trains) -> Callable[..., list[int]]:
-    """Train for six epochs of so many seconds; give the numbers of those after which `last.ckpt` was written."""
+    """Train for six epochs of equal length and return the numbers of those after which `last.ckpt` was written."""
 
     def train(seconds: float, *overrides: str) -> list[int]:
         kept: list[int] = []

@@ -1,4 +1,4 @@
-"""Tests of the curves that a job records: real training of one number, whose losses are given by hand."""
+"""The curves that a job records: a real training of a single weight, whose losses are set by hand."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ LOSSES = (4.0, 3.0, 2.5, 2.0)
 
 
 class Scripted(lightning.LightningModule):
-    """Says of epoch i what it is told to say; two steps each."""
+    """Logs the given loss in each epoch of two steps."""
 
     def __init__(self, losses: Sequence[float] = LOSSES) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Scripted(lightning.LightningModule):
 
 
 class Killed(lightning.Callback):
-    """Ends an epoch where a process may be killed: after the history's entry, before the checkpoint."""
+    """Fails at a moment at which a process may be killed: after the history's entry, before the checkpoint."""
 
     def __init__(self, epoch: int) -> None:
         self._epoch = epoch
@@ -64,7 +64,7 @@ def fit(
     resume: bool = False,
     **options: Any,
 ) -> list[dict[str, Any]]:
-    """Train four epochs with a checkpoint after each; give the history, which a failure leaves behind, too."""
+    """Train four epochs with a checkpoint after each, and return the history, also after a failure."""
     epochs: list[dict[str, Any]] = []
     checkpoint = ModelCheckpoint(folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = lightning.Trainer(

@@ -1,4 +1,4 @@
-"""Tests of the module: what it feeds the network, how it adds the losses, that a seed decides everything."""
+"""The module: what it feeds the network, how it adds up the losses, and that a seed determines everything."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -27,11 +27,12 @@ SIZE = 35  # pixels; levi_hassner's smallest
 
 
 class Fixed(nn.Module):
-    """Keeps the images that it is given; its outputs are what they were set to."""
+    """A network with constant outputs, which remembers the images that it gets."""
 
     def __init__(self, age: Tensor, gender: Tensor) -> None:
         super().__init__()
-        self.age, self.gender = nn.Parameter(age), nn.Parameter(gender)
+        self.age = nn.Parameter(age)
+        self.gender = nn.Parameter(gender)
         self.seen: Tensor | None = None
 
     def forward(self, images: Tensor) -> FaceOutputs:
@@ -41,7 +42,7 @@ class Fixed(nn.Module):
 
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
-    """Settings of the process: Lightning's `deterministic`, and threads, which wait for each other on small images."""
+    """Restore settings of the process: deterministic algorithms, and the threads, of which small images need one."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -50,16 +51,22 @@ def as_it_was() -> Iterator[None]:
 
 
 def configuration(*overrides: str) -> dict[str, Any]:
-    """A job of a small network with dropout, on the CPU."""
+    """Compose a job of a small network with dropout, on the CPU."""
     given = [
-        *("model=levi_hassner", f"data.image_size={SIZE}", "trainer=cpu", "trainer.max_epochs=2", "optimizer.lr=0.01"),
-        *("trainer.enable_progress_bar=false", "trainer.precision=32-true", "logger=none"),
+        "model=levi_hassner",
+        f"data.image_size={SIZE}",
+        "trainer=cpu",
+        "trainer.max_epochs=2",
+        "optimizer.lr=0.01",
+        "trainer.enable_progress_bar=false",
+        "trainer.precision=32-true",
+        "logger=none",
     ]
     return composed(*given, *overrides)
 
 
 def batch_of(number: int, seed: int) -> dict[str, Tensor]:
-    """Noise with labels, as the data module gives it."""
+    """Make a batch of noise with labels, in the form of the data module."""
     random = torch.Generator().manual_seed(seed)
     years = torch.randint(0, 100, (number,), generator=random)
     return {
@@ -76,7 +83,7 @@ def loader_of(batches: list[dict[str, Tensor]]) -> DataLoader[dict[str, Tensor]]
 
 
 def trained(config: dict[str, Any], folder: Path) -> tuple[AgeGenderModule, lightning.Trainer]:
-    """The module after a few steps on the same batches."""
+    """Train a module for a few steps on the same batches."""
     trainers.quiet_libraries()
     module = build.make_module(config)
     module.method.prepare(torch.ones(121, dtype=torch.int64), torch.from_numpy(age_groups("closed").group_of_age))
@@ -117,7 +124,7 @@ def test_outputs_are_float32_whatever_the_network_computes_in() -> None:
 
 
 def step_loss(gender_weight: float, age: Tensor, gender: Tensor) -> float:
-    """The training loss of two images with these outputs."""
+    """Return the training loss of two images with these outputs."""
     module = AgeGenderModule(Fixed(age, gender), CrossEntropy(gender_weight=gender_weight))
     module.log_dict = lambda *_, **__: None  # pyright: ignore
     batch = {
@@ -244,7 +251,8 @@ def test_training_images_are_augmented_and_evaluated_ones_are_not() -> None:
 
 
 def test_a_mixed_batch_pays_each_images_loss_by_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    age, gender = torch.randn(3, 8), torch.randn(3, 2)
+    age = torch.randn(3, 8)
+    gender = torch.randn(3, 2)
     module = AgeGenderModule(Fixed(age, gender), CrossEntropy(), augment=Augment(mixup=1.0))
     partner = torch.tensor([2, 0, 1])
     monkeypatch.setattr(Augment, "mix", lambda self, images: (images, partner, 0.75))
@@ -259,7 +267,7 @@ def test_a_mixed_batch_pays_each_images_loss_by_its_share(monkeypatch: pytest.Mo
 
 
 class LeftSide(nn.Module):
-    """Its outputs are the mean of an image's left half, and of its right half."""
+    """A network whose outputs are the means of an image's left half and of its right half."""
 
     def forward(self, images: Tensor) -> FaceOutputs:
         middle = images.shape[3] // 2
@@ -288,7 +296,7 @@ def test_shifts_at_test_time_are_averaged_with_the_image_and_left_out_of_validat
 
 
 class Two(nn.Module):
-    """An ensemble of two whose outputs are what they were set to."""
+    """An ensemble of two members with constant outputs."""
 
     def __init__(self, *members: FaceOutputs) -> None:
         super().__init__()
@@ -336,8 +344,7 @@ def test_testing_keeps_one_prediction_per_image_in_order(tmp_path: Path) -> None
 
 
 def test_what_is_kept_of_a_batch_lets_go_of_its_memory(tmp_path: Path) -> None:
-    # Small labels that stay between large freed images leave holes that the next images do not fit into: a job's memory
-    # grew by all tested images so.
+    # Small labels that stay between large freed images fragment the memory, and it grows by all tested images.
     module = build.make_module(configuration())
     trainer = trainers.make_trainer(configuration()["trainer"], folder=tmp_path, callbacks=[], logger=False)
     batches = [batch_of(3, 0), batch_of(2, 1)]
@@ -347,10 +354,11 @@ def test_what_is_kept_of_a_batch_lets_go_of_its_memory(tmp_path: Path) -> None:
     assert not given & kept
 
 
-class Kept(Logger):
-    """Keeps what is logged, by the step that it is logged for."""
+class RecordingLogger(Logger):
+    """Records what is logged, by step."""
 
-    name, version = "kept", None
+    name = "recording"
+    version = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -362,14 +370,14 @@ class Kept(Logger):
         self.logged.append((step, dict(metrics)))
 
     def values(self, key: str) -> dict[int | None, float]:
-        """A key's value by step; no step has two."""
+        """Return the values of a key by step, and check that no step has two."""
         found = [(step, metrics[key]) for step, metrics in self.logged if key in metrics]
         assert len(found) == len(dict(found))
         return dict(found)
 
 
 class StepLosses(lightning.Callback):
-    """Computes each step's loss anew, from the definition, before the step changes the weights."""
+    """Computes the loss of each step from its definition, before the step changes the weights."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
@@ -385,13 +393,14 @@ class StepLosses(lightning.Callback):
 NUM_IMAGES = [4, 4, 3, 5, 2]  # of the batches of an epoch
 
 
-def logged_losses(folder: Path, *overrides: str) -> tuple[Kept, list[float]]:
-    """What is logged of two epochs of five unequal batches, and the loss of each step."""
+def logged_losses(folder: Path, *overrides: str) -> tuple[RecordingLogger, list[float]]:
+    """Train two epochs of five unequal batches, and return what is logged and the loss of each step."""
     trainers.quiet_libraries()
     config = configuration("optimizer.lr=0.5", *overrides)
     network = Fixed(torch.linspace(-1, 1, 40).view(5, 8), torch.linspace(-1, 1, 10).view(5, 2))
     module = AgeGenderModule(network, CrossEntropy(), partial(torch.optim.SGD, lr=0.5))
-    logger, steps = Kept(), StepLosses()
+    logger = RecordingLogger()
+    steps = StepLosses()
     trainer = trainers.make_trainer(config["trainer"], folder=folder, callbacks=[steps], logger=logger)
     batches = [batch_of(number, seed) for seed, number in enumerate(NUM_IMAGES)]
     trainer.fit(module, loader_of(batches), loader_of(batches[:2]))
@@ -472,7 +481,7 @@ def test_the_validation_loss_is_the_mean_over_the_images_and_not_over_the_batche
 
 
 def plain_only(value: Any) -> bool:
-    """Whether a value is nothing but JSON's containers, numbers and strings."""
+    """Whether a value consists of JSON's containers, numbers and strings only."""
     if isinstance(value, dict):
         return type(value) is dict and all(type(key) is str and plain_only(inner) for key, inner in value.items())
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Tests of the optimizers that PyTorch does not have."""
+"""The optimizers that PyTorch does not have."""
 
 import sys
 

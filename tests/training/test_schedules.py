@@ -1,4 +1,4 @@
-"""Tests of the learning rates over a training."""
+"""The learning rates over a training."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from agegender.training import schedules
 
 
 def rates(schedule: partial[LambdaLR], num_steps: int, peak: float = 2.0) -> list[float]:
-    """The learning rate of each step."""
+    """Return the learning rate of each step."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], peak)
     scheduler = schedule(optimizer, num_steps)
     found = []

@@ -1,4 +1,4 @@
-"""Tests of what a job is said to cost, by a clock that is set by hand."""
+"""The reported cost of a job, by a fake clock."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,8 @@ def stand_in(**attributes: Any) -> Any:
 def test_validation_in_the_middle_of_an_epoch_is_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(timing.time, "perf_counter", lambda: clock.now)
-    timer, trainer = timing.FitTimer(), stand_in(world_size=1, is_last_batch=False)
+    timer = timing.FitTimer()
+    trainer = stand_in(world_size=1, is_last_batch=False)
     module = stand_in(device=torch.device("cpu"))
 
     def step(seconds: float, *, last: bool = False) -> None:
@@ -41,7 +42,8 @@ def test_validation_in_the_middle_of_an_epoch_is_no_training(monkeypatch: pytest
 def test_an_epochs_speed_is_its_own_also_where_it_was_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(timing.time, "perf_counter", lambda: clock.now)
-    trainer, module = stand_in(world_size=1, is_last_batch=True), stand_in(device=torch.device("cpu"))
+    trainer = stand_in(world_size=1, is_last_batch=True)
+    module = stand_in(device=torch.device("cpu"))
 
     def step(timer: timing.FitTimer, seconds: float) -> None:
         timer.on_train_batch_start(trainer, module, None, 0)

@@ -11,7 +11,7 @@ from agegender.jobs.schema import Config
 from agegender.records.job_folder import JobFolder
 from agegender.system.errors import InputError
 from agegender.training.checkpoint_file import read_checkpoint
-from agegender.training.checkpoints import Interruptible, Kept, KeptLast, MovingAverage
+from agegender.training.checkpoints import FixedNameCheckpoint, Interruptible, LastCheckpoint, MovingAverage
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,8 @@ def make_callbacks(config: Config, folder: JobFolder) -> list[lightning.Callback
     chosen = {"monitor": config.monitor, "mode": mode}
     if why_not_validated(config) is not None:
         chosen = {"mode": "max"}  # nothing to choose by: the last epoch; the mode tells this callback from the next
-    callbacks.append(Kept(folder.checkpoints, "best", callbacks, **chosen))
-    callbacks.append(KeptLast(folder.checkpoints, interruptible))
+    callbacks.append(FixedNameCheckpoint(folder.checkpoints, "best", callbacks, **chosen))
+    callbacks.append(LastCheckpoint(folder.checkpoints, interruptible))
     if config.early_stopping is not None:
         callbacks.append(EarlyStopping(config.monitor, patience=config.early_stopping, mode=mode))
     return callbacks

@@ -1,1 +1,1 @@
-"""Methods: what the age head's outputs mean, how they are trained, and how they become an age. One family a file."""
+"""Methods: the meaning of the age head's outputs, their loss, and how they become an age. One family per file."""

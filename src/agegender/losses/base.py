@@ -11,11 +11,11 @@ from agegender.labels import NUM_AGES, NUM_GROUPS
 
 
 class AgePrediction(NamedTuple):
-    """What every method predicts, so that all rows of a table can be compared.
+    """The prediction of every method, so that all rows of a table can be compared.
 
     Attributes:
         group: (B, G) probabilities, rows sum to 1.
-        years: (B,) expected age in years.
+        years: (B,) predicted age in years.
     """
 
     group: Tensor
@@ -23,16 +23,16 @@ class AgePrediction(NamedTuple):
 
 
 class Method(nn.Module, ABC):
-    """A way to predict age.
+    """A method to predict age: a loss and how to decode the outputs.
 
-    What it needs to know of the training set is kept in buffers: a checkpoint needs no data set.
+    Statistics of the training set that it needs are buffers, so that a checkpoint needs no data set.
 
     Args:
         num_outputs: width of the age head.
-        gender_weight: of the gender loss, beside the age loss's 1.
+        gender_weight: of the gender loss; the weight of the age loss is 1.
 
     Attributes:
-        coarse_years: whether `decode` gives the typical age of a group rather than an age of its own.
+        coarse_years: whether `decode` returns the typical age of a group instead of an age for each face.
         group_counts: (G,) training images of each group.
         group_years: (G,) median age of the training images of each group.
         group_of_age: (A,) group of each age in years, -1 where the scheme drops it.
@@ -52,7 +52,7 @@ class Method(nn.Module, ABC):
         self.register_buffer("group_of_age", torch.full((NUM_AGES,), -1))
 
     def prepare(self, age_counts: Tensor, group_of_age: Tensor) -> None:
-        """Look at the training set once, before training.
+        """Store the statistics of the training set, once, before training.
 
         Args:
             age_counts: int64 (A,) training images of each age in years.
@@ -62,16 +62,16 @@ class Method(nn.Module, ABC):
         for group in range(NUM_GROUPS):
             counts = torch.where(group_of_age == group, age_counts, 0)
             self.group_counts[group] = counts.sum()
-            if counts.sum() == 0:  # no training image: any age of the group will do
+            if counts.sum() == 0:  # no training image: take the median of the group's own ages
                 counts = (group_of_age == group).long()
             ages = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
             self.group_years[group] = ages.median()
 
     def nearest_group(self, years: Tensor) -> Tensor:
-        """Give years (B,) the group of the nearest age that has one, int64 (B,); of two equally near the younger's."""
+        """Return the group of the nearest age with a group, int64 (B,), for years (B,); a tie goes to the younger."""
         ages = torch.arange(NUM_AGES, device=years.device)
         distance = (years[:, None] - ages).abs().masked_fill(self.group_of_age < 0, math.inf)  # (B, A)
-        return self.group_of_age[distance.argmin(dim=1)]  # the first of equals; -1 without `prepare`
+        return self.group_of_age[distance.argmin(dim=1)]  # argmin returns the first minimum; -1 before `prepare`
 
     @abstractmethod
     def forward(self, outputs: Tensor, group: Tensor, years: Tensor) -> Tensor:
@@ -88,4 +88,4 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, outputs: Tensor) -> AgePrediction:
-        """Turn raw outputs (B, num_outputs) into ages."""
+        """Turn raw outputs (B, num_outputs) into groups and years."""

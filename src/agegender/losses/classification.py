@@ -1,4 +1,4 @@
-"""What methods that classify share: options against the imbalance of the age groups."""
+"""The base of methods that classify: options against the imbalance of the age groups."""
 
 import math
 
@@ -17,22 +17,22 @@ class Classification(Method):
     """A method whose outputs are logits of classes, each class within one age group.
 
     Args:
-        num_outputs: classes.
+        num_outputs: number of classes.
         weighting: of the loss of an image whose group has m_i training images, E(m) their mean over the groups.
-            `inverse`: E(m) / m_i, eq. 1 of Uraimov & Yoo 2022. `sqrt`: the root of that. `effective`: 1 over the
-            effective number (1 - beta^m_i) / (1 - beta) of Cui et al. 2019. The last two are scaled so that, like
-            eq. 1, they are 1 in the mean over the training images: the learning rate means the same with all.
+            `inverse`: E(m) / m_i, eq. 1 of Uraimov & Yoo 2022. `sqrt`: proportional to the root of that. `effective`:
+            proportional to 1 over the effective number (1 - beta^m_i) / (1 - beta) of Cui et al. 2019. As in eq. 1,
+            the mean weight of the training images is 1, so that the same learning rate suits all weightings.
         effective_beta: beta of the effective number, in [0, 1).
-        normalization: divide the weighted sum of a batch by its number of `images`, which keeps eq. 1 literal, or by
-            its sum of `weights`, as PyTorch does, which cancels the weight of a batch of one class.
-        logit_adjustment: tau of Menon et al. 2021, how much of the groups' prior is taken out of the prediction: 0
-            nothing, 1 all, which minimizes the balanced error. A group without training images stays as it is.
-        adjust: take it out in `training`, by a loss of the logits plus tau times the log prior, or in the
-            `prediction`, by subtracting that from the logits of a network trained without.
-        gender_weight: of the gender loss, beside the age loss's 1.
+        normalization: divide the weighted sum of a batch by its number of `images`, as eq. 1 says, or by its sum of
+            `weights`, as PyTorch does, which cancels the weight in a batch of one class.
+        logit_adjustment: tau of Menon et al. 2021: how much of the groups' prior to remove from the prediction, from 0,
+            nothing, to 1, all, which minimizes the balanced error. A group without training images is not adjusted.
+        adjust: remove the prior in `training`, by adding tau times the log prior to the logits in the loss, or in the
+            `prediction`, by subtracting it from the logits of a network that was trained without.
+        gender_weight: of the gender loss; the weight of the age loss is 1.
 
     Raises:
-        InputError: an option is out of its range.
+        InputError: an option is unknown or out of its range.
     """
 
     def __init__(
@@ -52,53 +52,57 @@ class Classification(Method):
         check_choice("normalization", normalization, NORMALIZATIONS)
         check_number("logit_adjustment", logit_adjustment, example=1)
         check_choice("adjust", adjust, ADJUSTMENTS)
-        self.weighting, self.effective_beta, self.normalization = weighting, effective_beta, normalization
-        self.logit_adjustment, self.adjust = logit_adjustment, adjust
+        self.weighting = weighting
+        self.effective_beta = effective_beta
+        self.normalization = normalization
+        self.logit_adjustment = logit_adjustment
+        self.adjust = adjust
 
     def class_groups(self) -> Tensor:
-        """Give the group of each class, int64 (num_outputs,), -1 for none; here the classes are the groups."""
+        """Return the group of each class, int64 (num_outputs,), -1 for none; here the classes are the groups."""
         return torch.arange(self.num_outputs, device=self.group_counts.device)
 
     def class_weights(self) -> Tensor:
-        """(G,) weights of the groups; all 1 without weighting, and 0 for a group without training images."""
-        counts = self.group_counts.float()  # whatever precision the network is trained in
+        """Return the weights of the groups, (G,): 1 without weighting, else 0 for groups without training images."""
+        counts = self.group_counts.float()  # the buffer may have the network's lower precision
         if self.weighting == "none":
             return torch.ones_like(counts)
         weights = torch.where(counts > 0, self._rarity(counts.clamp(min=1)), 0.0)
-        weighed_images = (weights * counts).sum().clamp(min=torch.finfo(weights.dtype).tiny)
-        return weights * (counts.sum() / weighed_images)
+        weighted_sum = (weights * counts).sum().clamp(min=torch.finfo(weights.dtype).tiny)
+        return weights * (counts.sum() / weighted_sum)
 
     def _rarity(self, counts: Tensor) -> Tensor:
-        """(G,) weights, but for their scale, of groups of so many images, at least 1 each."""
+        """Return weights, (G,), up to a common factor, of groups with these numbers of images, at least 1 each."""
         if self.weighting == "inverse":
             return 1 / counts
         if self.weighting == "sqrt":
             return counts.rsqrt()
-        # 1 / (1 - beta^m): in float32 beta^m itself rounds to 1 for a beta near 1.
+        # 1 / (1 - beta^m), by expm1: in float32, beta^m would round to 1 for a beta near 1.
         log_beta = math.log(self.effective_beta) if self.effective_beta else -math.inf
         return -1 / torch.expm1(counts * log_beta)
 
     def reduce(self, losses: Tensor, group: Tensor) -> Tensor:
-        """Weigh the losses of a batch's images, (B,) with groups int64 (B,), into a scalar."""
+        """Return the weighted mean, a scalar, of the losses (B,) of images with groups int64 (B,)."""
         weight = self.class_weights()[group]  # (B,)
         losses = losses * weight
         if self.normalization == "images":
             return losses.mean()
-        return losses.sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)  # 0 where all weigh nothing
+        return losses.sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)  # 0 if all weights are 0
 
-    def _shift(self) -> Tensor:
-        """(num_outputs,) tau times the log prior of each class's group; 0 for a class of no group or of one never seen.
+    def _prior_shift(self) -> Tensor:
+        """Return tau times the log prior of each class's group, (num_outputs,); 0 for a class without a group.
 
-        A group never seen has no prior to take out: a small one in its place would have it predicted.
+        Also 0 for a group without training images: any small prior in its place would make the group be predicted.
         """
-        counts, group = self.group_counts.float(), self.class_groups()
+        counts = self.group_counts.float()
+        group = self.class_groups()
         log_prior = torch.where(counts > 0, (counts.clamp(min=1) / counts.sum().clamp(min=1)).log(), 0.0)
         return self.logit_adjustment * torch.where(group >= 0, log_prior[group.clamp(min=0)], 0.0)
 
     def trained_logits(self, outputs: Tensor) -> Tensor:
-        """Give the logits (B, num_outputs) that the loss sees: adjusted if that is done in training."""
-        return outputs + self._shift() if self.logit_adjustment and self.adjust == "training" else outputs
+        """Return the logits for the loss, (B, num_outputs): adjusted if `adjust` is `training`."""
+        return outputs + self._prior_shift() if self.logit_adjustment and self.adjust == "training" else outputs
 
     def balanced_logits(self, outputs: Tensor) -> Tensor:
-        """Give the logits (B, num_outputs) with the groups' prior taken out as far as `logit_adjustment` says."""
-        return outputs - self._shift() if self.logit_adjustment and self.adjust == "prediction" else outputs
+        """Return the logits for the prediction, (B, num_outputs): adjusted if `adjust` is `prediction`."""
+        return outputs - self._prior_shift() if self.logit_adjustment and self.adjust == "prediction" else outputs

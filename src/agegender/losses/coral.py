@@ -12,25 +12,25 @@ BIAS_INITS = ("descending", "prior")
 
 
 class Coral(Ordinal):
-    """P(y > k) = sigmoid(score + bias k): the tasks share their weights, which leaves one output, and differ in a bias.
+    """P(y > k) = sigmoid(score + bias k): all tasks share one output, the score, and differ only in their biases.
 
     The loss is that of OR-CNN with tasks of equal importance; at its minimum the biases descend, so that P(y > k)
     never rises with k. The biases belong to the method: they are trained and saved with it.
 
-    Biases far apart are what makes a prediction sharp, and Adam moves a number by the learning rate per step at most:
-    by 1.5 in the paper's 30 epochs at 1e-4, where ages 0 to 99 need more than 10. The authors train for 200 epochs.
-    Hence the two options; `descending` and 1 are the authors' own code.
+    Sharp predictions need biases that are far apart, and Adam changes a parameter by at most about the learning rate
+    per step: by 1.5 in the 30 epochs at 1e-4 of Uraimov & Yoo 2022, while ages 0 to 99 need more than 10. The authors
+    of CORAL train for 200 epochs. Hence the two options; the authors' own code has `descending` and 1.
 
     Args:
-        bias_init: `prior`: the log odds of being older than k in the training set, so that the score need only tell
-            how a face differs from the others. `descending`: 1 to 0.01, as in coral-pytorch 1.4.0.
-        bias_rate: factor on the biases' learning rate, under an optimizer that is indifferent to the scale of the
-            gradient, as Adam is; above 0. Here the biases are this many times their parameters.
-        gender_weight: of the gender loss, beside the age loss's 1.
+        bias_init: `prior`: the log odds of being older than k in the training set, so that the score only has to learn
+            how a face differs from the average. `descending`: 1 to 0.01, as in coral-pytorch 1.4.0.
+        bias_rate: factor on the biases' learning rate, above 0; for optimizers that are invariant to the scale of the
+            gradient, such as Adam. The biases are this factor times their parameters.
+        gender_weight: of the gender loss; the weight of the age loss is 1.
 
     Attributes:
         first_bias: (T,) the biases before training.
-        bias_shift: (T,) parameters; what training has added, over `bias_rate`.
+        bias_shift: (T,) parameters: the change of the biases by training, divided by `bias_rate`.
 
     Raises:
         InputError: no such initialization, or a rate that is not above 0.
@@ -42,13 +42,14 @@ class Coral(Ordinal):
         super().__init__(1, gender_weight=gender_weight)
         check_choice("bias_init", bias_init, BIAS_INITS)
         check_number("bias_rate", bias_rate, positive=True, example=10)
-        self.bias_init, self.bias_rate = bias_init, bias_rate
+        self.bias_init = bias_init
+        self.bias_rate = bias_rate
         self.register_buffer("first_bias", torch.arange(NUM_TASKS, 0, -1) / NUM_TASKS)
         self.bias_shift = nn.Parameter(torch.zeros(NUM_TASKS))
 
     @property
     def bias(self) -> Tensor:
-        """(T,) biases as they are now."""
+        """Return the current biases, (T,)."""
         return self.first_bias + self.bias_rate * self.bias_shift
 
     def prepare(self, age_counts: Tensor, group_of_age: Tensor) -> None:
@@ -56,7 +57,7 @@ class Coral(Ordinal):
         if self.bias_init == "prior":
             not_older = age_counts.cumsum(dim=0)[:NUM_TASKS]
             older = age_counts.sum() - not_older
-            self.first_bias.copy_(((older + 1) / (not_older + 1)).log())  # one more of each: finite where none is
+            self.first_bias.copy_(((older + 1) / (not_older + 1)).log())  # plus 1, so that it is finite
 
     def logits(self, outputs: Tensor) -> Tensor:
         return outputs + self.bias

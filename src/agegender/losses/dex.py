@@ -14,5 +14,5 @@ class Dex(AgeClasses):
     """
 
     def forward(self, outputs: Tensor, group: Tensor, years: Tensor) -> Tensor:
-        logits, ages = self.trained_logits(outputs), self.age_classes(years)
-        return self.reduce(functional.cross_entropy(logits, ages, reduction="none"), group)
+        losses = functional.cross_entropy(self.trained_logits(outputs), self.age_classes(years), reduction="none")
+        return self.reduce(losses, group)

@@ -13,10 +13,10 @@ from agegender.losses.options import check_number
 class Focal(GroupClasses):
     """Cross-entropy over the G groups times (1 - p)^gamma, p being the probability of the true group.
 
-    An image that is told well counts for little. The alpha of eq. 5 is `weighting`.
+    A well classified image counts for little. The alpha of eq. 5 is `weighting`.
 
     Args:
-        gamma: at least 0, which is the cross-entropy; 2 is what Lin et al. found best.
+        gamma: at least 0; 0 is the cross-entropy, and Lin et al. found 2 best.
         options: see `Classification`.
 
     Raises:
@@ -30,6 +30,6 @@ class Focal(GroupClasses):
 
     def forward(self, outputs: Tensor, group: Tensor, years: Tensor) -> Tensor:
         losses = functional.cross_entropy(self.trained_logits(outputs), group, reduction="none")  # (B,), -log p
-        # Never quite 0, where the slope of a power below 1 is infinite and the gradient not a number.
+        # Never 0: there the slope of a power below 1 is infinite, and the gradient would be NaN.
         missing = (-torch.expm1(-losses)).clamp(min=torch.finfo(losses.dtype).tiny)  # (B,), 1 - p
         return self.reduce(missing**self.gamma * losses, group)

@@ -1,4 +1,4 @@
-"""What methods share that classify age groups."""
+"""The base of methods that classify age groups."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Label distribution learning (DLDL-v2, Gao et al. 2018) with the age group's cross-entropy added: this project's own.
+"""Label distribution learning (DLDL-v2, Gao et al. 2018) plus the cross-entropy of the age group: this project's own.
 
-The ages' distribution is fitted to the age in years, and the sums of its groups to the group: what predicts both is
-trained for both.
+The predicted distribution over ages is fitted to the age in years, and its sums over groups to the group, as both are
+decoded from it.
 """
 
 import math
@@ -16,7 +16,7 @@ from agegender.losses.options import check_number
 class GroupDistribution(LabelDistribution):
     """The loss of `LabelDistribution` - group_weight log P(group), P the sum of the probabilities of the group's ages.
 
-    As in `decode`, P is among the ages that the scheme keeps.
+    As in `decode`, P is normalized over the ages that the scheme keeps.
 
     Args:
         sigma: standard deviation in years of the Gaussian around the true age.

@@ -12,7 +12,7 @@ from agegender.losses.options import check_number
 
 
 def gaussian_labels(sigma: float) -> Tensor:
-    """Give the label distribution of each true age, float32 (Y, Y): a Gaussian over the ages, rows sum to 1.
+    """Return the label distribution of each true age, float32 (Y, Y): a Gaussian over the ages, rows sum to 1.
 
     Args:
         sigma: standard deviation in years.
@@ -23,7 +23,7 @@ def gaussian_labels(sigma: float) -> Tensor:
 
 
 class LabelDistribution(AgeClasses):
-    """KL(q || p) + expectation_weight |E_p - y|: p the ages' probabilities, q a Gaussian around the true age y.
+    """KL(q || p) + expectation_weight |E_p - y|: p the predicted distribution, q a Gaussian around the true age y.
 
     Args:
         sigma: standard deviation of q in years; the paper's is 2.

@@ -24,10 +24,12 @@ class MeanVariance(AgeClasses):
         super().__init__(**options)
         check_number("mean_weight", mean_weight, example=0.2)
         check_number("variance_weight", variance_weight, example=0.05)
-        self.mean_weight, self.variance_weight = mean_weight, variance_weight
+        self.mean_weight = mean_weight
+        self.variance_weight = variance_weight
 
     def forward(self, outputs: Tensor, group: Tensor, years: Tensor) -> Tensor:
-        ages, log_probabilities = self.age_classes(years), self.trained_logits(outputs).log_softmax(dim=1)
+        ages = self.age_classes(years)
+        log_probabilities = self.trained_logits(outputs).log_softmax(dim=1)
         probabilities = log_probabilities.exp()
         mean = self.expectation(probabilities)
         variance = (probabilities * (self.ages - mean[:, None]) ** 2).sum(dim=1)

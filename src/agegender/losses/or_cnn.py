@@ -13,18 +13,18 @@ IMPORTANCES = ("none", "sqrt")
 class OrCnn(Ordinal):
     """Sum over the tasks of lambda_k times the cross-entropy of "older than k", the lambda_k summing to 1.
 
-    Their softmax over two outputs per task is a sigmoid of the difference: one output is enough.
+    The paper has a softmax over two outputs per task, which is a sigmoid of their difference: one output is enough.
 
     Args:
-        importance: lambda_k of the tasks. `none`: 1 / T each. `sqrt`, theirs: proportional to the root of the number
-            of training images that are k years old; no image counts as one, else nothing would train the task.
-        gender_weight: of the gender loss, beside the age loss's 1.
+        importance: lambda_k of the tasks. `none`: 1 / T each. `sqrt`, the paper's: proportional to the root of the
+            number of training images that are k years old; 0 images count as 1, or the task would never be trained.
+        gender_weight: of the gender loss; the weight of the age loss is 1.
 
     Attributes:
-        task_weights: (T,) lambda_k times T: 1 in the mean.
+        task_weights: (T,) lambda_k times T; their mean is 1.
 
     Raises:
-        InputError: no such importance.
+        InputError: `importance` is unknown.
     """
 
     task_weights: Tensor

@@ -1,4 +1,4 @@
-"""What ordinal methods share: one binary task per age, "is the face older than k years?", k = 0 to 99."""
+"""The base of ordinal methods: one binary task per age, "is the face older than k years?", k = 0 to 99."""
 
 import torch
 from torch import Tensor
@@ -7,20 +7,20 @@ from torch.nn import functional
 from agegender.labels import NUM_GROUPS, NUM_YEARS
 from agegender.losses.base import AgePrediction, Method
 
-NUM_TASKS = NUM_YEARS - 1  # T: the oldest class, 100 years and more, has no age above it
-_NO_MASS = 1e-6  # below this a sum of differences of float32 probabilities is rounding
+NUM_TASKS = NUM_YEARS - 1  # T: no task for the oldest class, 100 years and more
+_NO_MASS = 1e-6  # a smaller sum of differences of float32 probabilities is a rounding error
 
 
 class Ordinal(Method):
-    """A method that answers T = 100 questions y > k; an older face counts as 100.
+    """A method that answers T = 100 questions y > k; a face older than 100 counts as 100.
 
-    The loss is the mean of the cross-entropies of all answers. With a sum over the tasks it would begin at 69 beside
-    the gender loss's 0.69; so both begin at 0.69, and the learning rate means the same as with other losses. Adam is
-    indifferent to a common factor: `gender_weight=0.01` has the balance of a sum.
+    The loss is the mean of the cross-entropies of all answers. So it starts at log 2 = 0.69, as the gender loss does,
+    and the same learning rate suits it as other losses; with a sum over the tasks it would start at 69. Adam is
+    invariant to a common factor, so `gender_weight=0.01` has the balance of a sum.
 
     Args:
         num_outputs: width of the age head.
-        gender_weight: of the gender loss, beside the age loss's 1.
+        gender_weight: of the gender loss; the weight of the age loss is 1.
     """
 
     coarse_years = False
@@ -31,27 +31,26 @@ class Ordinal(Method):
         self.register_buffer("thresholds", torch.arange(NUM_TASKS), persistent=False)
 
     def older(self, years: Tensor) -> Tensor:
-        """Answer the questions for true ages, int64 (B,): 1 where y > k, else 0, float32 (B, T)."""
+        """Return the answers for true ages, int64 (B,): 1 if y > k, else 0, float32 (B, T)."""
         return (years[:, None] > self.thresholds).float()
 
     def logits(self, outputs: Tensor) -> Tensor:
-        """Give one logit per task, (B, T), of raw outputs (B, num_outputs)."""
+        """Return one logit per task, (B, T), of raw outputs (B, num_outputs)."""
         return outputs
 
     def probabilities(self, outputs: Tensor) -> Tensor:
-        """Give P(y > k), (B, T), of raw outputs (B, num_outputs)."""
+        """Return P(y > k), (B, T), of raw outputs (B, num_outputs)."""
         return self.logits(outputs).sigmoid()
 
     def forward(self, outputs: Tensor, group: Tensor, years: Tensor) -> Tensor:
         return functional.binary_cross_entropy_with_logits(self.logits(outputs), self.older(years))
 
     def group_probabilities(self, older: Tensor, years: Tensor) -> Tensor:
-        """Give the probabilities of the groups, (B, G), rows sum to 1.
+        """Return the probabilities of the groups, (B, G), rows sum to 1.
 
-        P(y = k) = P(y > k - 1) - P(y > k) is summed over each group's ages, which leaves P(older than the age before
-        its first) - P(older than its last). Answers that contradict each other can make that negative; it counts as 0
-        then. Ages that the scheme drops belong to no group; a face that has nothing but those is given to the group
-        whose ages are the nearest to its years.
+        The probability of a group is the sum of P(y = k) = P(y > k - 1) - P(y > k) over its ages. Inconsistent answers
+        can make it negative; then it is set to 0. Ages that the scheme drops belong to no group; if a face has
+        probability only there, it gets the group whose ages are nearest to its years.
 
         Args:
             older: (B, T) P(y > k).
@@ -61,7 +60,7 @@ class Ordinal(Method):
         members = groups[:, None] == torch.arange(NUM_GROUPS, device=groups.device)  # (Y, G)
         # P(y > -1) = 1 and P(y > 100) = 0.
         of_age = functional.pad(older, (1, 0), value=1.0) - functional.pad(older, (0, 1))  # (B, Y)
-        # Not a matrix product, which mixed precision would compute in bfloat16.
+        # A sum of products, as mixed precision would compute a matrix product in bfloat16.
         of_group = (of_age[:, :, None] * members).sum(dim=1).clamp(min=0)  # (B, G)
         total = of_group.sum(dim=1, keepdim=True)
         nearest = functional.one_hot(self.nearest_group(years).clamp(min=0), NUM_GROUPS)
@@ -69,5 +68,5 @@ class Ordinal(Method):
 
     def decode(self, outputs: Tensor) -> AgePrediction:
         older = self.probabilities(outputs)
-        years = (older > 0.5).sum(dim=1).to(older.dtype)  # the rank: how many tasks say yes
+        years = (older > 0.5).sum(dim=1).to(older.dtype)  # the rank: the number of tasks answered with yes
         return AgePrediction(self.group_probabilities(older, years), years)

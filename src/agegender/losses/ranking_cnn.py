@@ -1,4 +1,4 @@
-"""Ranking-CNN: one binary classifier per age, their decisions counted; Chen et al. 2017, "Using Ranking-CNN for age
+"""Ranking-CNN: one binary classifier per age, whose decisions are counted; Chen et al. 2017, "Using Ranking-CNN for age
 estimation".
 """
 
@@ -10,12 +10,12 @@ from agegender.losses.ordinal import NUM_TASKS, Ordinal
 class RankingCnn(Ordinal):
     """A softmax over two outputs per age, "not older" and "older"; the age is the number of decisions for "older".
 
-    Theirs are separate networks, one per age, each trained by itself. Here all share one backbone and are two outputs
-    of its head: an age head belongs to one network, and 100 networks would have 100 times the parameters and the time
-    of every other method (1.15 billion parameters with `small_cnn`), against which no comparison would be fair.
+    The paper trains a separate network for each age. Here all classifiers share one backbone and are two outputs each
+    of its age head: 100 networks would have 100 times the parameters and the training time of any other method (1.15
+    billion parameters with `small_cnn`), so the comparison would not be fair.
 
     Args:
-        gender_weight: of the gender loss, beside the age loss's 1.
+        gender_weight: of the gender loss; the weight of the age loss is 1.
     """
 
     def __init__(self, *, gender_weight: float = 1.0) -> None:

@@ -14,17 +14,17 @@ NORMS = ("l1", "mse")
 class Regression(Method):
     """One output: the age in standard deviations from the mean of the training ages.
 
-    The group is that of the predicted age, rounded to a year (a half goes to the younger), or where the scheme drops
-    this age that of the nearest age with a group. Its probability is given as 1, which says nothing of how sure the
-    prediction is: it is not calibrated.
+    The group is that of the predicted age, rounded to a year (a half goes to the younger), or, if the scheme drops
+    this age, that of the nearest age with a group. Its probability is always 1, so it does not express how certain the
+    prediction is.
 
     Args:
         norm: `l1`, the absolute error, or `mse`, the squared error, of standardized years.
-        gender_weight: of the gender loss, beside the age loss's 1.
+        gender_weight: of the gender loss; the weight of the age loss is 1.
 
     Attributes:
         mean_years: () mean of the training ages.
-        std_years: () their standard deviation; 1 where they are all the same.
+        std_years: () their standard deviation; 1 if all ages are equal.
     """
 
     coarse_years = False
@@ -41,7 +41,8 @@ class Regression(Method):
     def prepare(self, age_counts: Tensor, group_of_age: Tensor) -> None:
         super().prepare(age_counts, group_of_age)
         counts = torch.where(group_of_age >= 0, age_counts, 0).double()  # (A,) of the ages that are trained on
-        ages, num_images = torch.arange(NUM_AGES, device=counts.device), counts.sum().clamp(min=1)
+        num_images = counts.sum().clamp(min=1)
+        ages = torch.arange(NUM_AGES, device=counts.device)
         mean = (counts * ages).sum() / num_images
         variance = (counts * (ages - mean) ** 2).sum() / num_images
         self.mean_years.copy_(mean)

@@ -20,7 +20,7 @@ class Sord(GroupClasses):
 
     Args:
         metric: d is the `absolute` or `squared` difference between the indices of two groups.
-        scale: above 0; the larger, the nearer the soft label is to all on the true group.
+        scale: above 0; the larger it is, the more of the soft label is on the true group.
         options: see `Classification`.
 
     Raises:
@@ -31,10 +31,11 @@ class Sord(GroupClasses):
         super().__init__(**options)
         check_choice("metric", metric, METRICS)
         check_number("scale", scale, positive=True, example=1)
-        self.metric, self.scale = metric, scale
+        self.metric = metric
+        self.scale = scale
 
     def soft_labels(self, group: Tensor) -> Tensor:
-        """Give the soft labels of true groups: int64 (B,) to float32 (B, G), rows sum to 1."""
+        """Return the soft labels of true groups, float32 (B, G), rows sum to 1, for groups int64 (B,)."""
         distance = (torch.arange(NUM_GROUPS, device=group.device) - group[:, None]).float().abs()  # (B, G)
         return (-self.scale * (distance if self.metric == "absolute" else distance.square())).softmax(dim=1)
 

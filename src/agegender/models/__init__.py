@@ -1,1 +1,1 @@
-"""Networks with two heads: age, whose width the method chooses, and gender. One architecture a file."""
+"""Networks with two heads: age, whose width the method chooses, and gender. One architecture per file."""

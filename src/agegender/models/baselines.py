@@ -12,9 +12,10 @@ class TorchvisionNet(nn.Module):
 
     Args:
         num_outputs: width of the age head; the method's choice.
-        image_size: pixels of a side; these networks pool to a fixed size, so that any from a smallest one on will do.
+        image_size: pixels of a side; these networks pool to a fixed size, so any size above a minimum works.
         name: torchvision's name of the network.
-        dropout: in AlexNet's and VGG's fully connected layers, where the original has it; else before the heads.
+        dropout: in the fully connected layers of AlexNet and VGG, as in the originals; in other networks before the
+            heads.
         weights: a file of pretrained weights, or torchvision's name for them, such as IMAGENET1K_V1.
     """
 

@@ -1,10 +1,10 @@
-"""Compact residual networks for faces of 64 to 128 pixels, on two CPU cores as well as on a GPU: this project's own.
+"""Compact residual networks for faces of 64 to 128 pixels, for two CPU cores as well as for a GPU: this project's own.
 
-A 3 x 3 convolution of stride 2 reads the pixels with few channels, as full resolution is where a CPU spends its time on
-moving memory; further ones of stride 2 halve the side and widen. Between them residual blocks (He et al. 2016) of plain
-3 x 3 convolutions, which keep the multipliers busy: depthwise ones have fewer multiplications and take longer. A mean
-over the positions feeds both heads. Several may be trained as one, an ensemble that can share its first stages
-(TreeNet, Lee et al. 2015, https://arxiv.org/abs/1511.06314).
+The first 3 x 3 convolution has stride 2 and few channels, as at full resolution a CPU spends its time on moving memory;
+each further stage starts with a convolution of stride 2, which halves the side, and has more channels. Then follow
+residual blocks (He et al. 2016) of plain 3 x 3 convolutions: depthwise ones need fewer multiplications but more time.
+The mean over all positions feeds both heads. Several networks can be trained as an ensemble that shares its first
+stages (TreeNet, Lee et al. 2015, https://arxiv.org/abs/1511.06314).
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def _convolution(num_in: int, num_out: int, *, stride: int = 1) -> nn.Sequential
 
 
 class _Block(nn.Module):
-    """Two convolutions beside a shortcut; begins as the identity, Goyal et al. 2017."""
+    """Two convolutions with a shortcut; initialized as the identity, Goyal et al. 2017."""
 
     def __init__(self, num_channels: int) -> None:
         super().__init__()
@@ -31,17 +31,17 @@ class _Block(nn.Module):
         nn.init.zeros_(self.second[1].weight)  # pyright: ignore[reportArgumentType]
 
     def forward(self, images: Tensor) -> Tensor:
-        change = self.second(functional.relu(self.first(images), inplace=True))
-        return functional.relu(images + change, inplace=True)
+        residual = self.second(functional.relu(self.first(images), inplace=True))
+        return functional.relu(images + residual, inplace=True)
 
 
 def _check_stages(channels: Sequence[int], blocks: Sequence[int]) -> None:
     if len(channels) != len(blocks):
-        raise InputError(f"model.channels={list(channels)}, model.blocks={list(blocks)}: give as many of both")
+        raise InputError(f"model.channels={list(channels)}, model.blocks={list(blocks)} must have equal length")
 
 
 def _stages(channels: Sequence[int], blocks: Sequence[int]) -> nn.Sequential:
-    """Make the stages between these numbers of channels, one fewer than they are."""
+    """Make the stages between successive numbers of channels, of which the first is the input's."""
     layers: list[nn.Module] = []
     for num_in, num_channels, num_blocks in zip(channels[:-1], channels[1:], blocks, strict=True):
         layers += [_convolution(num_in, num_channels, stride=2), nn.ReLU(inplace=True)]
@@ -50,19 +50,19 @@ def _stages(channels: Sequence[int], blocks: Sequence[int]) -> nn.Sequential:
 
 
 class CompactNet(nn.Module):
-    """Stages of a halving convolution and residual blocks.
+    """Stages of a convolution with stride 2 and residual blocks.
 
     Args:
         num_outputs: width of the age head; the method's choice.
-        image_size: pixels of a side; the network pools to a fixed size, so that any will do.
+        image_size: pixels of a side; the network pools to a fixed size, so any size works.
         channels: of each stage.
-        blocks: residual blocks of each stage, after the convolution that halves the side.
+        blocks: number of residual blocks of each stage, after the convolution.
         dropout: before the heads.
         weights: a file of pretrained weights.
-        num_in: channels of what it reads.
+        num_in: channels of the input.
 
     Raises:
-        InputError: there is not a number of blocks for each number of channels.
+        InputError: `channels` and `blocks` differ in length.
     """
 
     def __init__(
@@ -90,15 +90,15 @@ class CompactNet(nn.Module):
 
 
 class CompactBranches(nn.Module):
-    """Compact networks side by side, which may share their first stages; the mean of their outputs predicts.
+    """An ensemble of compact networks, which may share their first stages; its outputs are the mean of theirs.
 
     Args:
-        num_outputs, image_size, channels, blocks, dropout, weights: as of `CompactNet`, of each of them.
-        branches: how many; each is trained with its own loss.
-        shared: number of stages before the branches.
+        num_outputs, image_size, channels, blocks, dropout, weights: see `CompactNet`; for each network.
+        branches: number of networks; each is trained with its own loss.
+        shared: number of stages that all networks share.
 
     Raises:
-        InputError: as for `CompactNet`, or there is no branch, or no stage left for one.
+        InputError: as for `CompactNet`, or there is no branch, or no stage is left for the branches.
     """
 
     def __init__(
@@ -117,8 +117,8 @@ class CompactBranches(nn.Module):
         _check_stages(channels, blocks)
         if branches < 1 or not 0 <= shared < len(channels):
             raise InputError(
-                f"model.branches={branches}, model.shared={shared}: give at least one branch, and less shared stages "
-                f"than there are, {len(channels)}"
+                f"model.branches={branches}, model.shared={shared}: give at least one branch, and fewer shared stages "
+                f"than the {len(channels)} in total"
             )
         self.image_size = image_size
         widths = (3, *channels)

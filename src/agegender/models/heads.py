@@ -1,4 +1,4 @@
-"""The two outputs that every network has."""
+"""The two outputs of every network."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,9 +11,10 @@ class FaceOutputs(NamedTuple):
     """Raw outputs of a network.
 
     Attributes:
-        age: (B, num_outputs), for the method to read.
+        age: (B, num_outputs), input of the method.
         gender: (B, 2) logits, male and female.
-        members: in training, the outputs of each member of an ensemble, whose mean these are; each has its own loss.
+        members: in training, the outputs of each member of an ensemble, of which `age` and `gender` are the mean; each
+            member has its own loss.
     """
 
     age: Tensor
@@ -21,12 +22,12 @@ class FaceOutputs(NamedTuple):
     members: tuple["FaceOutputs", ...] = ()
 
     def float(self) -> "FaceOutputs":
-        """Give them in float32."""
+        """Convert all outputs to float32."""
         return FaceOutputs(self.age.float(), self.gender.float(), tuple(member.float() for member in self.members))
 
 
 def average(outputs: Sequence[FaceOutputs]) -> FaceOutputs:
-    """Give the mean of several outputs for the same images."""
+    """Return the mean of several outputs for the same images."""
     if len(outputs) == 1:
         return outputs[0]
     age, gender = (torch.stack([getattr(one, task) for one in outputs]).mean(dim=0) for task in ("age", "gender"))
@@ -34,7 +35,7 @@ def average(outputs: Sequence[FaceOutputs]) -> FaceOutputs:
 
 
 class TwoHeads(nn.Module):
-    """Two separate linear outputs on shared features; Uraimov & Yoo 2022."""
+    """Two separate linear layers on shared features; Uraimov & Yoo 2022."""
 
     def __init__(self, num_features: int, num_outputs: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The network of Levi & Hassner 2015 for Adience, which the paper's small CNN follows: 11.4 M parameters as well."""
+"""The network of Levi & Hassner 2015 for Adience, 11.4 M parameters; the small CNN of Uraimov & Yoo 2022 follows it."""
 
 from torch import Tensor, nn
 
@@ -11,7 +11,7 @@ class LeviHassner(nn.Module):
 
     Args:
         num_outputs: width of the age head; the method's choice.
-        image_size: pixels of a side; the original crops 227 of 256.
+        image_size: pixels of a side; the original takes crops of 227 out of 256.
         dropout: after each fully connected layer.
         weights: a file of pretrained weights.
     """
@@ -21,9 +21,17 @@ class LeviHassner(nn.Module):
     ) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            *(nn.Conv2d(3, 96, 7, stride=4), nn.ReLU(inplace=True), _pool(), nn.LocalResponseNorm(5, 1e-4, 0.75)),
-            *(nn.Conv2d(96, 256, 5, padding=2), nn.ReLU(inplace=True), _pool(), nn.LocalResponseNorm(5, 1e-4, 0.75)),
-            *(nn.Conv2d(256, 384, 3, padding=1), nn.ReLU(inplace=True), _pool()),
+            nn.Conv2d(3, 96, 7, stride=4),
+            nn.ReLU(inplace=True),
+            _pool(),
+            nn.LocalResponseNorm(5, 1e-4, 0.75),
+            nn.Conv2d(96, 256, 5, padding=2),
+            nn.ReLU(inplace=True),
+            _pool(),
+            nn.LocalResponseNorm(5, 1e-4, 0.75),
+            nn.Conv2d(256, 384, 3, padding=1),
+            nn.ReLU(inplace=True),
+            _pool(),
         )
         side = (image_size - 7) // 4 + 1
         for _ in range(3):
@@ -32,8 +40,12 @@ class LeviHassner(nn.Module):
             raise ValueError(f"image_size={image_size} leaves nothing after the last pooling")
         self.hidden = nn.Sequential(
             nn.Flatten(),
-            *(nn.Linear(384 * side * side, 512), nn.ReLU(inplace=True), nn.Dropout(dropout)),
-            *(nn.Linear(512, 512), nn.ReLU(inplace=True), nn.Dropout(dropout)),
+            nn.Linear(384 * side * side, 512),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(512, 512),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
         )
         self.heads = TwoHeads(512, num_outputs)
         load_pretrained(self, weights)

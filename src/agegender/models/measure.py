@@ -1,4 +1,4 @@
-"""What a network is: parameters, multiply-accumulates, the smallest image. Shapes only, nothing is computed."""
+"""Measures of a network: parameters, multiply-accumulates, the smallest image. From shapes alone, without computing."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,36 +10,36 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from agegender.system.errors import InputError, first_line
 
-_LARGEST_MINIMUM = 512  # pixels; no network here needs more
+_LARGEST_MINIMUM = 512  # pixels; no network here needs larger images
 
 
 def num_params(network: nn.Module, *, trainable: bool = False) -> int:
-    """Count parameters, all or the trainable ones."""
+    """Count the parameters, all or only the trainable ones."""
     return sum(weight.numel() for weight in network.parameters() if weight.requires_grad or not trainable)
 
 
 def gmacs(build: Callable[[int], nn.Module], image_size: int) -> float:
-    """Count the multiply-accumulates of one image, in 10^9: convolutions and linear layers, half their FLOP."""
+    """Count the multiply-accumulates for one image, in 10^9: half the FLOP of convolutions and linear layers."""
     return sum(layer["macs"] for layer in layers(build, image_size)) / 1e9
 
 
 def layers(build: Callable[[int], nn.Module], image_size: int) -> list[dict[str, Any]]:
-    """List what one image goes through: modules without modules inside or with weights of their own, as executed.
+    """List the layers in the order of execution for one image: modules without submodules or with own parameters.
 
     Args:
-        build: gives the network for an image size.
+        build: returns the network for an image size.
         image_size: pixels of a side.
 
     Returns:
-        Plain containers, one for each execution: `name` in the network, `kind` (its class), `output` (shape without the
-        batch), `num_params` (at the first execution, 0 later), `macs` (multiply-accumulates). What no such module owns
-        comes last, in one entry without a name: so `num_params` and `macs` sum up to the network's.
+        Plain containers, one per execution: `name` in the network, `kind` (its class), `output` (shape without the
+        batch), `num_params` (at the first execution, 0 later), `macs` (multiply-accumulates). A last entry without a
+        name holds whatever belongs to no layer, so that `num_params` and `macs` add up to the network's.
     """
     found: list[dict[str, Any]] = []
     before: dict[str, int] = {}
     counted: set[int] = set()
 
-    def begin(name: str, *_: Any) -> None:
+    def start(name: str, *_: Any) -> None:
         before[name] = counter.get_total_flops()
 
     def end(name: str, module: nn.Module, _: Any, output: Any) -> None:
@@ -56,7 +56,7 @@ def layers(build: Callable[[int], nn.Module], image_size: int) -> list[dict[str,
     for name, module in network.named_modules():
         has_weights = name and next(module.parameters(recurse=False), None) is not None
         if next(module.children(), None) is None or has_weights:
-            module.register_forward_pre_hook(partial(begin, name))
+            module.register_forward_pre_hook(partial(start, name))
             module.register_forward_hook(partial(end, name))
     with FlopCounterMode(display=False) as counter:
         _forward(network, image_size)
@@ -64,22 +64,22 @@ def layers(build: Callable[[int], nn.Module], image_size: int) -> list[dict[str,
 
 
 def _rest(found: list[dict[str, Any]], num_params: int, macs: int) -> list[dict[str, Any]]:
-    """Make the entry of what a network does or owns outside its innermost modules, where there is any."""
-    left = {"num_params": num_params, "macs": macs}
-    left = {key: total - sum(layer[key] for layer in found) for key, total in left.items()}
-    return [{"name": "", "kind": "outside of layers", "output": [], **left}] if any(left.values()) else []
+    """Return the entry for parameters and computations outside of the layers, or no entry if there are none."""
+    totals = {"num_params": num_params, "macs": macs}
+    rest = {key: total - sum(layer[key] for layer in found) for key, total in totals.items()}
+    return [{"name": "", "kind": "outside of layers", "output": [], **rest}] if any(rest.values()) else []
 
 
 def check_image_size(build: Callable[[int], nn.Module], image_size: int, name: str) -> None:
-    """Check that a network takes images of this size.
+    """Check that a network accepts images of this size.
 
     Args:
-        build: gives the network for an image size.
+        build: returns the network for an image size.
         image_size: pixels of a side.
         name: of the network, for the message.
 
     Raises:
-        InputError: too small, the message names the smallest size that works; or no size works.
+        InputError: the size is too small, then the message names the smallest one that works; or no size works.
     """
     reason = _refusal(build, image_size)
     if reason is None:
@@ -87,27 +87,27 @@ def check_image_size(build: Callable[[int], nn.Module], image_size: int, name: s
     larger = range(image_size + 1, _LARGEST_MINIMUM)
     smallest = next((size for size in larger if _refusal(build, size) is None), None)
     if smallest is None:
-        raise InputError(f"model={name} takes images of no size, so its own keys are wrong: {reason}")
+        raise InputError(f"model={name} accepts no image size; check the options under model: {reason}")
     raise InputError(f"data.image_size={image_size} is too small for model={name}; its smallest is {smallest}")
 
 
 def check_start_size(build: Callable[[int], nn.Module], image_size: int, start_size: int, name: str) -> None:
-    """Check that a network that is built for one size takes images of another.
+    """Check that a network that is built for one image size accepts another.
 
     Args:
-        build: gives the network for an image size.
+        build: returns the network for an image size.
         image_size: pixels of a side that it is built for.
-        start_size: of the images that it must take as well.
+        start_size: pixels of a side that it must accept too.
         name: of the network, for the message.
 
     Raises:
-        InputError: it does not.
+        InputError: it does not accept `start_size`.
     """
     reason = _refusal(lambda _: build(image_size), start_size)
     if reason is not None:
         raise InputError(
-            f"augment.start_size={start_size}: model={name} built for {image_size} pixels does not take such images "
-            f"({reason}); give a larger one, or a network that pools to a fixed size"
+            f"augment.start_size={start_size}: model={name} built for {image_size} pixels does not accept such images "
+            f"({reason}); choose a larger start_size, or a network that pools to a fixed size"
         )
 
 
@@ -118,7 +118,7 @@ def _refusal(build: Callable[[int], nn.Module], image_size: int) -> str | None:
         _forward(network, image_size)
     except InputError:
         raise
-    except (RuntimeError, ValueError, AssertionError) as error:  # what PyTorch and timm raise at a size too small
+    except (RuntimeError, ValueError, AssertionError) as error:  # raised by PyTorch and timm if the size is too small
         return first_line(error)
     return None
 

@@ -1,7 +1,7 @@
-"""The small CNN of Uraimov & Yoo 2022, reconstructed from its text; the paper's layer table is not available.
+"""The small CNN of Uraimov & Yoo 2022, reconstructed from the paper's text; its table of layers is not available.
 
 Six stages of convolution, ReLU, batch normalization and max-pooling, two fully connected layers of 512 with ReLU and
-dropout, two outputs. Thousands of such networks have the 11.5 M parameters that the paper states; two readings are in
+dropout, two outputs. Thousands of such networks have the 11.5 M parameters that the paper states; two of them are in
 `conf/model`.
 """
 
@@ -22,9 +22,9 @@ class SmallCNN(nn.Module):
         channels: filters of each stage.
         kernels: side of each stage's filters; padded by half of it, rounded down.
         strides: of each stage's convolution.
-        pools: side of each stage's max-pool, 0 for none; its stride is 2.
+        pools: side of each stage's max-pooling, 0 for none; its stride is 2.
         num_hidden: width of the fully connected layers.
-        dropout: after each of them.
+        dropout: after each fully connected layer.
         weights: a file of pretrained weights.
     """
 
@@ -43,7 +43,8 @@ class SmallCNN(nn.Module):
     ) -> None:
         super().__init__()
         stages: list[nn.Module] = []
-        num_in, side = 3, image_size
+        num_in = 3
+        side = image_size
         for num_out, kernel, stride, pool in zip(channels, kernels, strides, pools, strict=True):
             convolution = nn.Conv2d(num_in, num_out, kernel, stride, kernel // 2)
             stages += [convolution, nn.ReLU(inplace=True), nn.BatchNorm2d(num_out)]
@@ -57,8 +58,12 @@ class SmallCNN(nn.Module):
         self.features = nn.Sequential(*stages)
         self.hidden = nn.Sequential(
             nn.Flatten(),
-            *(nn.Linear(num_in * side * side, num_hidden), nn.ReLU(inplace=True), nn.Dropout(dropout)),
-            *(nn.Linear(num_hidden, num_hidden), nn.ReLU(inplace=True), nn.Dropout(dropout)),
+            nn.Linear(num_in * side * side, num_hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(num_hidden, num_hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
         )
         self.heads = TwoHeads(num_hidden, num_outputs)
         load_pretrained(self, weights)

@@ -1,4 +1,4 @@
-"""Pretrained weights from a file, or by torchvision's name for them."""
+"""Pretrained weights, from a file or by torchvision's name for them."""
 
 import pickle
 import struct
@@ -12,13 +12,21 @@ from torch import Tensor, nn
 
 from agegender.system.errors import InputError, describe, first_line
 
-# What torch.load raises on files of other kinds, and on broken ones; on some that are cut off also OSError.
+# Errors of torch.load for broken files and files of other formats; for some truncated ones also OSError.
 UNREADABLE = (
-    *(pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, ValueError, LookupError, TypeError),
-    *(ArithmeticError, AssertionError, struct.error),
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    AttributeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    AssertionError,
+    struct.error,
 )
-_UNSAFE = "Weights only load failed"  # PyTorch's words for a file that needs code of its own
-_PREFIXES = ("module.", "_orig_mod.", "network.")  # what wrappers put before a network's own names
+_UNSAFE = "Weights only load failed"  # in PyTorch's message for a file whose loading would run code
+_PREFIXES = ("module.", "_orig_mod.", "network.")  # that wrappers put before a network's own names
 
 
 def load_pretrained(
@@ -28,17 +36,17 @@ def load_pretrained(
     *,
     convert: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None,
 ) -> None:
-    """Load weights into a network; its outputs stay as they are if the file's have another shape.
+    """Load weights into a network; its heads keep their own weights if the file's have another shape.
 
     Args:
         network: built, with random weights.
         weights: a file (a state dict, or a checkpoint that holds one), torchvision's name such as IMAGENET1K_V1 or
-            DEFAULT, or None to leave the network alone.
+            DEFAULT, or None to load nothing.
         torchvision_name: torchvision's name of the architecture, if it has one.
-        convert: from a file's names and shapes to the network's, if they can differ.
+        convert: converts a file's names and shapes to the network's, if they can differ.
 
     Raises:
-        InputError: no such file or name, it cannot be fetched, or it belongs to another architecture.
+        InputError: there is no such file or name, it cannot be fetched, or it is of another architecture.
     """
     if weights is None:
         return
@@ -67,22 +75,22 @@ def read_state(path: Path) -> dict[str, Tensor]:
         state = content.get("state_dict", content)
         return {key: value for key, value in state.items() if isinstance(value, Tensor)}
     except (*UNREADABLE, OSError) as error:
-        if describe(error) is not None:  # of the system, with a mend of its own
+        if describe(error) is not None:  # an error of the system, which has a remedy of its own
             raise
         reason = why_unreadable(path, error)
         raise InputError(f"{path} is not a file of weights ({reason}); give a PyTorch state dict") from error
 
 
 def why_unreadable(path: Path, error: BaseException) -> str:
-    """Return what is wrong with a file that PyTorch could not load: its own message speaks of its insides."""
+    """Return what is wrong with a file that PyTorch could not load; PyTorch's message is about its internals."""
     with path.open("rb") as file:
         head = file.read(2)
     if not head:
         return "it is empty"
     if head == b"PK" and not zipfile.is_zipfile(path):
         return "it is cut off"
-    if not head.startswith((b"PK", b"\x80")):  # of a zip archive, or of a pickle in the format before it
-        return "PyTorch has not written it"
+    if not head.startswith((b"PK", b"\x80")):  # a zip archive, or a pickle in PyTorch's older format
+        return "it was not written by PyTorch"
     if _UNSAFE in str(error):
         return "it holds more than tensors and plain containers, which could run code"
     return first_line(error, limit=150)
@@ -119,19 +127,19 @@ def _fetch(torchvision_name: str, weights: str) -> dict[str, Tensor]:
 
 def _load(network: nn.Module, state: dict[str, Tensor], weights: str) -> None:
     own = network.state_dict()
-    outputs = [name for name in own if "heads" in name.split(".")]
-    taken = {}
+    heads = [name for name in own if "heads" in name.split(".")]
+    matching = {}
     for name, value in state.items():
         name = _own_name(name, own)
         if name in own and own[name].shape == value.shape:
-            taken[name] = value
-    missing = [name for name in own if name not in taken and name not in outputs]
+            matching[name] = value
+    missing = [name for name in own if name not in matching and name not in heads]
     if missing:
         raise InputError(
             f"model.weights={weights} is of another architecture or size: it lacks {len(missing)} of the network's "
-            f"{len(own) - len(outputs)} tensors, {missing[0]} {tuple(own[missing[0]].shape)} first"
+            f"{len(own) - len(heads)} tensors, {missing[0]} {tuple(own[missing[0]].shape)} first"
         )
-    network.load_state_dict(taken, strict=False)
+    network.load_state_dict(matching, strict=False)
 
 
 def _own_name(name: str, own: dict[str, Tensor]) -> str:

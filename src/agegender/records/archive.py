@@ -1,7 +1,7 @@
-"""A sweep's evidence as a compact directory: records and predictions, from which its report can be rebuilt.
+"""A sweep's results as a compact directory: records and predictions, from which its report can be rebuilt.
 
-No image, no checkpoint, no log, and no path of the machine that trained. `agegender report` reads an archive as it
-reads runs/NAME, without torch, a GPU or the data.
+It holds no images, checkpoints or logs, and no paths of the machine that trained. `agegender report` reads an archive
+as it reads runs/NAME, without torch, a GPU or the data.
 """
 
 import json
@@ -19,12 +19,12 @@ from agegender.system.files import write_atomically
 
 @dataclass(frozen=True)
 class Archived:
-    """What an archive holds.
+    """The content of an archive.
 
     Attributes:
-        num_runs: in all.
-        num_written: runs that were added or replaced this time.
-        num_bytes: of all files.
+        num_runs: all runs in it.
+        num_written: runs that this call added or replaced.
+        num_bytes: size of all files.
     """
 
     num_runs: int
@@ -33,18 +33,18 @@ class Archived:
 
 
 def archive(folder: Path, out: Path) -> Archived:
-    """Write the complete runs of a sweep to an archive; what it holds of other runs stays.
+    """Write the complete runs of a sweep to an archive; other runs that are already in it stay.
 
     Args:
         folder: runs/NAME.
-        out: directory of the archive; made where it is missing.
+        out: directory of the archive; created if missing.
 
     Raises:
         InputError: no run is complete, a record cannot be read, or the archive would lie among the runs.
     """
     if out.resolve().is_relative_to(folder.resolve()) or folder.resolve().is_relative_to(out.resolve()):
         raise InputError(
-            f"{out} is not apart from {folder}; give a directory of its own, such as results/{folder.name}"
+            f"{out} is inside {folder}, or contains it; give a separate directory, such as results/{folder.name}"
         )
     complete = [(path, entry) for path, entry in record.read_runs(folder) if entry.status == "complete"]
     if not complete:
@@ -61,17 +61,17 @@ def archive(folder: Path, out: Path) -> Archived:
 
 
 def _files(out: Path) -> Iterator[Path]:
-    """Yield the archive's own files, not those of a report that was rebuilt in it."""
+    """Yield the archive's own files, without those of a report that was built in it."""
     return (path for path in out.rglob("*") if path.is_file() and path.relative_to(out).parts[0] != "report")
 
 
 def _write_run(source: Path, entry: record.Record, target: Path) -> bool:
-    """Write a run last its record, so that an archive that was interrupted lacks it; say whether it was needed."""
+    """Write a run if it has changed, and return whether it has; its record last, to mark that the run is complete."""
     content = json.dumps(portable(record.finite(asdict(entry))), allow_nan=False) + "\n"
     known = target / record.FILE_NAME
     if known.is_file() and known.read_text(encoding="utf-8") == content:
         return False
-    # Thresholds of years are chosen on the validation part: of methods that predict no years of their own nothing is.
+    # The validation part serves to choose thresholds in years: not needed for methods that predict no years themselves.
     for name in (PREDICTIONS,) if entry.coarse_years else (PREDICTIONS, VALIDATION_PREDICTIONS):
         if (source / name).is_file():
             packed = lzma.compress((source / name).read_bytes(), preset=9 | lzma.PRESET_EXTREME)
@@ -81,7 +81,7 @@ def _write_run(source: Path, entry: record.Record, target: Path) -> bool:
 
 
 def portable(value: Any) -> Any:
-    """Return plain containers in which an absolute path is its last name only."""
+    """Return plain containers in which each absolute path is reduced to its last part."""
     if isinstance(value, dict):
         return {key: portable(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""The directory of a job: `runs/<name>/<model>/<loss>/<seed>`, and below it whatever else the job chose.
+"""The directory of a job: `runs/<name>/<model>/<loss>/<seed>`, and below it the job's other choices.
 
-`runs/try/small_cnn/plain/0/optimizer.lr-0.001+schedule-cosine`: the names need quotes neither in a shell nor on Hydra's
-command line. Earlier versions wrote `optimizer.lr=0.001,schedule=cosine`, and nothing for a single job; their runs are
-found where they are.
+For example `runs/try/small_cnn/plain/0/optimizer.lr-0.001+schedule-cosine`, which needs no quotes, neither in a shell
+nor on Hydra's command line. Earlier versions wrote `optimizer.lr=0.001,schedule=cosine`, and no further directory for a
+single job; their runs are still found.
 """
 
 import glob
@@ -18,7 +18,7 @@ from agegender.records.record import FINISHED, Record
 from agegender.system.errors import InputError
 
 IN_EVERY_PATH = frozenset({"model", "loss", "seed"})
-# What the runs of a name mostly share: in a single job's path only where other runs differ in it.
+# Keys that the runs of a name usually share: in a single job's path only if other runs differ in them.
 _SHARED = ("data", "trainer", "experiment", "debug", "hparams_search")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_VALUE = 60
@@ -27,7 +27,7 @@ _OLD_KEYS_PER_NAME = 6
 
 
 def chosen_path(chosen: Mapping[str, Any]) -> Path:
-    """Return the relative directory of what was chosen: one name, or several where it would be too long."""
+    """Return the relative directory for some choices: one name, or several if one would be too long."""
     names = [""]
     for key in sorted(chosen):
         item = f"{_UNSAFE.sub('-', key)}-{_text(chosen[key])}"
@@ -56,13 +56,13 @@ def find_directory(
 ) -> Path:
     """Choose the directory of a single job.
 
-    A run of the same configuration is found wherever one of this job's directories holds it. A new one has the choices
-    of its recipe in its path; where that directory holds a run of another configuration, those of its data and trainer
-    too that differ from it.
+    If one of the candidate directories holds a run of the same configuration, it is that one. The path of a new run
+    has the choices of its recipe; if that directory holds a run of another configuration, also those choices of its
+    data and trainer that differ from that run.
 
     Args:
         base: `runs/<name>/<model>/<loss>/<seed>`.
-        chosen: what the command line chose beside these, by key or group.
+        chosen: the other choices of the command line, by key or group.
         config: of the job, resolved.
         resume: as in the configuration.
     """
@@ -85,7 +85,7 @@ def _is_taken(folder: Path) -> bool:
 
 
 def find_shorter(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]) -> Path | None:
-    """Find a run that differs from this job in nothing but fewer epochs; arguments as for `find_directory`."""
+    """Find a run that differs from this job only in that it has fewer epochs; arguments as for `find_directory`."""
     for folder in [*_candidates(base, chosen, config), base]:
         known = _previous(folder)
         if known is not None and identity.is_extension(known.config, config):
@@ -94,9 +94,10 @@ def find_shorter(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]) 
 
 
 def _candidates(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]) -> list[Path]:
-    """Return the directories of the recipe's choices, of those with what differs from the runs there, of all choices.
+    """Return the directories to try: with the recipe's choices, then with those that differ from the runs found there.
 
-    Earlier versions wrote into that of all choices where the recipe's was taken; still earlier ones into `base`.
+    Last comes the directory with all choices, which earlier versions used if the recipe's was taken. Still earlier ones
+    used `base`.
     """
     shared = tuple(f"{key}." for key in _SHARED)
     named = {key: value for key, value in chosen.items() if not f"{key}.".startswith(shared)}
@@ -105,8 +106,10 @@ def _candidates(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]) -
         folder = base / chosen_path(named)
         found.append(folder)
         known = _previous(folder)
-        other = identity.differing_keys(known.config, config) if known is not None else []
-        more = {key: value for key, value in chosen.items() if any(f"{one}.".startswith(f"{key}.") for one in other)}
+        differing = identity.differing_keys(known.config, config) if known is not None else []
+        more = {
+            key: value for key, value in chosen.items() if any(f"{name}.".startswith(f"{key}.") for name in differing)
+        }
         if more.keys() <= named.keys():
             return list(dict.fromkeys([*found, base / chosen_path(chosen)]))
         named |= more
@@ -120,7 +123,7 @@ def _previous(folder: Path) -> Record | None:
 
 
 def has_old_names(folder: Path, keys: Sequence[str]) -> bool:
-    """Whether a sweep over these keys was begun by a version that named directories `key=value,key=value`."""
+    """Whether a sweep over these keys was started by a version that named directories `key=value,key=value`."""
     first = keys[:_OLD_KEYS_PER_NAME]
     found = folder.glob(f"*/*/*/{glob.escape(first[0])}=*")
     return any([part.partition("=")[0] for part in path.name.split(",")] == list(first) for path in found)

@@ -1,4 +1,4 @@
-"""What makes two configurations different experiments."""
+"""The identity of an experiment: which keys of a configuration make it another experiment."""
 
 import math
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from agegender.records.targets import current_target
 from agegender.system.errors import InputError
 
-# What may differ between two runs of the same job: where it lies, how it is shown, how its data is loaded.
+# Keys that may differ between two runs of the same job: where it is stored, how it is shown, how its data is loaded.
 _NOT_IDENTITY = (
     "name", "runs_dir", "resume", "keep_optimizer", "on_error", "tags", "logger", "report", "search",
     "checkpoint_minutes", "data.num_workers", "data.cache", "data.cache_dir", "data.eval_batch_size", "data.resident",
@@ -22,21 +22,23 @@ _SOURCES = "agegender.data.source."
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """List what makes two configurations different experiments, as "key=old, now new"."""
-    before, after = of(old), of(new)
+    before = identifying_values(old)
+    after = identifying_values(new)
     return [f"{key}={before.get(key)}, now {after.get(key)}" for key in differing_keys(old, new)]
 
 
 def differing_keys(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """List the dotted keys in which two configurations are different experiments."""
-    before, after = of(old), of(new)
+    """List the dotted keys that make two configurations different experiments."""
+    before = identifying_values(old)
+    after = identifying_values(new)
     return [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
 
 
 def check_same(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Refuse to resume the run of a directory as if it were another.
+    """Check that the run in a directory may be resumed with a new configuration.
 
     Raises:
-        InputError: its configuration and the new one are different experiments.
+        InputError: the two configurations are different experiments.
     """
     different = differences(old, new)
     if different:
@@ -48,7 +50,7 @@ def check_same(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
 
 
 def is_extension(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Whether the new configuration is the old one with more epochs."""
+    """Whether the new configuration differs from the old one only in that it has more epochs."""
     before, after = (config["trainer"].get("max_epochs") for config in (old, new))
     if before is None or after is None or after <= before:
         return False
@@ -56,31 +58,33 @@ def is_extension(old: dict[str, Any], new: dict[str, Any]) -> bool:
 
 
 def is_identity(key: str) -> bool:
-    """Whether another value of this key makes another experiment."""
+    """Whether changing this key makes another experiment."""
     return not f"{key}.".startswith(_PREFIXES)
 
 
-def of(config: dict[str, Any]) -> dict[str, Any]:
-    """Give what makes a configuration the experiment it is: values by their dotted keys."""
+def identifying_values(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the values that identify an experiment, by their dotted keys."""
     flat = _flatten(config)
     if flat.get("data.root") is None and (flat.get("data.limit") or 0) >= flat.get(
         "data.source.num_synthetic", math.inf
     ):
-        flat["data.limit"] = None  # no fewer faces than are drawn
-    kept = {key: value for key, value in flat.items() if is_identity(key)}
-    return {key: _value(key, value) for key, value in kept.items()}
+        flat["data.limit"] = None  # a limit above the number of synthetic faces changes nothing
+    return {key: _normalized(key, value) for key, value in flat.items() if is_identity(key)}
 
 
-def value_of(config: dict[str, Any], key: str) -> Any:
-    """Look a dotted key up as `of` gives it; None where there is no such value."""
+def identifying_value(config: dict[str, Any], key: str) -> Any:
+    """Return the value of one dotted key as `identifying_values` does; None if there is no such value."""
     found: Any = config
     for name in key.split("."):
         found = found.get(name) if isinstance(found, dict) else None
-    return None if isinstance(found, dict) else _value(key, found)
+    return None if isinstance(found, dict) else _normalized(key, found)
 
 
-def _value(key: str, value: Any) -> Any:
-    """The same file may be named from another directory, and `data.root` says whether faces are drawn."""
+def _normalized(key: str, value: Any) -> Any:
+    """Return a value without what does not matter: a file's directory, the old name of a class that has moved.
+
+    All sources of the data count as one, since `data.root` says whether the faces are synthetic.
+    """
     if key == "data.source._target_" and str(value).startswith(_SOURCES):
         return _SOURCES
     if key.endswith("_target_") and isinstance(value, str):
@@ -88,7 +92,7 @@ def _value(key: str, value: Any) -> Any:
     if key not in _FILES:
         return value
     if isinstance(value, list):
-        return [_value(key, one) for one in value]
+        return [_normalized(key, item) for item in value]
     return value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else value
 
 

@@ -1,4 +1,4 @@
-"""One run as JSON: what was asked, on what data and machine, and what came out. The source of truth of every table."""
+"""One run as JSON: its configuration, its data and machine, and its results. The source of truth of every table."""
 
 import json
 import math
@@ -15,27 +15,29 @@ PREDICTIONS = "predictions.csv"  # of the test part, beside the record
 VALIDATION_PREDICTIONS = "predictions_val.csv"  # of the validation part, by the tested weights
 COST_FILES = "cost*.json"  # of `agegender bench cost`, in runs/NAME
 COMPRESSED = ".xz"  # suffix of a file in an archive
-FINISHED = ("complete", "pruned")  # statuses of runs that are not tried again
+FINISHED = ("complete", "pruned")  # statuses of runs that are not repeated
 
 
 @dataclass
 class Record:
-    """What is known of one run.
+    """Everything recorded about one run.
 
     Attributes:
-        status: `running` (begun, perhaps killed since), `complete`, `failed`, or `pruned`: a trial that its search
-            ended early, as it did worse than others; it has validation scores, but was never tested.
+        status: `running` (started, perhaps killed since), `complete`, `failed`, or `pruned`: a trial that its search
+            stopped early because others did better; it has validation scores, but was never tested.
         error: the reason of a failure, one line; None otherwise.
         choices: option chosen in each config group, and every swept key.
-        overrides: of this job, as Hydra had them: what `train.py` needs to repeat it. Empty in records of before.
+        overrides: of this job, as Hydra had them: what `train.py` needs to repeat it. Empty in records of early
+            versions.
         config: the resolved configuration, plain containers.
         history: one entry per finished epoch: `epoch` (1 is the first), `train_loss`, `val_loss`, `val_age_accuracy`,
             `val_gender_accuracy`, and `seconds` of training until its end, earlier attempts included. None where
-            nothing was measured, or no finite number.
-        network: one entry per layer as it is executed for one image, see `models.measure.layers`.
+            nothing was measured, or the value is not finite.
+        network: one entry per layer in the order of execution, see `models.measure.layers`.
         normalization: `mean` and `std` of pixels in [0, 1] that images are normalized by, and their `source`.
-        coarse_years: whether the method predicts the typical age of a group rather than an age of its own.
-        fit_seconds etc. live in `time`; accuracies in `val` and `test` are shares in [0, 1].
+        coarse_years: whether the method predicts the typical age of a group instead of an age for each face.
+        time: `fit_seconds`, `images_per_second` and so on.
+        val, test: scores; accuracies are shares in [0, 1].
     """
 
     status: str
@@ -73,7 +75,7 @@ class Record:
 
 
 def read(folder: Path) -> Record | None:
-    """Read the record of a run's directory; None where none was begun.
+    """Read the record of a run's directory; None if no run was started there.
 
     Raises:
         InputError: the file is not a record that this version can read.
@@ -92,11 +94,11 @@ def read(folder: Path) -> Record | None:
         if isinstance(error, InputError):
             raise
         reason = error if path.stat().st_size else "it is empty"
-        raise InputError(f"{path} is not a run's record ({reason}); delete it to run this job anew") from error
+        raise InputError(f"{path} is not a run's record ({reason}); delete it to run this job again") from error
 
 
 def read_all(folder: Path) -> list[tuple[Path, Record]]:
-    """Read every record below a directory, in the order of their paths; a broken one stands as a failed run."""
+    """Read all records below a directory, in the order of their paths; a broken one appears as a failed run."""
     found = []
     for path in sorted(folder.rglob(FILE_NAME)):
         try:
@@ -109,7 +111,7 @@ def read_all(folder: Path) -> list[tuple[Path, Record]]:
 
 
 def _broken(place: Path, reason: str) -> Record:
-    """Stand in for a record that cannot be read: what the directory's name says, and no configuration."""
+    """Return a replacement for a record that cannot be read: what the directory's name says, and no configuration."""
     choices: dict[str, Any] = {}
     seed = 0
     if len(place.parts) >= 3 and place.parts[2].isdigit():  # model/loss/seed
@@ -124,12 +126,12 @@ def read_runs(folder: Path) -> list[tuple[Path, Record]]:
 
 
 def write(folder: Path, record: Record) -> None:
-    """Write a run's record, whole or not at all; numbers that JSON does not know, infinite or none, as null."""
+    """Write a run's record atomically; numbers that JSON does not have, infinite or NaN, as null."""
     write_atomically(folder / FILE_NAME, json.dumps(finite(asdict(record)), indent=2, allow_nan=False) + "\n")
 
 
 def finite(value: Any) -> Any:
-    """Give plain containers with None for each number that JSON does not know: infinite, or none."""
+    """Return plain containers with None for each number that JSON does not have: infinite, or NaN."""
     if isinstance(value, dict):
         return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -138,6 +140,6 @@ def finite(value: Any) -> Any:
 
 
 def predictions_file(folder: Path, name: str = PREDICTIONS) -> Path:
-    """Return where the predictions of a run's directory are, as a job or as an archive has them."""
+    """Return the path of the predictions in a run's directory: plain as a job writes them, or packed in an archive."""
     packed = folder / f"{name}{COMPRESSED}"
     return packed if packed.exists() and not (folder / name).exists() else folder / name

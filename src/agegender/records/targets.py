@@ -1,6 +1,6 @@
-"""Names of classes and functions that have moved: configurations in records and checkpoints keep the old ones."""
+"""Names of classes and functions that have moved: configurations in records and checkpoints keep the old names."""
 
-# What `_target_` named before: what it names now.
+# Old start of a `_target_`: the start today.
 _MOVED = {
     "agegender.augment.": "agegender.training.augment.",
     "agegender.optimizers.": "agegender.training.optimizers.",
@@ -9,7 +9,7 @@ _MOVED = {
 
 
 def current_target(target: str) -> str:
-    """Return the name under which a `_target_` of any version is found today."""
+    """Return the current name of a `_target_` that any version may have written."""
     for old, new in _MOVED.items():
         if target.startswith(old):
             return new + target.removeprefix(old)

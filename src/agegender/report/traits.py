@@ -28,7 +28,7 @@ def varying_choices(records: Sequence[Record]) -> list[str]:
 
 def trait(record: Record, key: str) -> str:
     """Tell what a run had for a key: the value of its configuration, or the option of a group."""
-    value, chosen = identity.value_of(record.config, key), record.choices.get(key, "")
+    value, chosen = identity.identifying_value(record.config, key), record.choices.get(key, "")
     if value is not None:
         return str(value)
     return "" if chosen == "null" else str(chosen)
@@ -39,7 +39,7 @@ def _hidden(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
     same: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for record in records:
         key = (*(str(record.choices.get(group)) for group in ("model", "loss")), *(trait(record, key) for key in keys))
-        same.setdefault(key, []).append(identity.of(record.config))
+        same.setdefault(key, []).append(identity.identifying_values(record.config))
     found = {
         key: None
         for configs in same.values()

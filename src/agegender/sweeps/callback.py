@@ -17,7 +17,7 @@ from agegender.jobs.preflight import check_jobs
 from agegender.jobs.schema import Config
 from agegender.records import directories, identity
 from agegender.system.errors import InputError, describe, end, first_line, refuse
-from agegender.system.files import check_room
+from agegender.system.files import check_writable
 from agegender.system.signals import signal_of, stop_signals
 
 log = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ def _check_directory(folder: Path) -> None:
     """End with one line where nothing can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        check_room(folder)
+        check_writable(folder)
     except OSError as error:
         end(error, " (name= and runs_dir= choose it)")
 

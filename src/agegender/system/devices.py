@@ -6,10 +6,10 @@ from agegender.system.errors import first_line
 
 
 def broken_gpu() -> str | None:
-    """Return why no further job can use the GPU; None where one can, or none was used.
+    """Return why no further job can use the GPU; None if the GPU still works, or was not used.
 
-    An error inside a kernel, such as an index out of range, leaves a process without a usable CUDA: each later job of a
-    sweep would fail with it, whatever it does.
+    An error inside a kernel, such as an index out of range, makes CUDA unusable for the rest of the process: every
+    later job of a sweep would fail with the same error.
     """
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
@@ -17,5 +17,5 @@ def broken_gpu() -> str | None:
     try:
         torch.cuda.synchronize()
     except RuntimeError as error:
-        return f"the GPU cannot be used in this process any more ({first_line(error, limit=120)}); run the sweep again"
+        return f"this process can no longer use the GPU ({first_line(error, limit=120)}); run the sweep again"
     return None

@@ -7,19 +7,19 @@ from agegender.system.errors import first_line
 
 
 class JobLog(logging.FileHandler):
-    """Writes `train.log`; named in `conf/train.yaml`.
+    """Handler that writes `train.log`; named in `conf/train.yaml`.
 
-    Python's own prints a traceback for each line that the disk refuses. The job goes on, or meets the same disk itself
-    and ends with one line that says so.
+    Python's own handler prints a traceback for each line that cannot be written. With this one the job continues, or
+    fails on the same disk itself and ends with one line that says so.
     """
 
-    _was_told = False
+    _has_warned = False
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Tell once that lines will be missing."""
+        """Warn once that lines will be missing."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)
-        elif not self._was_told:
-            self._was_told = True
-            print(f"warning: {self.baseFilename} misses lines: {first_line(error)}", file=sys.stderr)
+        elif not self._has_warned:
+            self._has_warned = True
+            print(f"warning: {self.baseFilename} is missing lines: {first_line(error)}", file=sys.stderr)

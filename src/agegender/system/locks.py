@@ -1,8 +1,8 @@
-"""Locks between processes of one machine, or of several that share a file system.
+"""Locks between processes on one machine, or on several that share a file system.
 
-Not flock, which network file systems may lack, or grant to two machines at once: a file that its holder touches every
-few seconds. Who finds it untouched for longer than that takes it over, so that a dead node blocks nobody. Its age is
-told by the clock of the file system, which all machines share.
+Network file systems may lack flock, or grant it to two machines at once. So a lock is a file that its holder touches
+every few seconds. A process that finds it untouched for the length of the lease takes it over, so a dead node blocks
+nobody. The file's age is measured with the clock of the file system, which all machines share.
 """
 
 import math
@@ -24,17 +24,17 @@ class HeldElsewhere(Exception):
 
 @contextmanager
 def locked(path: Path, *, timeout: float | None = None) -> Iterator[None]:
-    """Hold the lock of a file or directory; it lies beside it as a hidden file.
+    """Hold the lock of a file or directory; the lock is a hidden file next to it.
 
-    What is written under it should be renamed into place when complete: a holder that stood still for long may have
-    lost the lock without knowing.
+    Files written under the lock should be renamed into place when complete: a holder that was suspended for long may
+    have lost the lock without knowing.
 
     Args:
-        path: that it protects.
-        timeout: seconds to wait; None for as long as it takes.
+        path: the file or directory to protect.
+        timeout: seconds to wait; None: without a limit.
 
     Raises:
-        HeldElsewhere: it was not free in time.
+        HeldElsewhere: the lock was not free in time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     marker = path.with_name(f".{path.name}.lease")
@@ -56,27 +56,27 @@ def locked(path: Path, *, timeout: float | None = None) -> Iterator[None]:
 
 
 def _remove_expired(marker: Path) -> None:
-    """Remove a marker whose holder has given no sign of life for as long as the lease lasts.
+    """Remove a marker whose holder has given no sign of life for the length of the lease.
 
-    The library does so too, but counts from its own first look, and not on network file systems: there it cannot take
-    a marker's place in one step. Of several processes that find it expired one renames it; what another one renames
-    after that is a new holder's, and goes back.
+    The library does so too, but it measures from its own first look, and not on network file systems, where it cannot
+    replace a marker in one step. If several processes find the marker expired, one of them renames it; a marker that
+    another one renames after that belongs to a new holder and is put back.
     """
     with suppress(FileNotFoundError):
-        judged = marker.stat()
-        if _now(marker) - judged.st_ctime <= LEASE_SECONDS:
+        expired = marker.stat()
+        if _now(marker) - expired.st_ctime <= LEASE_SECONDS:
             return
         aside = marker.with_name(f"{marker.name}.{secrets.token_hex(8)}")
         os.rename(marker, aside)
         taken = aside.stat()
-        if (taken.st_ino, taken.st_mtime_ns) != (judged.st_ino, judged.st_mtime_ns):
+        if (taken.st_ino, taken.st_mtime_ns) != (expired.st_ino, expired.st_mtime_ns):
             with suppress(FileExistsError):
                 os.link(aside, marker)
         aside.unlink()
 
 
 def _now(marker: Path) -> float:
-    """Tell the time by the clock that stamps the files beside a marker."""
+    """Return the time of the clock that stamps the files next to a marker."""
     probe = marker.with_name(f"{marker.name}.{secrets.token_hex(8)}")
     try:
         probe.touch()

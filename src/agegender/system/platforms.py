@@ -1,4 +1,4 @@
-"""Where this runs: checked before anything is imported that the others lack."""
+"""The supported platforms, checked before the imports that fail on others."""
 
 import sys
 
@@ -6,7 +6,7 @@ SUPPORTED = "Linux and macOS"
 
 
 def check_platform() -> None:
-    """End with one line and exit code 2 on Windows, which lacks signals and calls that checkpoints and caches need."""
+    """Exit with one line and code 2 on Windows, which lacks signals and calls that checkpoints and caches need."""
     if sys.platform in ("win32", "cygwin"):
         print(
             f"error: agegender runs on {SUPPORTED}, not on {sys.platform}; on Windows use WSL (wsl --install)",

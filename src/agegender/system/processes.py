@@ -1,10 +1,10 @@
-"""This process among others: of a distributed job, or of a job that Slurm started again."""
+"""The role of this process: in a distributed job, or in a job that Slurm restarted."""
 
 import os
 
 
 def is_restarted() -> bool:
-    """Whether Slurm has put this job back into the queue and started it again."""
+    """Whether Slurm has requeued this job and started it again."""
     return os.environ.get("SLURM_RESTART_COUNT", "0") != "0"
 
 

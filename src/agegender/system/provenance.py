@@ -7,7 +7,7 @@ from typing import Any
 
 
 def git_state() -> dict[str, Any]:
-    """Commit of the code, and whether it was changed since; empty outside a checkout."""
+    """Return the commit of the code, and whether the code was changed since; empty outside a git checkout."""
     here = Path(__file__).parent
     try:
         commit = _output(["git", "rev-parse", "HEAD"], here)
@@ -21,7 +21,7 @@ def _output(command: list[str], folder: Path) -> str:
 
 
 def cpu_name() -> str:
-    """The processor, as the system names it."""
+    """Return the name of the processor, as the system reports it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():

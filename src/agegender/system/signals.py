@@ -1,4 +1,4 @@
-"""Signals that end a job early: Ctrl-C, SIGTERM, and SIGUSR1, by which a cluster tells that the time limit is near."""
+"""Signals that end a job early: Ctrl-C, SIGTERM, and SIGUSR1, by which a cluster announces the time limit."""
 
 import os
 import signal
@@ -6,11 +6,11 @@ from typing import Any
 
 CLUSTER_STOPS = (signal.SIGTERM, signal.SIGUSR1)
 STOPS = (signal.SIGINT, *CLUSTER_STOPS)
-_STOPPING = b"\nstopping when what was trained is kept; Ctrl-C again: at once\n"
+_STOPPING = b"\nstopping after the next checkpoint; press Ctrl-C again to stop at once\n"
 
 
 class Terminated(KeyboardInterrupt):
-    """A signal, raised where the process stands, so that it ends as cleanly as on Ctrl-C.
+    """A signal, raised as an exception in the main thread, so that the process ends as cleanly as on Ctrl-C.
 
     Attributes:
         number: of the signal.
@@ -22,10 +22,10 @@ class Terminated(KeyboardInterrupt):
 
 
 class StopSignals:
-    """Keeps a signal until a training step is done and its checkpoint written; raises it where nobody waits for that.
+    """Holds a signal back until a training step is done and its checkpoint written; outside a training it raises.
 
     Attributes:
-        received: number of the signal that was kept; None if none was.
+        received: number of the signal that was held back; None if none was.
     """
 
     def __init__(self) -> None:
@@ -33,30 +33,32 @@ class StopSignals:
         self._deferred: tuple[int, ...] = ()
 
     def install(self) -> None:
-        """Handle the signals from now on; only in the main thread."""
-        self.received, self._deferred = None, ()
+        """Handle the signals from now on; to be called in the main thread."""
+        self.received = None
+        self._deferred = ()
         for number in STOPS:
-            if number != signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:  # as a shell leaves it after `&`
+            # A shell makes jobs that it starts with `&` ignore Ctrl-C: that stays so.
+            if number != signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._handle)
 
     def defer(self, *numbers: int) -> None:
-        """Keep these signals from now on, for somebody who looks at `received` before long; raise all others."""
+        """Hold these signals back from now on, for a caller that checks `received` regularly; raise all others."""
         self._deferred = numbers
 
     def _handle(self, number: int, frame: Any) -> None:
-        again = number == signal.SIGINT and self.received is not None
-        if number not in self._deferred or again:
+        is_second_interrupt = number == signal.SIGINT and self.received is not None
+        if number not in self._deferred or is_second_interrupt:
             raise Terminated(number)
         if number == signal.SIGINT:
-            os.write(2, _STOPPING)  # a stream may be in the middle of writing
-        self.received = self.received or number  # a cluster may send one twice, to the job and to each process
+            os.write(2, _STOPPING)  # not sys.stderr, which the signal may have interrupted in the middle of a write
+        self.received = self.received or number  # a cluster may send a signal twice: to the job and to each process
 
 
 stop_signals = StopSignals()
 
 
 def signal_of(error: BaseException) -> signal.Signals:
-    """Name the signal behind an interrupt: Lightning wraps KeyboardInterrupt in SystemExit."""
+    """Return the signal behind an interrupt: Lightning wraps KeyboardInterrupt in SystemExit."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, Terminated):

@@ -1,4 +1,4 @@
-"""A sweep's comparison run in Weights & Biases: its table, figures, report and split, for a team's dashboard."""
+"""The comparison run of a sweep in Weights & Biases: its table, figures, report and split, for a team's dashboard."""
 
 import re
 import secrets
@@ -12,8 +12,8 @@ from agegender.system.errors import InputError
 from agegender.system.files import write_atomically
 from agegender.tracking.wandb_run import guarded, log_files, start_run, use_split
 
-LOCAL = "local"  # what lies below a directory of this name in a report shows faces and stays on this machine
-_LONGEST = 128  # characters of an artifact's name
+LOCAL = "local"  # files in a report's directory of this name show faces and stay on this machine
+_LONGEST_NAME = 128  # characters that W&B allows for the name of an artifact
 
 
 def log_comparison(
@@ -27,7 +27,7 @@ def log_comparison(
     figures: Mapping[str, Path] | None = None,
     manifest: Path | None = None,
 ) -> str | None:
-    """Write a sweep's comparison run. Run again, it goes on with the same run; a failure is told and passed over.
+    """Write the comparison run of a sweep, or update it if it exists. A failure is logged and does not raise.
 
     Args:
         settings: the `logger` keys of the configuration.
@@ -35,12 +35,12 @@ def log_comparison(
         folder: the sweep's directory.
         columns: C keys of the table.
         rows: of C plain values each.
-        report: a directory that is kept as an artifact, but for what lies below `local` in it.
-        figures: pictures by their keys.
+        report: a directory to store as an artifact, without the files below `local` in it.
+        figures: image files by their keys.
         manifest: of the split that all runs share, as `save_manifest` names it.
 
     Returns:
-        Where the run is: its address, or its directory if it is offline; None where W&B failed.
+        Where the run is: its URL, or its directory if it is offline; None if W&B failed.
     """
     run_id = _run_id(folder)
     start = partial(start_run, settings, folder, id=run_id, name=f"{name}: comparison", group=name)
@@ -69,23 +69,23 @@ def send_comparison(
     figures: Mapping[str, Path] | None = None,
     mode: str | None = None,
 ) -> str | None:
-    """Write the comparison run of a sweep from its records: project, entity and mode are those of its last W&B run.
+    """Write the comparison run of a sweep from its records, with project, entity and mode of its last W&B run.
 
     Args:
         folder: the sweep's directory.
         columns: C keys of the table.
         rows: of C plain values each.
         report: see `log_comparison`.
-        figures: pictures by their keys.
-        mode: `online` or `offline`, other than the records'.
+        figures: image files by their keys.
+        mode: `online` or `offline` in place of the records' mode.
 
     Returns:
-        As `log_comparison`.
+        See `log_comparison`.
 
     Raises:
-        InputError: there is no record, or one cannot be read.
+        InputError: there is no record that can be read.
     """
-    records = [entry for _, entry in read_runs(folder) if entry.config]  # a broken record holds none
+    records = [entry for _, entry in read_runs(folder) if entry.config]  # a broken record has no configuration
     if not records:
         raise InputError(f"{folder} holds no run's record.json; give runs/NAME")
     last = max(records, key=lambda entry: (entry.config["logger"]["kind"] == "wandb", entry.started or ""))
@@ -96,7 +96,7 @@ def send_comparison(
 
 
 def public_files(report: Path) -> dict[str, Path]:
-    """List the files of a report by their path in it, without hidden ones and those that show faces."""
+    """Return the files of a report by their path in it, without hidden files and those that show faces."""
     inside = {path.relative_to(report): path for path in sorted(report.rglob("*")) if path.is_file()}
     return {
         relative.as_posix(): path
@@ -123,11 +123,11 @@ def _log_figure(run: Any, key: str, path: Path) -> None:
 
 
 def _artifact_name(text: str) -> str:
-    return re.sub(r"[^a-zA-Z0-9_.-]", "-", text)[:_LONGEST]
+    return re.sub(r"[^a-zA-Z0-9_.-]", "-", text)[:_LONGEST_NAME]
 
 
 def _shared_manifest(folder: Path, records: Sequence[Record]) -> Path | None:
-    """The manifest that all runs used: it lies in the sweep's directory, wherever that was moved to."""
+    """Return the manifest that all runs used, in the sweep's directory, which may have been moved; None if none."""
     names = {Path(entry.data["split_file"]).name for entry in records if "split_file" in entry.data}
     path = folder / names.pop() if len(names) == 1 else None
     return path if path is not None and path.is_file() else None

@@ -1,4 +1,4 @@
-"""What Weights & Biases is told of a job. Its failure is logged and never fails a job."""
+"""What is logged to Weights & Biases about a job. A failure of W&B is logged and never fails a job."""
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from agegender.labels import GENDERS
 from agegender.records.record import Record
 from agegender.tracking.wandb_run import guarded, start_run, use_split
 
-_BEST = {  # what the summary keeps of these beside the last value
+_BEST = {  # which value of these the summary keeps, in addition to the last one
     "val/loss": "min",
     "val/age_accuracy": "max",
     "val/gender_accuracy": "max",
@@ -25,12 +25,12 @@ _BEST = {  # what the summary keeps of these beside the last value
 class JobTracker:
     """The loggers of one job.
 
-    W&B works in a thread of its own, one thing after the other: training waits neither for its import and its server
-    at the start, nor for what is logged later, only in `close`.
+    All calls of W&B run in a separate thread, in order. Training waits for neither its import nor its server, except
+    in `close`, which waits until everything is logged.
 
     Args:
         settings: the `logger` keys of the configuration.
-        record: of the job; its configuration, data and W&B id are used, the id is made where it is missing.
+        record: of the job; its configuration, data and W&B id are used, and the id is set if it is missing.
         folder: the job's directory.
     """
 
@@ -57,13 +57,13 @@ class JobTracker:
             self.logger = _RunLogger(self._run)
 
     def describe_model(self, num_params: int, num_trainable: int, gmacs: float) -> None:
-        """Put the network's cost into the summary."""
+        """Add the network's cost to the summary."""
         self._summarize(
             {"model/params/total": num_params, "model/params/trainable": num_trainable, "model/gmacs": gmacs}
         )
 
     def finish(self, record: Record, labels: Mapping[str, Sequence[int]] | None, group_names: Sequence[str]) -> None:
-        """Put a job's results into the summary, and both confusion matrices.
+        """Add a job's results to the summary, log both confusion matrices and close the run.
 
         Args:
             record: complete, or pruned.
@@ -78,9 +78,10 @@ class JobTracker:
         self.close(0)
 
     def close(self, exit_code: int) -> None:
-        """End the run, so that the next job of the process gets its own."""
+        """End the run, so that the next job of the process gets its own; calling it again does nothing."""
         if self._run is not None:
-            run, self._run = self._run, None
+            run = self._run
+            self._run = None
             run.finish(exit_code)
 
     def _summarize(self, values: dict[str, Any]) -> None:
@@ -89,7 +90,7 @@ class JobTracker:
 
 
 def _filters(record: Record) -> dict[str, Any]:
-    """What dashboards group and filter runs by, under names that stay."""
+    """Return what dashboards group and filter runs by, under names that never change."""
     return {
         "model_name": record.choices.get("model"),
         "loss_name": record.choices.get("loss"),
@@ -101,14 +102,14 @@ def _filters(record: Record) -> dict[str, Any]:
 
 
 def _tags(record: Record) -> list[str]:
-    known = _filters(record)
-    size = known["image_size"]
-    found = (known["model_name"], known["loss_name"], known["age_groups"], size and f"{size}px")
-    return list(dict.fromkeys([*record.config["tags"], *(str(tag) for tag in found if tag is not None)]))
+    filters = _filters(record)
+    size = filters["image_size"]
+    automatic = (filters["model_name"], filters["loss_name"], filters["age_groups"], size and f"{size}px")
+    return list(dict.fromkeys([*record.config["tags"], *(str(tag) for tag in automatic if tag is not None)]))
 
 
 def _define_metrics(run: Any) -> None:
-    """Plot what belongs to an epoch over epochs, and keep the best epoch's values."""
+    """Plot the metrics of epochs over epochs, and keep the best values in the summary."""
     run.define_metric("epoch", hidden=True)
     run.define_metric("train/loss_step", step_metric="trainer/global_step")
     for names in ("train/*", "val/*"):
@@ -118,24 +119,24 @@ def _define_metrics(run: Any) -> None:
 
 
 class _BackgroundRun:
-    """A W&B run that is started, filled and finished by one thread, in order."""
+    """A W&B run that one thread starts, fills and finishes, in order."""
 
     def __init__(self, settings: dict[str, Any], folder: Path, **arguments: Any) -> None:
         self._thread = ThreadPoolExecutor(1, "wandb")
         self._start = self._thread.submit(guarded, lambda: start_run(settings, folder, **arguments))
 
     def then(self, action: Callable[[Any], Any]) -> None:
-        """Do something with the run, when what came before is done; nothing where it could not be started."""
+        """Queue an action on the run; if the run could not be started, it is skipped."""
         self._thread.submit(guarded, lambda: action(run) if (run := self._start.result()) is not None else None)
 
     def finish(self, exit_code: int) -> None:
-        """Wait until all is done, and end the run."""
+        """End the run after all queued actions, and wait for that."""
         self.then(lambda run: run.finish(exit_code=exit_code))
         self._thread.shutdown()
 
 
 class _RunLogger(Logger):
-    """Lightning's view of the run: metrics by step."""
+    """Lightning's logger for the run: metrics by step."""
 
     def __init__(self, run: _BackgroundRun) -> None:
         super().__init__()
@@ -150,11 +151,11 @@ class _RunLogger(Logger):
         return None
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """The configuration is the run's from its start."""
+        """Do nothing: the run was started with the configuration."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         values = {**metrics, "trainer/global_step": step}
-        epoch = values.pop("epoch", None)  # Lightning's: of the epoch that goes on, from 0; after training one more
+        epoch = values.pop("epoch", None)  # the current epoch, counted by Lightning from 0; in a test, one more
         if epoch is not None and not any(key.startswith("test/") for key in values):
             values["epoch"] = int(epoch) + 1
         self._run.then(lambda run: run.log(values))

@@ -1,4 +1,4 @@
-"""Send what was written offline to W&B: of every job of a sweep, and of its comparison."""
+"""Upload offline runs to W&B: those of every job of a sweep, and its comparison run."""
 
 import json
 import os
@@ -10,21 +10,28 @@ from pathlib import Path
 
 from agegender.system.errors import InputError
 
-_LOGS = "wandb/logs/debug-sync.*.log"  # W&B's own, below WANDB_DIR
+_LOGS = "wandb/logs/debug-sync.*.log"  # written by W&B, below WANDB_DIR
 _QUIET_SECONDS = 120  # W&B writes to the file of a live run every 15 s
-# W&B keeps a run in LevelDB's log format, https://github.com/google/leveldb/blob/main/doc/log_format.md, after 7 bytes.
-_FILE_HEADER, _RECORD_HEADER, _BLOCK = 7, 7, 2**15
-_FULL, _FIRST, _LAST, _TYPES = 1, 2, 4, range(1, 5)
+# W&B stores a run in LevelDB's log format, https://github.com/google/leveldb/blob/main/doc/log_format.md, after its own
+# header. Sizes in bytes:
+_FILE_HEADER = 7
+_RECORD_HEADER = 7
+_BLOCK = 2**15
+# Types of a record's parts:
+_FULL = 1
+_FIRST = 2
+_LAST = 4
+_TYPES = range(1, 5)
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """A directory that an attempt at a job has written.
+    """The directory of one attempt at a job.
 
     Attributes:
         folder: offline-run-<time>-<id>.
-        kinds: of W&B's records in its file, the complete ones.
-        num_bytes: where they end; the rest cannot be read.
+        kinds: of the complete W&B records in its file.
+        num_bytes: size of the file up to the end of the last complete record.
     """
 
     folder: Path
@@ -41,26 +48,27 @@ class _Attempt:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether W&B has ended it, or has not written to it for longer than it does to a live one."""
+        """Whether W&B has finished the run, or has not written to it for longer than it ever pauses in a live run."""
         return self.kinds[-1:] == ("exit",) or time.time() - self.file.stat().st_mtime > _QUIET_SECONDS
 
 
 def sync(folder: Path, *, dry_run: bool = False) -> int:
     """Run `wandb sync` on every offline run below runs/NAME.
 
-    A job that was interrupted has written one directory per attempt, all with one id: W&B joins those that it is given
-    together, in the order of their starts. What has been sent is not sent again. Attempts that W&B cannot read keep it
-    from sending the others, and one that is sent while its job runs is never sent to the end: those are left out.
+    A job that was interrupted has one directory per attempt, all with the same run id; W&B joins those that one call
+    names, in the order of their starts. W&B does not upload a run twice. Two kinds of attempts are skipped: those that
+    W&B cannot read, as it would then upload none, and those whose job is still running, as W&B would never upload the
+    rest.
 
     Args:
         folder: of the sweep.
-        dry_run: only tell what would be sent.
+        dry_run: only print what would be uploaded.
 
     Returns:
-        Exit code of `wandb sync`; 1 where it ends with 0 although its log tells of something that it could not send.
+        Exit code of `wandb sync`; 1 if that is 0 although its log lists something that it could not upload.
 
     Raises:
-        InputError: there is nothing to send.
+        InputError: there are no offline runs.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a directory; give runs/NAME")
@@ -71,7 +79,7 @@ def sync(folder: Path, *, dry_run: bool = False) -> int:
     if not chosen:
         return 0
     if not dry_run:
-        _mend(chosen)
+        _remove_incomplete_records(chosen)
     runs = [str(attempt.folder) for attempt in chosen]
     command = [sys.executable, "-m", "wandb", "sync", "--yes", *(["--dry-run"] if dry_run else []), *runs]
     earlier = set(folder.glob(_LOGS))
@@ -79,7 +87,7 @@ def sync(folder: Path, *, dry_run: bool = False) -> int:
     code = subprocess.run(command, stdin=subprocess.DEVNULL, env=environment).returncode
     failures = _failures(sorted(set(folder.glob(_LOGS)) - earlier))
     for failure in failures:
-        print(f"error: W&B could not send everything: {failure}", file=sys.stderr)
+        print(f"error: W&B could not upload everything: {failure}", file=sys.stderr)
     return code or int(bool(failures))
 
 
@@ -87,17 +95,20 @@ def _read(folder: Path) -> _Attempt:
     file = _Attempt(folder).file
     content = file.read_bytes() if file.is_file() else b""
     offset = end = _FILE_HEADER
-    kinds, record = [], b""
+    kinds = []
+    record = b""
     while offset + _RECORD_HEADER <= len(content):
-        if (left := _BLOCK - offset % _BLOCK) < _RECORD_HEADER:
-            offset += left  # no record begins there
+        if (rest_of_block := _BLOCK - offset % _BLOCK) < _RECORD_HEADER:
+            offset += rest_of_block  # too short for a header: padding
             continue
-        length, part = int.from_bytes(content[offset + 4 : offset + 6], "little"), content[offset + 6]
-        begin, offset = offset + _RECORD_HEADER, offset + _RECORD_HEADER + length
-        if part not in _TYPES or offset > len(content):
+        length = int.from_bytes(content[offset + 4 : offset + 6], "little")
+        part_type = content[offset + 6]
+        start = offset + _RECORD_HEADER
+        offset = start + length
+        if part_type not in _TYPES or offset > len(content):
             break
-        record = content[begin:offset] if part in (_FULL, _FIRST) else record + content[begin:offset]
-        if part in (_FULL, _LAST):
+        record = content[start:offset] if part_type in (_FULL, _FIRST) else record + content[start:offset]
+        if part_type in (_FULL, _LAST):
             kinds.append(_kind(record))
             end = offset
     return _Attempt(folder, tuple(kinds), end)
@@ -110,33 +121,34 @@ def _kind(record: bytes) -> str:
     try:
         read = wandb_internal_pb2.Record.FromString(record)  # pyright: ignore[reportAttributeAccessIssue]
     except DecodeError:
-        return "unreadable"  # W&B tells that
+        return "unreadable"  # W&B reports that itself
     return str(read.WhichOneof("record_type"))
 
 
 def _choose(attempts: list[_Attempt]) -> list[_Attempt]:
-    """Choose what can be sent now, and tell what cannot."""
-    begun = [attempt for attempt in attempts if "run" in attempt.kinds]
-    if len(begun) < len(attempts):
-        print(f"left out: {len(attempts) - len(begun)} in which W&B has written nothing yet, or never", flush=True)
-    newest = {attempt.run_id: attempt for attempt in begun}
-    chosen = [attempt for attempt in begun if newest[attempt.run_id] is not attempt or attempt.is_quiet]
-    if len(chosen) < len(begun):
-        print(f"left out: {len(begun) - len(chosen)} still being written; send them when they have ended", flush=True)
+    """Return the attempts that can be uploaded now, and print how many cannot."""
+    started = [attempt for attempt in attempts if "run" in attempt.kinds]
+    if len(started) < len(attempts):
+        print(f"skipped: {len(attempts) - len(started)} to which W&B has written nothing yet", flush=True)
+    newest = {attempt.run_id: attempt for attempt in started}
+    chosen = [attempt for attempt in started if newest[attempt.run_id] is not attempt or attempt.is_quiet]
+    if len(chosen) < len(started):
+        num_running = len(started) - len(chosen)
+        print(f"skipped: {num_running} still being written; run this again when their jobs have ended", flush=True)
     return chosen
 
 
-def _mend(attempts: list[_Attempt]) -> None:
-    """Cut off a record that was never finished, from files that nobody writes to any more."""
+def _remove_incomplete_records(attempts: list[_Attempt]) -> None:
+    """Cut incomplete records off the ends of files to which nobody writes any more."""
     for attempt in attempts:
         if rest := attempt.file.stat().st_size - attempt.num_bytes:
-            print(f"{attempt.file}: the last {rest} bytes are half a record: cut off", flush=True)
+            print(f"{attempt.file}: removed an incomplete record at the end, {rest} bytes", flush=True)
             os.truncate(attempt.file, attempt.num_bytes)
 
 
 def _failures(logs: list[Path]) -> list[str]:
-    """Read what W&B's logs call errors; it prints not all of them."""
-    told = []
+    """Return the errors in W&B's logs: it does not print all of them."""
+    failures = []
     for path in logs:
         for line in path.read_text(errors="replace").splitlines():
             try:
@@ -144,5 +156,5 @@ def _failures(logs: list[Path]) -> list[str]:
             except ValueError:
                 continue
             if isinstance(entry, dict) and entry.get("level") == "ERROR":
-                told.append(f"{entry.get('msg')} ({entry.get('sync_path', path)})")
-    return told
+                failures.append(f"{entry.get('msg')} ({entry.get('sync_path', path)})")
+    return failures

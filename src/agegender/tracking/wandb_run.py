@@ -1,4 +1,4 @@
-"""A run of Weights & Biases, begun without asking anybody, and its files. Its failures are told, not raised."""
+"""A run of Weights & Biases, started without a prompt, and its files. Failures of W&B are logged, not raised."""
 
 import logging
 import netrc
@@ -11,22 +11,23 @@ from urllib.parse import urlparse
 
 from agegender.system.errors import first_line
 
-_INIT_SECONDS = 45  # to reach the server; then the run is written offline
+_INIT_SECONDS = 45  # to reach the server; after that the run is written offline
+_CONSEQUENCE = "record.json is still written"  # of a failure of W&B, for the log
 
 log = logging.getLogger(__name__)
 
 
 def start_run(settings: Mapping[str, Any], folder: Path, **arguments: Any) -> Any:
-    """Start a run of its own: online where a key is configured, else offline; None where even that fails.
+    """Start a run and return it: online if a key is configured, else offline; None if that fails too.
 
     Args:
         settings: `project`, `entity`, `mode`.
         folder: where the run's files go.
         arguments: of `wandb.init`; the configuration must be plain containers.
     """
-    import wandb  # half a second, and more in its first init: in the job's own thread for it
+    import wandb  # here, as it takes half a second, which a job spends in a thread
 
-    mode = settings["mode"] or usual_mode()
+    mode = settings["mode"] or default_mode()
     attempts = list(dict.fromkeys((mode, "offline")))
     for attempt in attempts:
         try:
@@ -41,20 +42,18 @@ def start_run(settings: Mapping[str, Any], folder: Path, **arguments: Any) -> An
                 **arguments,
             )
         except Exception as error:  # wandb raises many kinds; none of them is a reason to lose a job
-            log.warning(
-                "W&B cannot start %s (%s); the record is written all the same", attempt, first_line(error, kind=True)
-            )
+            log.warning("W&B cannot start %s (%s); %s", attempt, first_line(error, kind=True), _CONSEQUENCE)
             if attempt != attempts[-1]:
-                guarded(wandb.teardown)  # else the run that did not start holds the id that the next one wants
+                guarded(wandb.teardown)  # else the run that did not start keeps the id that the next one needs
             continue
         if attempt == "offline":
-            log.info("W&B offline; to send it: agegender sync %s", folder)
+            log.info("W&B offline; to upload the run: agegender sync %s", folder)
         return run
     return None
 
 
-def usual_mode() -> str:
-    """Give W&B's mode where the configuration names none."""
+def default_mode() -> str:
+    """Return W&B's mode for a configuration that does not set one."""
     return os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
 
 
@@ -63,7 +62,7 @@ def _init_seconds() -> float:
 
 
 def _has_key() -> bool:
-    """Whether W&B could log in without asking: a key or a token in its settings, the environment, or ~/.netrc."""
+    """Whether W&B can log in without a prompt: a key or a token in its settings, the environment, or ~/.netrc."""
     import wandb
 
     settings = wandb.setup().settings
@@ -77,20 +76,20 @@ def _has_key() -> bool:
 
 
 def guarded(action: Callable[[], Any]) -> Any:
-    """Do something with W&B; its failure is logged, and the result is None."""
+    """Return the result of an action that uses W&B; if it fails, that is logged and the result is None."""
     try:
         return action()
     except Exception as error:  # as in `start_run`
-        log.warning("W&B failed (%s); the record is written all the same", first_line(error, kind=True))
+        log.warning("W&B failed (%s); %s", first_line(error, kind=True), _CONSEQUENCE)
         return None
 
 
 def use_split(run: Any, manifest: Path) -> None:
-    """Say which split a run used. The same split is the same artifact in every run: W&B knows files by their content.
+    """Record which split a run used. The same split is the same artifact in all runs, as W&B compares files' content.
 
     Args:
-        run: begun.
-        manifest: of the split, named `split-<hash>.csv` as `save_manifest` does; the artifact has that name.
+        run: a started run.
+        manifest: of the split, named `split-<hash>.csv` as by `save_manifest`; the artifact has the same name.
     """
     artifact = _artifact(run, manifest.stem, "split", {manifest.name: manifest})
     if run.offline:
@@ -100,10 +99,10 @@ def use_split(run: Any, manifest: Path) -> None:
 
 
 def log_files(run: Any, name: str, kind: str, files: Mapping[str, Path]) -> None:
-    """Keep files with a run, as an artifact.
+    """Store files with a run, as an artifact.
 
     Args:
-        run: begun.
+        run: a started run.
         name: of the artifact: letters, digits, dashes, underscores and dots, at most 128.
         kind: its type.
         files: by their path in the artifact.
@@ -112,7 +111,7 @@ def log_files(run: Any, name: str, kind: str, files: Mapping[str, Path]) -> None
 
 
 def _artifact(run: Any, name: str, kind: str, files: Mapping[str, Path]) -> Any:
-    """Make an artifact of copies in the run's own directory: an offline run is sent later, perhaps from elsewhere."""
+    """Make an artifact of copies in the run's directory: an offline run is uploaded later, maybe from elsewhere."""
     import wandb
 
     artifact = wandb.Artifact(name, kind)

@@ -1,4 +1,4 @@
-"""Random changes of training images: a whole batch at once, on its device, each image by chances of its own.
+"""Random augmentation of training images: a whole batch at once, on its device, drawn for each image.
 
 Flips and shifts as in cifar10-airbench (Jordan 2024), random erasing of Zhong et al. 2020, mixup of Zhang et al. 2018.
 """
@@ -10,19 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_SIZE_STEP = 16  # pixels; a compact network halves the side four times
+_SIZE_STEP = 16  # pixels, as a compact network halves the side four times
 _ERASED_SIDE = (0.15, 0.45)  # shortest and longest side of an erased rectangle, as a share of the image's
 
 
 def shifted(images: Tensor, share: float) -> list[Tensor]:
-    """Shift images along both diagonals by whole pixels, a share of the side; the edge is repeated.
+    """Shift images along both diagonals by whole pixels; the edge is repeated.
 
     Args:
         images: (B, C, H, W).
-        share: of the side.
+        share: length of the shift along each axis, as a share of the side.
 
     Returns:
-        Four of the same shape.
+        Four tensors of the same shape.
     """
     height, width = images.shape[2:]
     by = max(1, round(share * width))
@@ -31,9 +31,9 @@ def shifted(images: Tensor, share: float) -> list[Tensor]:
 
 
 class Augment(nn.Module):
-    """Changes images in training; what is 0 is not done.
+    """Augments images in training; an option of 0 is off.
 
-    Draws from PyTorch's generator of the images' device, which the module seeds at each epoch.
+    Draws from PyTorch's generator of the images' device, which the module seeds before each training batch.
 
     Args:
         flip: probability of the mirror image.
@@ -42,14 +42,14 @@ class Augment(nn.Module):
         scale: largest change of size, as a share.
         brightness: largest change, in standard deviations of a pixel.
         contrast: largest change, as a share.
-        erase: probability that a rectangle is blanked with the mean colour.
+        erase: probability that a rectangle is replaced by the mean colour.
         mixup: alpha of the Beta distribution that mixes each image, and its loss, with another's.
-        start_size: pixels of a side in the first epochs, from where it grows in steps of 16 (progressive learning, Tan
-            & Le 2021); None: all of the images' own.
-        full_size_from: share of the epochs from which on images have their own size.
+        start_size: pixels of a side in the first epoch, from where it grows in steps of 16 (progressive learning, Tan
+            & Le 2021); None: full size in all epochs.
+        full_size_from: share of the epochs after which images have full size.
 
     Attributes:
-        progress: share of the epochs that are done.
+        progress: share of the epochs that are finished.
     """
 
     def __init__(
@@ -67,35 +67,43 @@ class Augment(nn.Module):
         full_size_from: float = 0.5,
     ) -> None:
         super().__init__()
-        self.start_size, self.full_size_from, self.progress = start_size, full_size_from, 0.0
-        self.flip, self.shift, self.rotate, self.scale = flip, shift, rotate, scale
-        self.brightness, self.contrast, self.erase, self.mixup = brightness, contrast, erase, mixup
+        self.flip = flip
+        self.shift = shift
+        self.rotate = rotate
+        self.scale = scale
+        self.brightness = brightness
+        self.contrast = contrast
+        self.erase = erase
+        self.mixup = mixup
+        self.start_size = start_size
+        self.full_size_from = full_size_from
+        self.progress = 0.0
 
     @property
     def _warps(self) -> bool:
         return self.rotate > 0 or self.scale > 0
 
     def move(self, images: Tensor) -> Tensor:
-        """Flip and shift by whole pixels, unless `warp` will: uint8 (B, 3, H, W), as given."""
+        """Flip and shift by whole pixels, uint8 (B, 3, H, W); returned as they are if `change` warps them."""
         if self._warps or not (self.flip or self.shift):
             return images
         num_images, _, height, width = images.shape
-        rows = self._shifted(num_images, height, images.device)
-        columns = self._shifted(num_images, width, images.device)
+        rows = self._shifted_indices(num_images, height, images.device)
+        columns = self._shifted_indices(num_images, width, images.device)
         mirrored = torch.rand(num_images, 1, device=images.device) < self.flip
         columns = torch.where(mirrored, width - 1 - columns, columns)
         index = torch.arange(num_images, device=images.device)[:, None, None]
         moved = images.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]]  # (B, H, W, 3)
         return moved.permute(0, 3, 1, 2)
 
-    def _shifted(self, num_images: int, side: int, device: torch.device) -> Tensor:
-        """Give the row, or column, that each one of a side is taken from: int64 (B, side)."""
+    def _shifted_indices(self, num_images: int, side: int, device: torch.device) -> Tensor:
+        """Draw the source row, or column, of each row, or column, of the shifted images: int64 (B, side)."""
         largest = round(self.shift * side)
         by = torch.randint(-largest, largest + 1, (num_images, 1), device=device)
         return (torch.arange(side, device=device) + by).clamp(0, side - 1)
 
     def change(self, images: Tensor) -> Tensor:
-        """Warp, shrink, recolour and erase: normalized (B, 3, H, W), channels last in memory."""
+        """Warp, shrink, recolour and erase normalized images (B, 3, H, W), channels last in memory."""
         side = self.side(images.shape[3])
         if self._warps:
             images = self._warp(images, side)
@@ -106,7 +114,7 @@ class Augment(nn.Module):
         return self._erase(images) if self.erase else images
 
     def side(self, full: int) -> int:
-        """Give the pixels of a side now, of images that have so many."""
+        """Return the pixels of a side in this epoch, for images of full size `full`."""
         if self.start_size is None or self.progress >= self.full_size_from:
             return full
         grown = (full - self.start_size) * self.progress / self.full_size_from
@@ -117,14 +125,20 @@ class Augment(nn.Module):
         return (2 * torch.rand(len(images), 1, 1, 1, **_like(images)) - 1) * largest
 
     def _warp(self, images: Tensor, side: int) -> Tensor:
-        """Rotate, scale, flip, shift and bring to a side in one interpolation, in float32: bfloat16 moves pixels."""
-        dtype, images = images.dtype, images.float()
+        """Rotate, scale, flip, shift and resize in one interpolation.
+
+        In float32, since the positions would be rounded to other pixels in bfloat16.
+        """
+        dtype = images.dtype
+        images = images.float()
         angle = self._between(images, math.radians(self.rotate)).flatten()
         size = 1 / (1 + self._between(images, self.scale).flatten())
         mirror = torch.where(torch.rand_like(size) < self.flip, -1.0, 1.0)
         matrix = torch.zeros(len(images), 2, 3, **_like(images))
-        matrix[:, 0, 0], matrix[:, 0, 1] = angle.cos() * size * mirror, -angle.sin() * size
-        matrix[:, 1, 0], matrix[:, 1, 1] = angle.sin() * size * mirror, angle.cos() * size
+        matrix[:, 0, 0] = angle.cos() * size * mirror
+        matrix[:, 0, 1] = -angle.sin() * size
+        matrix[:, 1, 0] = angle.sin() * size * mirror
+        matrix[:, 1, 1] = angle.cos() * size
         matrix[:, :, 2] = 2 * self.shift * (2 * torch.rand(len(images), 2, **_like(images)) - 1)
         with torch.autocast(images.device.type, enabled=False):
             grid = functional.affine_grid(matrix, [*images.shape[:2], side, side], align_corners=False)
@@ -134,12 +148,13 @@ class Augment(nn.Module):
     def _erase(self, images: Tensor) -> Tensor:
         num_images, _, height, width = images.shape
         chosen = torch.rand(num_images, 1, device=images.device) < self.erase
-        rows, columns = self._interval(num_images, height, images), self._interval(num_images, width, images)
+        rows = self._interval(num_images, height, images)
+        columns = self._interval(num_images, width, images)
         inside = (rows & chosen)[:, None, :, None] & columns[:, None, None, :]  # (B, 1, H, W)
         return images.masked_fill(inside, 0.0)
 
     def _interval(self, num_images: int, side: int, images: Tensor) -> Tensor:
-        """Draw an interval of a side for each image: (B, side), whether a pixel is inside."""
+        """Draw an interval of a side for each image: bool (B, side), whether a pixel is inside."""
         shortest, longest = _ERASED_SIDE
         length = side * (shortest + (longest - shortest) * torch.rand(num_images, 1, device=images.device))
         middle = side * torch.rand(num_images, 1, device=images.device)
@@ -152,7 +167,7 @@ class Augment(nn.Module):
             images: normalized (B, 3, H, W).
 
         Returns:
-            The mixed images; int64 (B,), each image's partner; the image's own share, in [0, 1].
+            The mixed images; the partner of each image, int64 (B,); each image's own share, in [0, 1].
         """
         strength = torch.tensor(self.mixup, dtype=torch.float32)
         share = float(torch.distributions.Beta(strength, strength).sample())
@@ -161,5 +176,5 @@ class Augment(nn.Module):
 
 
 def _like(images: Tensor) -> dict[str, Any]:
-    """Say where and in what to draw numbers for images: Lightning's default dtype follows the precision."""
+    """Return the device and dtype of images, to draw numbers in: the default dtype depends on Lightning's precision."""
     return {"device": images.device, "dtype": images.dtype}

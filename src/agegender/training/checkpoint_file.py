@@ -1,4 +1,4 @@
-"""How checkpoints reach the disk, where a full one leaves the former checkpoint as it was, and are read from it."""
+"""Writing and reading checkpoint files; on a full disk the previous checkpoint stays intact."""
 
 import os
 import zipfile
@@ -14,10 +14,10 @@ from agegender.system.files import replacing
 
 
 class CheckpointFile(TorchCheckpointIO):
-    """Writes each checkpoint beside its final place and renames it.
+    """Writes each checkpoint under a temporary name in its own directory, and renames it.
 
-    Lightning's own writes to the system's temporary directory and copies from there, over the former checkpoint, where
-    that is another disk: a full disk leaves neither.
+    Lightning's own writer uses the system's temporary directory. If that is another disk, it copies the file over the
+    previous checkpoint, and a full disk destroys both.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None):
@@ -25,14 +25,14 @@ class CheckpointFile(TorchCheckpointIO):
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint atomically.
 
     Raises:
-        OSError: there is no room, or the disk refuses; it names the checkpoint.
+        OSError: the disk is full or fails; the error names the checkpoint.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # One name: what a killed job left is overwritten. Only a job's main process writes.
+        # A fixed temporary name, so that the leftover of a killed job is overwritten. Only a job's main process writes.
         with replacing(path, temporary=path.with_name(f".{path.name}.tmp")) as file:
             torch.save(content, file)
     except (OSError, RuntimeError) as error:  # PyTorch hides the system's error behind one of its own
@@ -51,16 +51,16 @@ def _system_error(error: BaseException | None) -> OSError | None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint's plain containers and tensors; nothing in it is executed.
+    """Read a checkpoint's plain containers and tensors; no code in it is executed.
 
     Raises:
         InputError: it cannot be read.
     """
     try:
-        # Mapped: who wants the configuration or the epoch does not read the tensors, 1.5 GB of them for VGG11.
+        # Memory-mapped: to read the configuration or the epoch, the tensors, 1.5 GB for VGG11, need not be read.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (*UNREADABLE, OSError) as error:
-        if describe(error) is not None:  # of the system, with a mend of its own
+        if describe(error) is not None:  # an error of the system, which has a remedy of its own
             raise
         raise InputError(
             f"{path} is not a checkpoint that can be read safely ({why_unreadable(path, error)}); give a run's "

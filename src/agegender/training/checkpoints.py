@@ -1,4 +1,4 @@
-"""What of a training is kept on disk: its best epoch, its last one, and where it stood when it had to stop."""
+"""The checkpoints of a training: of its best epoch, of its last one, and of the step at which it was stopped."""
 
 import logging
 import signal
@@ -17,49 +17,49 @@ from agegender.system.signals import CLUSTER_STOPS, STOPS, Terminated, stop_sign
 
 log = logging.getLogger(__name__)
 
-# Between two `last.ckpt` where epochs are shorter: writing the 1.5 GB of VGG11's may take as long as an epoch on a GPU.
-_EPOCHS_SECONDS = 60.0
-_STEPS_PER_AGREEMENT = 10  # of several processes: a signal waits for so many steps at most
+# Between `last.ckpt` of two short epochs: writing VGG11's 1.5 GB can take as long as an epoch on a GPU.
+_MIN_SECONDS = 60.0
+_STEPS_PER_AGREEMENT = 10  # between two checks of several processes: a signal waits for 10 steps at most
 
 
 class MovingAverage(WeightAveraging):
-    """Lightning's exponential moving average; integers, such as the group of an age, are no weights and stay whole.
+    """Lightning's exponential moving average; integers, such as the group of an age, are copied, not averaged.
 
     Args:
-        decay: share of the average that a step leaves.
+        decay: share of the average that remains after a step.
     """
 
     def __init__(self, decay: float) -> None:
         average = get_ema_multi_avg_fn(decay)
 
-        def follow(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
-            if averaged[0].is_floating_point():  # a list is of one type
+        def update(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
+            if averaged[0].is_floating_point():  # all tensors of a list have the same type
                 average(averaged, current, num_averaged)
             else:
-                for one, other in zip(averaged, current, strict=True):
-                    one.copy_(other)
+                for target, source in zip(averaged, current, strict=True):
+                    target.copy_(source)
 
-        super().__init__(multi_avg_fn=follow)
+        super().__init__(multi_avg_fn=update)
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        """Make the average where the weights will be: they move to a GPU only after this."""
+        """Create the average on the device of the training: the weights move there only after this."""
         self._device = trainer.strategy.root_device
         super().setup(trainer, pl_module, stage)
 
     @property
     def state_key(self) -> str:
-        """Name its state in checkpoints as Lightning's own average does."""
+        """Use the key of Lightning's own average in checkpoints."""
         return "EMAWeightAveraging"
 
 
-class Kept(ModelCheckpoint):
-    """A checkpoint of one name, which a run's directory may be moved with.
+class FixedNameCheckpoint(ModelCheckpoint):
+    """A checkpoint with a fixed name in a directory that may be moved between two attempts.
 
     Args:
-        folder: where it lies.
-        name: `last`; or `best`, of the weights alone: those that validation has seen.
-        callbacks: of the same trainer; a moving average among them stands for the weights, which Lightning forgets
-            where weights alone are saved.
+        folder: the directory.
+        name: `last`; or `best`, which holds only weights: those that were validated.
+        callbacks: of the same trainer; if one is a moving average, `best` holds the averaged weights, which Lightning
+            itself would not do for checkpoints of weights only.
         options: of Lightning's checkpoint.
     """
 
@@ -78,7 +78,7 @@ class Kept(ModelCheckpoint):
 
     @property
     def state_key(self) -> str:
-        """Name its state in checkpoints as Lightning's own does."""
+        """Use the key of Lightning's own class in checkpoints, so that this class can be renamed."""
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -86,23 +86,24 @@ class Kept(ModelCheckpoint):
         super().on_validation_end(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        validated, self._validated = self._validated, False
-        if self.monitor is not None and not validated:
-            return  # Lightning would judge these weights by the score of an earlier epoch
+        was_validated = self._validated
+        self._validated = False
+        if self.monitor is not None and not was_validated:
+            return  # Lightning would compare these weights by the score of an earlier epoch
         for average in self._averages:
-            average.on_validation_epoch_start(trainer, pl_module)  # in the place of the weights, as in validation
+            average.on_validation_epoch_start(trainer, pl_module)  # swap the averaged weights in, as for validation
         super().on_train_epoch_end(trainer, pl_module)
         for average in self._averages:
             average.on_validation_epoch_end(trainer, pl_module)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Keep the last weights, averaged by now, where the training ended before its first validation."""
+        """Save the last weights, averaged by now, if the training ended before its first validation."""
         super().on_train_end(trainer, pl_module)
         if self.monitor is not None and not self.best_model_path and trainer.global_step > 0:
             trainer.save_checkpoint(Path(str(self.dirpath)) / f"{self.filename}.ckpt", weights_only=True)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the best score so far: Lightning forgets it where the directory has another name than before."""
+        """Keep the best score so far, which Lightning discards if the directory has another name than before."""
 
         def here(path: str) -> str:
             return str(Path(str(self.dirpath)) / Path(path).name) if path else path
@@ -112,12 +113,12 @@ class Kept(ModelCheckpoint):
         super().load_state_dict(state_dict | paths | {"dirpath": self.dirpath, "best_k_models": scores})
 
 
-class KeptLast(Kept):
-    """`last.ckpt` at the ends of epochs: of the last one, of one with a signal to stop, and where the former is old.
+class LastCheckpoint(FixedNameCheckpoint):
+    """`last.ckpt` at the end of an epoch: the last epoch, one with a signal to stop, or if the previous file is old.
 
     Args:
-        folder: where it lies.
-        interruptible: of the same trainer, which writes the same file within epochs.
+        folder: the directory.
+        interruptible: of the same trainer; it writes the same file within epochs.
     """
 
     def __init__(self, folder: Path, interruptible: "Interruptible") -> None:
@@ -131,30 +132,32 @@ class KeptLast(Kept):
 
 
 def _is_last_epoch(trainer: lightning.Trainer) -> bool:
-    """Whether the training ends with this epoch, at whose end this is asked."""
+    """Whether the training ends with the current epoch; to be called at its end."""
     is_last = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch + 1
     return is_last or trainer.should_stop or 0 <= trainer.max_steps <= trainer.global_step
 
 
 class Interruptible(lightning.Callback):
-    """Saves within an epoch: every so many minutes, and when a signal asks the job to stop, which it then does.
+    """Saves a checkpoint within an epoch, at regular intervals and when a signal asks the job to stop; then it stops.
 
-    At the ends of epochs `KeptLast` saves, where a minute has passed since the last checkpoint, or `minutes` if these
-    are less.
+    At the end of an epoch `LastCheckpoint` saves, if the previous checkpoint is older than a minute, or than `minutes`
+    if that is shorter.
 
-    A job that goes on from there ends with the weights of one that was never stopped: the order of the images and all
-    random numbers follow from seed, epoch and step. Data that worker processes load cannot be gone on with in the
-    middle of an epoch; such a job stops at once, and begins anew with the epoch after its last checkpoint.
+    A job that resumes from such a checkpoint ends with the same weights as one that was never stopped: the order of the
+    images and all random numbers follow from seed, epoch and step. With data that worker processes load, a job cannot
+    resume in the middle of an epoch: it stops without a checkpoint, and resumes after the last epoch that was saved.
 
     Args:
         path: of the checkpoint.
-        minutes: of training between checkpoints, those of finished epochs included; None: only finished epochs'.
+        minutes: of training between two checkpoints, those at the ends of epochs included; None: within epochs only on
+            a signal.
     """
 
     def __init__(self, path: Path, minutes: float | None) -> None:
-        self._path, self._minutes = path, minutes
-        self._saved = 0.0  # when
-        self._saved_step: int | None = None  # of this attempt, at which its last checkpoint was written
+        self._path = path
+        self._minutes = minutes
+        self._saved_at = 0.0  # time of the last checkpoint
+        self._saved_step: int | None = None  # step of the last checkpoint in this attempt
         self._loader: BatchLoader | None = None
         self._world_size = 1
         self._resumed: dict[str, Any] = {}
@@ -167,28 +170,29 @@ class Interruptible(lightning.Callback):
         self._resumed = state_dict
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Find the place in the epoch: Lightning does it too, but not where a schedule has asked for its steps.
+        """Restore the position in the epoch; Lightning does so too, unless a schedule has asked for its steps before.
 
         Raises:
-            InputError: the job was begun on another number of devices.
+            InputError: the job was started on another number of devices.
         """
         self._world_size = trainer.world_size
-        if (begun := self._resumed.get("world_size", trainer.world_size)) != trainer.world_size:
+        num_devices = self._resumed.get("world_size", trainer.world_size)
+        if num_devices != trainer.world_size:
             raise InputError(
-                f"this job was begun on {begun} devices in all, which its steps and schedule follow, and there are "
-                f"{trainer.world_size} now; run it where there are as many, or give resume=false to begin anew"
+                f"this job was started on {num_devices} devices in total, on which its steps and schedule depend, and "
+                f"there are {trainer.world_size} now; run it on {num_devices} devices, or restart it with resume=false"
             )
         loader = trainer.train_dataloader
         self._loader = loader if isinstance(loader, BatchLoader) else None
         if self._loader is not None and self._resumed.get("loader") is not None:
             self._loader.load_state_dict(self._resumed["loader"])
-        self._saved = time.monotonic()
-        stop_signals.install()  # in place of Lightning's, which ends a training without a checkpoint
-        # Ctrl-C reaches a terminal's processes all at once: without those that load the data no step may follow.
+        self._saved_at = time.monotonic()
+        stop_signals.install()  # replaces Lightning's handlers, which end a training without a checkpoint
+        # Ctrl-C reaches all processes of a terminal, also those that load the data; then no further step is possible.
         stop_signals.defer(*(CLUSTER_STOPS if self._loader is None else STOPS))
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Stop for a signal in the validation of the epoch before: at once, or after a step where none is saved yet."""
+        """Stop if a signal came in the last validation; if the last step is not saved, only after the next one."""
         if self._loader is None or self._saved_step == trainer.global_step:
             self._stop_if_asked(trainer)
 
@@ -202,13 +206,13 @@ class Interruptible(lightning.Callback):
         if self._loader is None:
             self._stop_if_asked(trainer)
             return
-        is_due = stop_signals.received is not None or self._due()
-        if not self._agrees_now(trainer) or not self._any(trainer, is_due):
+        is_due = stop_signals.received is not None or self._is_due()
+        if not self._agrees_now(trainer) or not self._is_true_anywhere(trainer, is_due):
             return
-        asked = self._any(trainer, stop_signals.received is not None)
+        should_stop = self._is_true_anywhere(trainer, stop_signals.received is not None)
         trainer.save_checkpoint(self._path)
         self.count_saved(trainer)
-        if asked:
+        if should_stop:
             self._stop()
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -221,22 +225,22 @@ class Interruptible(lightning.Callback):
         stop_signals.defer()
 
     def is_due_at_epoch_end(self, trainer: lightning.Trainer) -> bool:
-        """Whether the end of this epoch is to be kept; the processes of a job agree."""
-        seconds = _EPOCHS_SECONDS if self._minutes is None else min(_EPOCHS_SECONDS, 60 * self._minutes)
-        is_old = time.monotonic() - self._saved >= seconds
-        is_asked = stop_signals.received is not None
-        return self._any(trainer, _is_last_epoch(trainer) or is_old or is_asked)
+        """Whether to save at the end of this epoch; all processes of a job get the same answer."""
+        seconds = _MIN_SECONDS if self._minutes is None else min(_MIN_SECONDS, 60 * self._minutes)
+        is_old = time.monotonic() - self._saved_at >= seconds
+        should_stop = stop_signals.received is not None
+        return self._is_true_anywhere(trainer, _is_last_epoch(trainer) or is_old or should_stop)
 
     def count_saved(self, trainer: lightning.Trainer) -> None:
-        """Count from now, and from this step, until the next checkpoint."""
-        self._saved = time.monotonic()
+        """Remember the time and the step of a checkpoint that was just written."""
+        self._saved_at = time.monotonic()
         self._saved_step = trainer.global_step
 
-    def _due(self) -> bool:
-        return self._minutes is not None and time.monotonic() - self._saved > 60 * self._minutes
+    def _is_due(self) -> bool:
+        return self._minutes is not None and time.monotonic() - self._saved_at > 60 * self._minutes
 
     def _stop_if_asked(self, trainer: lightning.Trainer) -> None:
-        if self._any(trainer, stop_signals.received is not None):
+        if self._is_true_anywhere(trainer, stop_signals.received is not None):
             self._stop()
 
     def _stop(self) -> None:
@@ -244,9 +248,9 @@ class Interruptible(lightning.Callback):
         raise Terminated(stop_signals.received or signal.SIGTERM)
 
     def _agrees_now(self, trainer: lightning.Trainer) -> bool:
-        """Whether the processes ask each other at this step: a blocking all-reduce, so not at every one."""
+        """Whether the processes agree on stopping at this step: a blocking all-reduce, so not at every step."""
         return trainer.world_size == 1 or trainer.global_step % _STEPS_PER_AGREEMENT == 0
 
-    def _any(self, trainer: lightning.Trainer, value: bool) -> bool:
-        """Agree among processes: one that stops alone would leave the others waiting for it."""
+    def _is_true_anywhere(self, trainer: lightning.Trainer, value: bool) -> bool:
+        """Whether a value is true in any process: one that stopped alone would leave the others waiting for it."""
         return trainer.strategy.reduce_boolean_decision(value, all=False) if trainer.world_size > 1 else value

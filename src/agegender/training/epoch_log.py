@@ -1,4 +1,4 @@
-"""What the log says of each epoch."""
+"""The line that the log has for each epoch."""
 
 import logging
 from collections.abc import Callable
@@ -12,10 +12,16 @@ log = logging.getLogger("agegender.jobs.fit")
 
 
 class EpochLog(lightning.Callback):
-    """One line per epoch in the log: what a cluster's log file, without a progress bar, shows; and in the record."""
+    """Logs one line per epoch, for log files of clusters, which have no progress bar; and updates the record.
 
-    def __init__(self, timer: timing.FitTimer, write: Callable[[], None]) -> None:
-        self._timer, self._write = timer, write
+    Args:
+        timer: of the same trainer, for the images per second.
+        write_record: called after each epoch.
+    """
+
+    def __init__(self, timer: timing.FitTimer, write_record: Callable[[], None]) -> None:
+        self._timer = timer
+        self._write_record = write_record
         self._validated = False  # in this epoch
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -38,4 +44,4 @@ class EpochLog(lightning.Callback):
         text = ", ".join(f"{key} {value}" for key, value in shown.items())
         speed = self._timer.epoch_images_per_second
         log.info("epoch %d/%s: %s, %.0f images/s", trainer.current_epoch + 1, trainer.max_epochs, text, speed)
-        self._write()
+        self._write_record()

@@ -1,4 +1,4 @@
-"""How a job's losses and accuracies went, epoch by epoch."""
+"""The losses and accuracies of a job, epoch by epoch."""
 
 import time
 from typing import Any
@@ -7,7 +7,7 @@ import lightning
 
 from agegender.records.record import finite
 
-_METRICS = {  # key of the history: Lightning's
+_METRICS = {  # key in the history: key in Lightning
     "train_loss": "train/loss",
     "val_loss": "val/loss",
     "val_age_accuracy": "val/age_accuracy",
@@ -16,10 +16,10 @@ _METRICS = {  # key of the history: Lightning's
 
 
 class History(lightning.Callback):
-    """Keep one entry per finished epoch.
+    """Records one entry per finished epoch.
 
-    The entries travel in the checkpoint that a killed job goes on from: what the checkpoint knows as finished is in
-    them once, what it does not know is trained again.
+    The entries are stored in the checkpoint from which a killed job resumes. So an epoch that is finished there has one
+    entry, and a later one is trained, and recorded, again.
 
     Args:
         epochs: filled in place; see `Record.history`.
@@ -29,10 +29,10 @@ class History(lightning.Callback):
         self._epochs = epochs
         self._validated = False
         self._seconds_before = 0.0  # of earlier attempts
-        self._began = 0.0
+        self._fit_start = 0.0
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._began = time.perf_counter()
+        self._fit_start = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._validated = False
@@ -41,8 +41,8 @@ class History(lightning.Callback):
         self._validated = True
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Come before the checkpoints: Lightning calls those last."""
-        values = trainer.callback_metrics  # of an epoch without validation it still has the last one's
+        """Add the entry before the checkpoint is written: Lightning calls checkpoint callbacks last."""
+        values = trainer.callback_metrics  # without a validation in this epoch, they still hold those of the last one
         known = {
             key: finite(float(values[name])) if name in values and (self._validated or key == "train_loss") else None
             for key, name in _METRICS.items()
@@ -57,4 +57,4 @@ class History(lightning.Callback):
         self._seconds_before = state_dict["seconds"]
 
     def _seconds(self) -> float:
-        return self._seconds_before + time.perf_counter() - self._began
+        return self._seconds_before + time.perf_counter() - self._fit_start

@@ -12,7 +12,7 @@ from agegender.labels import GENDERS, NUM_GROUPS
 def scores(
     *, age: tuple[Tensor, Tensor], gender: tuple[Tensor, Tensor], years: tuple[Tensor, Tensor]
 ) -> dict[str, Any]:
-    """Score the predictions of a part.
+    """Score the predictions for a part of the data.
 
     Args:
         age: predicted and true groups, int64 (N,) each.
@@ -22,7 +22,7 @@ def scores(
     Returns:
         Shares in [0, 1], the mean absolute error in years, and the confusion matrices, true classes in rows, as lists
         of counts: `age_accuracy`, `gender_accuracy`, their mean `mean_accuracy`,
-        `age_one_off_accuracy` (true group or a neighbour of it),
+        `age_one_off_accuracy` (the true group or one next to it),
         `age_balanced_accuracy` (mean recall of the groups that occur), `age_macro_f1` (mean F1 of the groups that occur
         or are predicted), `age_mae_years`, `age_confusion`, `gender_confusion`.
     """
@@ -47,11 +47,14 @@ def scores(
 
 
 def _confusion(predicted: Tensor, true: Tensor, num_classes: int) -> Tensor:
-    """Count (true, predicted) classes, float64. Deterministic torchmetrics compares each image with each cell."""
+    """Count pairs of (true, predicted) classes, float64.
+
+    Not by torchmetrics, which compares each image with each cell if deterministic algorithms are on.
+    """
     cells = torch.bincount(true * num_classes + predicted, minlength=num_classes**2)
     return cells.view(num_classes, num_classes).double()
 
 
 def scalars(values: dict[str, Any]) -> dict[str, float]:
-    """Keep the numbers, without the matrices: what a logger takes."""
+    """Return the scores that are single numbers, without the matrices: what a logger accepts."""
     return {key: value for key, value in values.items() if isinstance(value, float)}

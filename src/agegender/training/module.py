@@ -18,13 +18,14 @@ from agegender.training.augment import Augment, shifted
 
 
 class _LossTally:
-    """Means of the losses over an epoch, summed where they are: nothing waits for a GPU before the end."""
+    """Means of the losses over an epoch, summed on their device: nothing waits for a GPU before the end."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        self._sum, self._num = torch.zeros(()), 0
+        self._sum = torch.zeros(())
+        self._num = 0
 
     def add(self, losses: tuple[Tensor, ...], num_images: float) -> None:
         self._sum = self._sum.to(losses[0].device) + torch.stack(losses).detach() * num_images
@@ -34,7 +35,8 @@ class _LossTally:
         return {"sum": self._sum.clone(), "num": self._num}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._sum, self._num = state["sum"], state["num"]
+        self._sum = state["sum"]
+        self._num = state["num"]
 
     def means(self, part: str) -> dict[str, Tensor]:
         names = ("loss", "age_loss", "gender_loss")
@@ -42,7 +44,7 @@ class _LossTally:
 
 
 def _parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
-    """Split parameters in two: those that decay with the optimizer's weight decay, and biases and normalizations."""
+    """Split the parameters in two groups: weights, which decay, and biases and normalizations, which do not."""
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     weights = [parameter for parameter in trained if parameter.ndim > 1]
     others = [parameter for parameter in trained if parameter.ndim <= 1]
@@ -51,9 +53,9 @@ def _parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
 
 
 def _seed_generators(seed: int, device: torch.device) -> None:
-    """Seed the CPU's generator and that of the device, with the numbers of `torch.manual_seed`.
+    """Seed the generators of the CPU and of the device, with the same effect on them as `torch.manual_seed`.
 
-    That also visits every kind of device that is not in use, which took 0.3 ms a step on the CPU.
+    That function also seeds all kinds of devices that are not in use, which took 0.3 ms per step on the CPU.
     """
     if device.type not in ("cpu", "cuda"):
         torch.manual_seed(seed)
@@ -64,20 +66,20 @@ def _seed_generators(seed: int, device: torch.device) -> None:
 
 
 class AgeGenderModule(lightning.LightningModule):
-    """Trains both tasks of a network with one method for age.
+    """Trains a network on both tasks, age by a method and gender by cross-entropy.
 
     Args:
-        network: gives `FaceOutputs` for normalized images; by ImageNet's mean and deviation, or those of its attribute
-            `normalization`.
-        method: reads its age outputs.
+        network: returns `FaceOutputs` for images that are normalized as its attribute `normalization` says, or by
+            ImageNet's mean and standard deviation.
+        method: loss and decoding of the age outputs.
         optimizer: makes the optimizer from parameter groups; None if nothing is trained.
         schedule: makes the scheduler of learning rates from the optimizer and its number of steps; None: constant.
-        augment: changes training images; None: they stay as they are.
-        test_time_flip: in evaluation, read each image and its mirror image and average the outputs.
-        test_time_shift: a share of the side; beside each image, read it shifted so far along both diagonals. Not in the
-            validations of a training, which would take five times as long.
-        config: resolved, in plain containers; travels in the checkpoint.
-        seed: of dropout and augmentation, together with the step: a resumed job draws what it would have drawn.
+        augment: augments training images; None: no augmentation.
+        test_time_flip: in evaluation, average the outputs of each image and its mirror image.
+        test_time_shift: in evaluation, average the outputs of each image and four copies, shifted along both diagonals
+            by this share of the side. Not in the validations of a training, which would take five times as long.
+        config: resolved, in plain containers; stored in checkpoints.
+        seed: of dropout and augmentation, together with epoch and batch: a resumed job draws the same numbers.
     """
 
     def __init__(
@@ -100,17 +102,23 @@ class AgeGenderModule(lightning.LightningModule):
         self.val_scores: dict[str, Any] = {}
         self.test_scores: dict[str, Any] = {}
         self.predictions: list[dict[str, Tensor]] = []
-        # Two: a validation may come in the middle of a training epoch.
-        self._train_losses, self._eval_losses = _LossTally(), _LossTally()
-        self._optimizer, self._schedule, self._config, self._seed = optimizer, schedule, config or {}, seed
-        self.augment, self.test_time_flip, self.test_time_shift = augment, test_time_flip, test_time_shift
+        # Two tallies, since a validation may take place in the middle of a training epoch.
+        self._train_losses = _LossTally()
+        self._eval_losses = _LossTally()
+        self._optimizer = optimizer
+        self._schedule = schedule
+        self._config = config or {}
+        self._seed = seed
+        self.augment = augment
+        self.test_time_flip = test_time_flip
+        self.test_time_shift = test_time_shift
 
     def forward(self, images: Tensor, *, shift: bool = True) -> FaceOutputs:
-        """Read uint8 (B, 3, H, W); give raw outputs in float32.
+        """Compute raw outputs in float32.
 
         Args:
-            images: as they are stored.
-            shift: whether to read shifted images too, where `test_time_shift` asks for them.
+            images: uint8 (B, 3, H, W).
+            shift: whether to apply `test_time_shift`.
         """
         views = [self.normalizer(images)]
         if self.training:
@@ -122,11 +130,11 @@ class AgeGenderModule(lightning.LightningModule):
         return average([self._read(view) for view in views])
 
     def _read(self, images: Tensor) -> FaceOutputs:
-        """Read normalized (B, 3, H, W); give raw outputs in float32. The network's dtype depends on the precision."""
+        """Compute raw outputs in float32 of normalized (B, 3, H, W); the network's dtype depends on the precision."""
         return self.network(images.to(self.dtype)).float()
 
     def make_optimizer(self) -> Optimizer:
-        """Make the optimizer of network and method, without the schedule, which needs a trainer."""
+        """Make the optimizer for the parameters of network and method; the schedule needs a trainer."""
         assert self._optimizer is not None, "this module was built to be used, not trained"
         return self._optimizer(_parameter_groups(self))
 
@@ -141,9 +149,9 @@ class AgeGenderModule(lightning.LightningModule):
         self._train_losses.reset()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        # Integers hash the same everywhere.
+        # Python hashes a tuple of integers to the same value in every process.
         _seed_generators(hash((self._seed, self.current_epoch, batch_idx, self.global_rank)), self.device)
-        if self.augment is not None:  # here, as a job that goes on within an epoch does not start it
+        if self.augment is not None:  # not at the start of the epoch, which a job that resumes within it skips
             self.augment.progress = self.current_epoch / (self.trainer.max_epochs or 1)
 
     def training_step(self, batch: dict[str, Tensor]) -> Tensor:
@@ -153,10 +161,10 @@ class AgeGenderModule(lightning.LightningModule):
         if not self.augment.mixup:
             return self._step(batch, self._read(images), self._train_losses)
         images, partner, share = self.augment.mix(images)
-        others = {key: value[partner] for key, value in batch.items() if key != "images"}
+        partner_labels = {key: value[partner] for key, value in batch.items() if key != "images"}
         outputs = self._read(images)
-        own = self._step(batch, outputs, self._train_losses, share)
-        return own + self._step(others, outputs, self._train_losses, 1 - share)
+        own_loss = self._step(batch, outputs, self._train_losses, share)
+        return own_loss + self._step(partner_labels, outputs, self._train_losses, 1 - share)
 
     def validation_step(self, batch: dict[str, Tensor]) -> None:
         self._evaluate(batch, self(batch["images"], shift=False))
@@ -165,10 +173,11 @@ class AgeGenderModule(lightning.LightningModule):
         self._evaluate(batch, self(batch["images"]))
 
     def _step(self, batch: dict[str, Tensor], outputs: FaceOutputs, tally: _LossTally, share: float = 1.0) -> Tensor:
-        """Give the share of the batch's loss that its labels have: of an ensemble the mean of its members' losses."""
-        trained = outputs.members or (outputs,)
-        age_loss = torch.stack([self.method(one.age, batch["group"], batch["years"]) for one in trained]).mean()
-        gender_loss = torch.stack([functional.cross_entropy(one.gender, batch["gender"]) for one in trained]).mean()
+        """Return the batch's loss times a share; for an ensemble the mean of its members' losses."""
+        members = outputs.members or (outputs,)
+        age_loss = torch.stack([self.method(member.age, batch["group"], batch["years"]) for member in members]).mean()
+        gender_losses = [functional.cross_entropy(member.gender, batch["gender"]) for member in members]
+        gender_loss = torch.stack(gender_losses).mean()
         loss = age_loss + self.method.gender_weight * gender_loss
         tally.add((loss, age_loss, gender_loss), share * len(batch["group"]))
         return share * loss
@@ -177,7 +186,7 @@ class AgeGenderModule(lightning.LightningModule):
         self._step(batch, outputs, self._eval_losses)
         age = self.method.decode(outputs.age)
         gender = outputs.gender.softmax(dim=1)
-        # Copies: small pieces that stay where a batch came from break up the room that the next batch would take.
+        # Copies, since these small tensors would otherwise stay in the batch's memory and fragment it.
         labels = {f"true_{key}": batch[key].clone() for key in ("group", "gender", "years")}
         self.predictions.append(
             {"row": batch["row"].clone(), "group": age.group, "years": age.years, "gender": gender} | labels
@@ -185,9 +194,9 @@ class AgeGenderModule(lightning.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         trainer = self.trainer
-        # Steps are counted over all epochs, as Lightning counts them, which else would not pass the value on.
+        # Counted over all epochs, as Lightning does: at other steps it would not pass the value to the logger.
         if trainer.global_step % trainer.log_every_n_steps == 0:  # pyright: ignore[reportAttributeAccessIssue]
-            loss = outputs["loss"] * trainer.accumulate_grad_batches  # by which Lightning has divided it
+            loss = outputs["loss"] * trainer.accumulate_grad_batches  # Lightning has divided the loss by that
             self.log("train/loss_step", loss, on_step=True, on_epoch=False)
         if trainer.is_last_batch or trainer.global_step == trainer.max_steps:
             self.log_dict(self._train_losses.means("train"), on_step=False, on_epoch=True, batch_size=1)
@@ -210,7 +219,7 @@ class AgeGenderModule(lightning.LightningModule):
         """Score the test part.
 
         Raises:
-            FloatingPointError: the network's outputs are no numbers, of which nothing else would tell.
+            FloatingPointError: the network's outputs are not finite; scores alone would not show that.
         """
         for batch in self.predictions:
             if not all(batch[key].isfinite().all() for key in ("group", "gender", "years")):
@@ -218,7 +227,7 @@ class AgeGenderModule(lightning.LightningModule):
         self.test_scores = self._log_scores("test")
 
     def _log_scores(self, part: str) -> dict[str, Any]:
-        """Score all that was predicted at once: a metric per batch would make a GPU wait for each."""
+        """Score all predictions at once: a metric per batch would make the GPU wait after each batch."""
         joined = {key: torch.cat([batch[key] for batch in self.predictions]).cpu() for key in self.predictions[0]}
         scores = metrics.scores(
             age=(joined["group"].argmax(dim=1), joined["true_group"]),
@@ -239,5 +248,5 @@ class AgeGenderModule(lightning.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.normalizer.use(from_dict(checkpoint.get("agegender_normalization")))
         state = checkpoint.get("agegender_train_losses")
-        if state is not None:  # of an epoch that goes on; the next one begins with a reset
+        if state is not None:  # for an epoch that is resumed; a new epoch starts with a reset
             self._train_losses.restore(state)

@@ -9,10 +9,10 @@ from agegender.system.errors import InputError
 
 
 def muon(groups: Iterable[dict[str, Any]], **options: Any) -> Optimizer:
-    """Make timm's Muon, Jordan et al. 2024: PyTorch's own takes matrices only, this one convolutions as well.
+    """Make timm's Muon, Jordan et al. 2024: PyTorch's own accepts only matrices, this one convolutions too.
 
     Args:
-        groups: of parameters; those with one dimension are given to AdamW.
+        groups: of parameters; timm trains those with one dimension by AdamW.
         options: of `timm.optim.Muon`.
 
     Raises:

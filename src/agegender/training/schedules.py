@@ -1,4 +1,4 @@
-"""Learning rates over a training: factories of PyTorch schedulers, stepped once per optimizer step."""
+"""Learning rate schedules: factories of PyTorch schedulers, stepped once per optimizer step."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ def constant(optimizer: Optimizer, num_steps: int) -> LambdaLR:
     """Keep the optimizer's learning rates.
 
     Args:
-        optimizer: has the rates.
+        optimizer: its rates stay as they are.
         num_steps: optimizer steps of the whole training.
     """
     return LambdaLR(optimizer, lambda step: 1.0)
@@ -23,7 +23,7 @@ def linear(optimizer: Optimizer, num_steps: int, *, warmup: float, final: float)
     Args:
         optimizer: its rates are the peaks.
         num_steps: optimizer steps of the whole training.
-        warmup: share of the steps that rise, in [0, 1].
+        warmup: share of the steps with a rising rate, in [0, 1].
         final: rate at the end, as a share of the peak.
     """
     return _cycle(optimizer, num_steps, warmup, final, lambda past: 1 - past)
@@ -35,7 +35,7 @@ def cosine(optimizer: Optimizer, num_steps: int, *, warmup: float, final: float)
     Args:
         optimizer: its rates are the peaks.
         num_steps: optimizer steps of the whole training.
-        warmup: share of the steps that rise, in [0, 1].
+        warmup: share of the steps with a rising rate, in [0, 1].
         final: rate at the end, as a share of the peak.
     """
     return _cycle(optimizer, num_steps, warmup, final, lambda past: (1 + math.cos(math.pi * past)) / 2)
@@ -49,7 +49,7 @@ def _cycle(
     def rate(step: int) -> float:
         if step < rise:
             return (step + 1) / (rise + 1)
-        past = min((step - rise) / max(num_steps - rise, 1), 1.0)  # of the fall
+        past = min((step - rise) / max(num_steps - rise, 1), 1.0)  # share of the fall that is over
         return final + (1 - final) * fall(past)
 
     return LambdaLR(optimizer, rate)

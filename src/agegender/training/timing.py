@@ -1,4 +1,4 @@
-"""What a job costs: seconds, images per second and peak memory."""
+"""The cost of a job: seconds, images per second and peak memory."""
 
 import resource
 import time
@@ -12,7 +12,7 @@ _CLEAR_REFS = Path("/proc/self/clear_refs")  # Linux: writing 5 resets the peak 
 
 
 class FitTimer(lightning.Callback):
-    """Time the training of one job; the sums live in its checkpoints, so a resumed job counts all its parts.
+    """Times the training of one job; the sums are stored in its checkpoints, so a resumed job counts all attempts.
 
     Attributes:
         fit_seconds: wall time of fit, validation and checkpoints included.
@@ -25,20 +25,25 @@ class FitTimer(lightning.Callback):
         self.train_seconds = 0.0
         self.num_images = 0
         self._fit_mark = 0.0
-        self._train_mark: float | None = None  # while batches of an epoch are trained
-        self._epoch_began = (0, 0.0)  # images and seconds of training before this epoch, or this part of it
+        self._train_mark: float | None = None  # None while no batches are trained
+        self._num_images_before = 0  # this epoch, or the part of it since it was resumed
+        self._seconds_before = 0.0
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._fit_mark = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._train_mark = time.perf_counter()
-        self._epoch_began = (self.num_images, self.train_seconds)
+        self._start_epoch()
+
+    def _start_epoch(self) -> None:
+        self._num_images_before = self.num_images
+        self._seconds_before = self.train_seconds
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        if self._train_mark is None:  # an epoch that is gone on with has no start
+        if self._train_mark is None:  # a resumed epoch has no start event
             self._train_mark = time.perf_counter()
 
     def on_train_batch_end(
@@ -49,7 +54,7 @@ class FitTimer(lightning.Callback):
             self._pause(pl_module)
 
     def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._pause(pl_module)  # also where it comes in the middle of an epoch
+        self._pause(pl_module)  # a validation may also take place in the middle of an epoch
 
     def _pause(self, pl_module: lightning.LightningModule) -> None:
         if self._train_mark is not None and pl_module.device.type == "cuda":
@@ -77,8 +82,9 @@ class FitTimer(lightning.Callback):
 
     @property
     def epoch_images_per_second(self) -> float:
-        """Rate of the current epoch, or the last one; where it was resumed, since then."""
-        num_images, seconds = (self.num_images - self._epoch_began[0], self.train_seconds - self._epoch_began[1])
+        """Rate of the current epoch, or of the last one; in a resumed epoch, since the resume."""
+        num_images = self.num_images - self._num_images_before
+        seconds = self.train_seconds - self._seconds_before
         return num_images / seconds if seconds > 0 else 0.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -90,14 +96,14 @@ class FitTimer(lightning.Callback):
         self.fit_seconds = state_dict["fit_seconds"]
         self.train_seconds = state_dict["train_seconds"]
         self.num_images = state_dict["num_images"]
-        self._epoch_began = (self.num_images, self.train_seconds)
+        self._start_epoch()
 
 
 def reset_peak_memory(*, on_gpu: bool) -> None:
-    """Start a new measurement, so that one job's peak does not count for the next in the same process.
+    """Reset the peak, so that one job's peak does not count for the next job of the same process.
 
     Args:
-        on_gpu: whether the job uses a GPU. CUDA is not started for others, whose machine may have no driver for it.
+        on_gpu: whether the job uses a GPU; otherwise CUDA is not touched, as the machine may have no driver for it.
     """
     if on_gpu and torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
@@ -106,7 +112,7 @@ def reset_peak_memory(*, on_gpu: bool) -> None:
 
 
 def peak_memory_bytes(device: str) -> int:
-    """Peak since the last reset: allocated on the device for `cuda`, else the process's resident set."""
+    """Return the peak since the last reset: memory allocated on the GPU for `cuda`, else the resident set size."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
     status = Path("/proc/self/status")

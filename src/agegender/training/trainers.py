@@ -1,4 +1,4 @@
-"""Lightning's trainer, and what it says."""
+"""Lightning's trainer, and which of its warnings and errors are shown."""
 
 import logging
 import warnings
@@ -21,7 +21,7 @@ _STEPS_PER_REFRESH = 5  # of the progress bar, which takes about 0.2 ms
 
 
 def quiet_libraries() -> None:
-    """Silence what libraries say in every job and nobody needs; errors and other warnings stay."""
+    """Silence messages of libraries that come in every job and need no action; errors and other warnings stay."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
@@ -45,7 +45,7 @@ def make_trainer(
     """Make Lightning's trainer.
 
     Raises:
-        InputError: Lightning refuses an argument, or the hardware that is asked for is not there.
+        InputError: Lightning rejects an argument, or the requested hardware is missing.
     """
     arguments = {key: value for key, value in config.items() if key != "_target_"}
     arguments["precision"] = choose_precision(arguments["precision"], arguments["accelerator"])
@@ -53,12 +53,12 @@ def make_trainer(
         arguments["deterministic"] = not uses_gpu(arguments["accelerator"])
     if uses_gpu(arguments["accelerator"]) and not arguments["deterministic"]:
         arguments.setdefault("benchmark", True)  # cuDNN's autotuner: all batches have one size
-    # With deterministic algorithms PyTorch fills new memory with NaN, to show who reads it; nobody here does.
+    # With deterministic algorithms PyTorch fills new memory with NaN, to expose code that reads it; none here does.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     if arguments.get("enable_progress_bar", True):
         callbacks = [*callbacks, RichProgressBar(refresh_rate=_STEPS_PER_REFRESH)]
     if arguments.get("enable_model_summary"):
-        callbacks = [*callbacks, RichModelSummary()]  # Lightning's other one goes to a log that is silent here
+        callbacks = [*callbacks, RichModelSummary()]  # Lightning's default summary goes to a log that is silenced here
     with refused_arguments():
         return lightning.Trainer(
             **{"enable_model_summary": False, "num_sanity_val_steps": 0, **arguments},
@@ -66,27 +66,29 @@ def make_trainer(
             logger=logger,
             default_root_dir=folder,
             use_distributed_sampler=False,
-            # The job's own checkpoint serves a requeue; Lightning's would be found by any later run in the directory.
+            # A requeued job resumes from `last.ckpt`; Lightning's own file would be found by any later run here.
             plugins=[CheckpointFile(), *([SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else [])],
         )
 
 
 @contextmanager
 def refused_arguments() -> Iterator[None]:
-    """Turn Lightning's refusals of its arguments, some of which come only with the data, into the user's mistakes."""
+    """Turn the errors by which Lightning rejects arguments, some only once it sees the data, into an InputError."""
     try:
         yield
     except (MisconfigurationException, ValueError, TypeError) as error:
-        if isinstance(error, InputError) or not (isinstance(error, MisconfigurationException) or _is_lightnings(error)):
+        if isinstance(error, InputError):
+            raise
+        if not isinstance(error, MisconfigurationException) and not _was_raised_by_lightning(error):
             raise
         raise InputError(f"trainer: {error}") from error
 
 
-def _is_lightnings(error: BaseException) -> bool:
-    """Whether Lightning itself raised an error, or refused to be called, rather than code that it calls."""
-    place = error.__traceback__
+def _was_raised_by_lightning(error: BaseException) -> bool:
+    """Whether Lightning itself raised an error, or the call of its constructor failed; not code that it calls."""
+    traceback = error.__traceback__
     modules = []
-    while place is not None:
-        modules.append(str(place.tb_frame.f_globals.get("__name__")))
-        place = place.tb_next
+    while traceback is not None:
+        modules.append(str(traceback.tb_frame.f_globals.get("__name__")))
+        traceback = traceback.tb_next
     return modules[-1].startswith("lightning.") or modules[-1] == __name__
