@@ -21,7 +21,7 @@ from agegender.system.errors import InputError
 from agegender.tracking import comparison, wandb_run
 from agegender.tracking.job import JobTracker
 
-SETTINGS = {"kind": "wandb", "project": "faces", "entity": None, "mode": "offline"}
+SETTINGS = {"project": "faces", "entity": None, "mode": "offline"}
 WANDB = str(Path(sys.executable).with_name("wandb"))
 
 

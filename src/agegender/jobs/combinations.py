@@ -7,7 +7,7 @@ RECIPES = frozenset({"experiment", "debug", "without", "hparams_search"})  # gro
 # Lightning's arguments that the framework gives itself, and what to do instead.
 _DECIDED = {
     "callbacks": "the framework's own keep, time and log a run; leave it out",
-    "logger": "choose it with logger=wandb, csv or none",
+    "logger": "choose it with logger=wandb, csv, tensorboard, mlflow, many_loggers or none",
     "default_root_dir": "a run's directory follows from name= and runs_dir=",
     "use_distributed_sampler": "the data module divides the batches among devices; leave it out",
     "model_registry": "checkpoints stay in the run's directory; leave it out",

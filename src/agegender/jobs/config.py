@@ -6,16 +6,27 @@ from typing import Any
 from pydantic import ValidationError
 
 from agegender.jobs.combinations import check_decided, check_validated
-from agegender.jobs.schema import Config, Evaluation, Logger, LossOverrides, Report, Search
+from agegender.jobs.schema import Config, Evaluation, LossOverrides, Report, Search, Wandb
 from agegender.jobs.unknown import refuse_unknown
+from agegender.records.targets import current_loggers
 from agegender.system.errors import InputError
 
 
-def known_keys() -> dict[str, Any]:
-    """Return the keys that are read, see `unknown.refuse_unknown`; options of most groups have keys of their own."""
-    closed = {"logger": Logger, "report": Report, "search": Search}
-    fields = {key: None for key in Config.model_fields}
-    return fields | {key: dict.fromkeys(section.model_fields) for key, section in closed.items()}
+def known_keys(loggers: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the keys that are read, see `unknown.refuse_unknown`; options of most groups have keys of their own.
+
+    Args:
+        loggers: those of the configuration, which may be of the user's own.
+    """
+    closed = {"report": Report, "search": Search}
+    fields: dict[str, Any] = {key: None for key in Config.model_fields}
+    fields |= {key: dict.fromkeys(section.model_fields) for key, section in closed.items()}
+    return fields | {"logger": _known_loggers(loggers)}
+
+
+def _known_loggers(loggers: Mapping[str, Any] | None) -> dict[str, Any]:
+    made = (key for key, entry in (loggers or {}).items() if isinstance(entry, Mapping) and "_target_" in entry)
+    return {**dict.fromkeys(made), "wandb": dict.fromkeys(Wandb.model_fields)}  # classes check their own keys
 
 
 def parse(config: dict[str, Any]) -> Config:
@@ -27,6 +38,7 @@ def parse(config: dict[str, Any]) -> Config:
     Raises:
         InputError: names each key that is wrong, with its value and what was expected.
     """
+    config = {**config, "logger": current_loggers(config.get("logger") or {})}
     try:
         parsed = Config.from_plain(config)
     except ValidationError as error:
@@ -42,17 +54,17 @@ def parse_evaluation(config: dict[str, Any]) -> Evaluation:
     Raises:
         InputError: there is no such key, or a section is missing.
     """
-    refuse_unknown(config, _known_evaluation_keys())
+    refuse_unknown(config, _known_evaluation_keys(config.get("logger")))
     try:
         return Evaluation.model_validate(config)
     except ValidationError as error:
         raise InputError(_message(error, config)) from error
 
 
-def _known_evaluation_keys() -> dict[str, Any]:
+def _known_evaluation_keys(loggers: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the keys that `eval.py` reads; those below data and trainer reach classes, which refuse unknown ones."""
     fields = {key: None for key in Evaluation.model_fields}
-    return fields | {"loss": dict.fromkeys(LossOverrides.model_fields)}
+    return fields | {"loss": dict.fromkeys(LossOverrides.model_fields), "logger": _known_loggers(loggers)}
 
 
 def _message(error: ValidationError, config: dict[str, Any]) -> str:

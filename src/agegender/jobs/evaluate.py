@@ -51,6 +51,7 @@ def evaluate(request: dict[str, Any]) -> Record:
     from agegender.jobs import build, fit
     from agegender.jobs.predictions import save_predictions
     from agegender.models import measure
+    from agegender.tracking.job import JobTracker
     from agegender.training import trainers  # these import torch: not needed for --help
 
     asked = parse_evaluation(request)
@@ -69,18 +70,27 @@ def evaluate(request: dict[str, Any]) -> Record:
     _check_part(path, own, datamodule, asked)
     folder = _output_folder(asked, job, datamodule.manifest_id)
     folder.path.mkdir(parents=True, exist_ok=True)
-    trainer = trainers.make_trainer(config.trainer.options(), folder=folder.path, callbacks=[], logger=False)
-    loader = datamodule.evaluation_loader(asked.part, trainer.strategy.root_device)
-    trainer.test(module, dataloaders=loader, verbose=False)
     choices = (own.choices if own is not None else {}) | {"part": asked.part, "ckpt_path": str(path)}
-    record = Record(status="complete", name=config.name, choices=choices, config=config.plain, seed=config.seed)
+    record = Record(status="running", name=config.name, choices=choices, config=config.plain, seed=config.seed)
     record.data = datamodule.describe()
-    record.test = module.test_scores
     record.num_params = measure.num_params(module.network)
     record.coarse_years = module.method.coarse_years
     record.normalization = module.normalizer.normalization.to_dict()
-    record.environment = fit.describe_environment(trainer)
-    save_predictions(folder.predictions, module, datamodule)
+    tracker = JobTracker(asked.logger.entries(), record, folder.path, config.runs_folder, job_type="eval")
+    try:
+        arguments = config.trainer.options()
+        trainer = trainers.make_trainer(arguments, folder=folder.path, callbacks=[], logger=tracker.loggers or False)
+        record.environment = fit.describe_environment(trainer)
+        tracker.describe(record)
+        loader = datamodule.evaluation_loader(asked.part, trainer.strategy.root_device)
+        trainer.test(module, dataloaders=loader, verbose=False)
+        record.status = "complete"
+        record.test = module.test_scores
+        labels = save_predictions(folder.predictions, module, datamodule)
+        tracker.finish(record, labels, datamodule.groups.names)
+    except BaseException as error:
+        tracker.fail(error)
+        raise
     folder.write(record)
     num_images = sum(len(batch["row"]) for batch in module.predictions)
     _log_scores(record, num_images, asked.part, folder)

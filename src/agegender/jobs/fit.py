@@ -5,6 +5,7 @@ import math
 import os
 import platform
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from agegender.system.provenance import cpu_name
 from agegender.tracking.job import JobTracker
 from agegender.training import timing, trainers
 from agegender.training.checkpoint_file import read_checkpoint, write_checkpoint
+from agegender.training.curves import Curves
 from agegender.training.epoch_log import EpochLog
 from agegender.training.history import History
 from agegender.training.module import AgeGenderModule
@@ -51,9 +53,22 @@ def train(config: Config, folder: JobFolder, record: Record, write: Callable[[Re
         InputError: the data, the network or the hardware is not what the configuration needs.
     """
     trainers.quiet_libraries()
+    is_tracked = is_main_process() and not config.trainer.fast_dev_run  # a batch of everything is no result
+    entries = config.logger.entries() if is_tracked else {}
+    tracker = JobTracker(entries, record, folder.path, config.runs_folder)
+    try:
+        return _train(config, folder, record, write, tracker)
+    except BaseException as error:
+        tracker.fail(error)
+        raise
+
+
+def _train(
+    config: Config, folder: JobFolder, record: Record, write: Callable[[Record], None], tracker: JobTracker
+) -> str:
     timing.reset_peak_memory(on_gpu=uses_gpu(config.trainer.accelerator))
     module = build.make_module(config.plain)
-    cost = _measure(config, module, record)
+    _measure(config, module, record)
     datamodule = build.make_datamodule(config.plain)
     datamodule.setup()
     _check_same_split(record, datamodule.manifest_id)
@@ -68,24 +83,17 @@ def train(config: Config, folder: JobFolder, record: Record, write: Callable[[Re
     if config.model.compile:
         torch.compiler.reset()  # the limit of recompilations counts over the jobs of a process
         module.network.compile()  # in place: names in checkpoints stay
-    main = is_main_process()
-    is_tracked = main and not config.trainer.fast_dev_run  # a batch of everything is no result
-    settings = config.logger.options() if is_tracked else {"kind": "none"}
-    tracker = JobTracker(settings, record, folder.path)
     write(record)
-    tracker.describe_model(*cost)
-    try:
-        labels = _fit_and_test(config, folder, module, datamodule, tracker, record, write)
-        status = "pruned" if labels is None else "complete"
-        if not main:  # every process of a distributed job has tested all images: one of them tells
-            return status
-        record.status = status
-        write(record)
-        if status == "pruned" or not config.keep_optimizer:
-            _drop_optimizer_state(folder.last)
-        tracker.finish(record, labels, datamodule.groups.names)
-    finally:
-        tracker.close(1)  # nothing where it is closed already
+    labels = _fit_and_test(config, folder, module, datamodule, tracker, record, write)
+    status = "pruned" if labels is None else "complete"
+    if not is_main_process():  # every process of a distributed job has tested all images: one of them writes
+        return status
+    record.status = status
+    write(record)
+    if status == "pruned" or not config.keep_optimizer:
+        _drop_optimizer_state(folder.last)
+    tracker.finish(record, labels, datamodule.groups.names)
+    write(record)  # with the address of its run, which may have come meanwhile
     _log_end(config, folder, record)
     return record.status
 
@@ -122,13 +130,12 @@ def _log_end(config: Config, folder: JobFolder, record: Record) -> None:
     )
 
 
-def _measure(config: Config, module: AgeGenderModule, record: Record) -> tuple[int, int, float]:
+def _measure(config: Config, module: AgeGenderModule, record: Record) -> None:
     record.num_params = measure.num_params(module.network)
     record.num_params_trainable = measure.num_params(module.network, trainable=True)
     builder = build.network_builder(config.plain, module.method.num_outputs)
     record.network = measure.layers(builder, config.data.image_size)
     record.gmacs = sum(layer["macs"] for layer in record.network) / 1e9
-    return record.num_params, record.num_params_trainable, record.gmacs
 
 
 def _fit_and_test(
@@ -148,6 +155,7 @@ def _fit_and_test(
     timer = timing.FitTimer()
     callbacks = [timer, History(record.history), EpochLog(timer, lambda: write(record))]
     callbacks += make_callbacks(config, folder)
+    callbacks += [Curves(timer)] if tracker.loggers else []
     pruning = make_pruning(config)
     callbacks += [pruning] if pruning is not None else []
     limits = {"limit_val_batches": 0} if datamodule.train_part == "trainval" else {}
@@ -156,7 +164,9 @@ def _fit_and_test(
         config.augment is not None and config.augment.start_size is not None
     ):  # the autotuner would start again at each size
         arguments = {"benchmark": False, **arguments}
-    trainer = trainers.make_trainer(arguments, folder=folder.path, callbacks=callbacks, logger=tracker.logger)
+    trainer = trainers.make_trainer(arguments, folder=folder.path, callbacks=callbacks, logger=tracker.loggers or False)
+    record.environment = describe_environment(trainer)
+    tracker.describe(record, partial(_epochs_done, trainer))
     resumed = can_resume(folder)
     if resumed:
         log.info("%s: resuming from its last checkpoint", folder)
@@ -188,8 +198,12 @@ def _fit_and_test(
         "resumed": resumed,
         "checkpoint_bytes": folder.best.stat().st_size if has_best else None,
     }
-    record.environment = describe_environment(trainer)
     return labels
+
+
+def _epochs_done(trainer: lightning.Trainer) -> float:
+    done = trainer.fit_loop.epoch_loop.batch_progress.current.completed
+    return trainer.current_epoch + done / max(trainer.num_training_batches, 1)
 
 
 def _check_tested(limit: int | float, datamodule: UTKFaceDataModule) -> None:

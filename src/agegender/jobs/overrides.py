@@ -6,6 +6,7 @@ of quotes inside the shell's. What the grammar accepts is left as it is.
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 
 from hydra._internal.utils import get_args_parser
@@ -29,10 +30,15 @@ TEXT_KEYS = frozenset(
         "data.root",
         "data.cache_dir",
         "data.split_file",
-        "logger.project",
-        "logger.entity",
+        "logger.wandb.project",
+        "logger.wandb.entity",
+        "logger.wandb.group",
+        "logger.wandb.notes",
     }
 )
+
+# Keys that have other names now, for as long as a version: the old one, and today's.
+_RENAMED = {f"logger.{key}": f"logger.wandb.{key}" for key in ("project", "entity", "mode")}
 
 
 def normalize_arguments(arguments: Sequence[str], *, file_key: str | None = None) -> list[str]:
@@ -47,12 +53,21 @@ def normalize_arguments(arguments: Sequence[str], *, file_key: str | None = None
     given, left = get_args_parser().parse_known_intermixed_args(list(arguments))
     overrides = set(given.overrides)  # a flag's value, such as the directory of --config-dir, is no override
     flags = [item for item in arguments if item not in overrides or item in left]
-    return flags + [quote_override(_with_key(item, file_key)) for item in given.overrides]
+    return flags + [quote_override(_renamed(_with_key(item, file_key))) for item in given.overrides]
 
 
 def _with_key(argument: str, file_key: str | None) -> str:
     is_file = file_key is not None and os.path.isfile(os.path.expanduser(argument))
     return f"{file_key}={argument}" if is_file else argument
+
+
+def _renamed(override: str) -> str:
+    key, equals, value = override.partition("=")
+    name = key.lstrip("+")
+    if name not in _RENAMED or not equals:
+        return override
+    print(f"warning: {name} is {_RENAMED[name]} now; the old name works until the next version", file=sys.stderr)
+    return f"{_RENAMED[name]}={value}"
 
 
 def quote_override(override: str) -> str:

@@ -129,7 +129,7 @@ def resolve(config: DictConfig) -> Config:
         raise InputError(f"the configuration does not resolve: {error}") from error
     assert isinstance(plain, dict)
     resolved = {str(key): value for key, value in plain.items()}
-    refuse_unknown(resolved, known_keys(), text=OmegaConf.to_yaml(config, resolve=False))
+    refuse_unknown(resolved, known_keys(resolved.get("logger")), text=OmegaConf.to_yaml(config, resolve=False))
     return parse(resolved)
 
 

@@ -151,13 +151,26 @@ class Trainer(_Keys):
     enable_progress_bar: bool
 
 
-class Logger(_Keys):
-    """Keys of every option of `logger`."""
+class Wandb(_Keys):
+    """Keys of `logger.wandb`."""
 
-    kind: Literal["wandb", "csv", "none"]
-    project: str
-    entity: str | None
-    mode: Literal["online", "offline", "disabled"] | None
+    project: str | None = None
+    entity: str | None = None
+    mode: Literal["online", "offline", "disabled"] | None = None
+    group: str | None = None
+    notes: str | None = None
+    log_model: bool | Literal["best"] = False
+
+
+class Loggers(_Keys):
+    """The loggers by their names: W&B, and any Lightning logger by its `_target_`."""
+
+    wandb: Wandb | None = None
+
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """Return the keys of each logger, by its name, without those that are null."""
+        own = {} if self.wandb is None else {"wandb": self.wandb.model_dump()}
+        return own | {key: entry for key, entry in (self.model_extra or {}).items() if entry is not None}
 
 
 class Search(_Keys):
@@ -200,7 +213,7 @@ class Config(BaseModel):
     schedule: Schedule | None = None  # checkpoints may be older than these two, and are evaluated
     augment: Augment | None = None
     trainer: Trainer
-    logger: Logger
+    logger: Loggers
     callbacks: dict[str, dict[str, Any] | None] = {}
     report: Report = Report()
     search: Search = Search()
@@ -267,3 +280,4 @@ class Evaluation(BaseModel):
     loss: LossOverrides
     data: DataOverrides
     trainer: TrainerOverrides
+    logger: Loggers = Loggers()

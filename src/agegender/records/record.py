@@ -34,6 +34,7 @@ class Record:
             `val_gender_accuracy`, and `seconds` of training until its end, earlier attempts included. None where
             nothing was measured, or the value is not finite.
         network: one entry per layer in the order of execution, see `models.measure.layers`.
+        tracking: by logger, where its run is: `url` of W&B, `run_id` of MLflow.
         normalization: `mean` and `std` of pixels in [0, 1] that images are normalized by, and their `source`.
         coarse_years: whether the method predicts the typical age of a group instead of an age for each face.
         time: `fit_seconds`, `images_per_second` and so on.
@@ -51,6 +52,7 @@ class Record:
     started: str | None = None  # UTC, ISO 8601
     finished: str | None = None
     wandb_id: str | None = None
+    tracking: dict[str, dict[str, Any]] = field(default_factory=dict)
     git: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,7 @@
-"""Names of classes and functions that have moved: configurations in records and checkpoints keep the old names."""
+"""What earlier versions wrote, in today's names: configurations in records and checkpoints keep the old ones."""
+
+from collections.abc import Mapping
+from typing import Any
 
 # Old start of a `_target_`: the start today.
 _MOVED = {
@@ -14,3 +17,14 @@ def current_target(target: str) -> str:
         if target.startswith(old):
             return new + target.removeprefix(old)
     return target
+
+
+def current_loggers(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `logger` section of a configuration by the loggers' names; earlier versions had one `kind`."""
+    if "kind" not in settings:
+        return dict(settings)
+    if settings["kind"] == "wandb":
+        return {"wandb": {key: settings[key] for key in ("project", "entity", "mode")}}
+    if settings["kind"] == "csv":
+        return {"csv": {"_target_": "lightning.pytorch.loggers.CSVLogger", "name": "csv"}}
+    return {}

@@ -19,6 +19,7 @@ from agegender.records import directories, identity
 from agegender.system.errors import InputError, describe, end, first_line, refuse
 from agegender.system.files import check_writable
 from agegender.system.signals import signal_of, stop_signals
+from agegender.tracking.wandb_run import forget_names_of_one_run
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Sweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the sweep's directory, and give every swept key a place in the jobs' paths."""
+        forget_names_of_one_run()
         try:
             swept = _swept_keys(config)
         except HydraException as error:  # the command line's own grammar has been checked before
@@ -100,7 +102,7 @@ class Sweep(Callback):
             if outcome.reason is not None and outcome.status != "not started":
                 print(f"{outcome.folder}: {outcome.status}: {outcome.reason}")
         print(made.told())
-        if config.logger.kind == "wandb" and any(outcome.status == "complete" for outcome in outcomes):
+        if config.logger.get("wandb") is not None and any(outcome.status == "complete" for outcome in outcomes):
             from agegender.tracking.comparison import send_comparison  # imports wandb, which takes half a second
 
             try:
@@ -150,6 +152,12 @@ def _swept_keys(config: DictConfig) -> list[str]:
 
 def _check_one_directory(config: DictConfig, swept: list[str]) -> None:
     """Refuse jobs that would lie in several directories, whose table would be of none of them."""
+    folder = Path(config.hydra.sweep.dir)
+    if folder != Path(config.runs_dir) / config.name:
+        refuse(
+            f"hydra.sweep.dir={folder}: the split and the table of a sweep lie in runs_dir/name; give "
+            f"runs_dir={folder.parent} name={folder.name} instead"
+        )
     for key in ("name", "runs_dir"):
         if key in swept:
             refuse(f"{key} cannot be swept: the jobs of a sweep share a directory and a table; start a sweep for each")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agegender.records.record import Record, read_runs
+from agegender.records.targets import current_loggers
 from agegender.system.errors import InputError
 from agegender.system.files import write_atomically
 from agegender.tracking.wandb_run import guarded, log_files, start_run, use_split
@@ -30,7 +31,7 @@ def log_comparison(
     """Write the comparison run of a sweep, or update it if it exists. A failure is logged and does not raise.
 
     Args:
-        settings: the `logger` keys of the configuration.
+        settings: the keys of `logger.wandb`.
         name: of the sweep.
         folder: the sweep's directory.
         columns: C keys of the table.
@@ -88,11 +89,15 @@ def send_comparison(
     records = [entry for _, entry in read_runs(folder) if entry.config]  # a broken record has no configuration
     if not records:
         raise InputError(f"{folder} holds no run's record.json; give runs/NAME")
-    last = max(records, key=lambda entry: (entry.config["logger"]["kind"] == "wandb", entry.started or ""))
-    settings = last.config["logger"]
+    last = max(records, key=lambda entry: (_wandb_settings(entry) is not None, entry.started or ""))
+    settings = _wandb_settings(last) or {"project": None, "entity": None, "mode": None}
     settings = settings | {"mode": mode or settings["mode"]}
     manifest = _shared_manifest(folder, records)
     return log_comparison(settings, last.name, folder, columns, rows, report=report, figures=figures, manifest=manifest)
+
+
+def _wandb_settings(record: Record) -> dict[str, Any] | None:
+    return current_loggers(record.config.get("logger") or {}).get("wandb")
 
 
 def public_files(report: Path) -> dict[str, Path]:

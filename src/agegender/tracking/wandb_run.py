@@ -4,13 +4,14 @@ import logging
 import netrc
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 from agegender.system.errors import first_line
 
+PROJECT = "agegender"  # unless the configuration or WANDB_PROJECT names another one
 _INIT_SECONDS = 45  # to reach the server; after that the run is written offline
 _CONSEQUENCE = "record.json is still written"  # of a failure of W&B, for the log
 
@@ -21,25 +22,26 @@ def start_run(settings: Mapping[str, Any], folder: Path, **arguments: Any) -> An
     """Start a run and return it: online if a key is configured, else offline; None if that fails too.
 
     Args:
-        settings: `project`, `entity`, `mode`.
-        folder: where the run's files go.
+        settings: the keys of `logger.wandb`; what is None there is W&B's own setting, by its files or environment.
+        folder: where the run's files go, unless WANDB_DIR is set.
         arguments: of `wandb.init`; the configuration must be plain containers.
     """
     import wandb  # here, as it takes half a second, which a job spends in a thread
 
     mode = settings["mode"] or default_mode()
-    attempts = list(dict.fromkeys((mode, "offline")))
+    attempts = list(dict.fromkeys((mode, mode if mode == "disabled" else "offline")))
     for attempt in attempts:
         try:
             run = wandb.init(
-                project=settings["project"],
+                project=settings["project"] or os.environ.get("WANDB_PROJECT") or PROJECT,
                 entity=settings["entity"],
-                dir=folder,
+                notes=settings.get("notes"),
+                dir=os.environ.get("WANDB_DIR") or folder,
                 mode=attempt,  # pyright: ignore[reportArgumentType]
                 resume="allow",
                 reinit="create_new",
                 settings=wandb.Settings(silent=True, console="off", init_timeout=_init_seconds()),
-                **arguments,
+                **_with_environment(settings, arguments),
             )
         except Exception as error:  # wandb raises many kinds; none of them is a reason to lose a job
             log.warning("W&B cannot start %s (%s); %s", attempt, first_line(error, kind=True), _CONSEQUENCE)
@@ -52,9 +54,44 @@ def start_run(settings: Mapping[str, Any], folder: Path, **arguments: Any) -> An
     return None
 
 
+def _with_environment(settings: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's arguments, of which W&B's own variables set some: its group, type, name and further tags.
+
+    A sweep of many jobs takes the name and the id out of its environment, see `forget_names_of_one_run`.
+    """
+    changed = dict(arguments)
+    changed["name"] = os.environ.get("WANDB_NAME") or arguments.get("name")
+    more_tags = [tag.strip() for tag in os.environ.get("WANDB_TAGS", "").split(",") if tag.strip()]
+    if "tags" in arguments or more_tags:
+        changed["tags"] = list(dict.fromkeys([*arguments.get("tags", ()), *more_tags]))
+    changed["group"] = settings.get("group") or os.environ.get("WANDB_RUN_GROUP") or arguments.get("group")
+    changed["job_type"] = os.environ.get("WANDB_JOB_TYPE") or arguments.get("job_type")
+    return changed
+
+
+def environments_run_id() -> str | None:
+    """Return the id that an agent of a W&B sweep, or the user, has given the run of this process; None without one."""
+    return os.environ.get("WANDB_RUN_ID")
+
+
+def forget_names_of_one_run() -> None:
+    """Take W&B's variables that name one run out of the environment, which all jobs of a sweep share."""
+    for variable in ("WANDB_NAME", "WANDB_RUN_ID"):
+        if os.environ.pop(variable, None) is not None:
+            log.warning("%s has no effect in a sweep, whose runs are named after their jobs", variable)
+
+
 def default_mode() -> str:
-    """Return W&B's mode for a configuration that does not set one."""
-    return os.environ.get("WANDB_MODE") or ("online" if _has_key() else "offline")
+    """Return W&B's mode for a configuration that does not set one.
+
+    `wandb offline`, `wandb disabled` and WANDB_MODE are wishes that a key does not overrule.
+    """
+    import wandb
+
+    mode = str(wandb.setup().settings.mode).replace("dryrun", "offline")
+    if mode != "online" or os.environ.get("WANDB_MODE"):
+        return mode
+    return "online" if _has_key() else "offline"
 
 
 def _init_seconds() -> float:
@@ -98,7 +135,9 @@ def use_split(run: Any, manifest: Path) -> None:
         run.use_artifact(artifact)
 
 
-def log_files(run: Any, name: str, kind: str, files: Mapping[str, Path]) -> None:
+def log_files(
+    run: Any, name: str, kind: str, files: Mapping[str, Path], *, aliases: Sequence[str] | None = None
+) -> None:
     """Store files with a run, as an artifact.
 
     Args:
@@ -106,8 +145,9 @@ def log_files(run: Any, name: str, kind: str, files: Mapping[str, Path]) -> None
         name: of the artifact: letters, digits, dashes, underscores and dots, at most 128.
         kind: its type.
         files: by their path in the artifact.
+        aliases: of this version; None: W&B's `latest`.
     """
-    run.log_artifact(_artifact(run, name, kind, files))
+    run.log_artifact(_artifact(run, name, kind, files), aliases=None if aliases is None else list(aliases))
 
 
 def _artifact(run: Any, name: str, kind: str, files: Mapping[str, Path]) -> Any:

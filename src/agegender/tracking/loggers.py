@@ -1,0 +1,63 @@
+"""Lightning's loggers, made from their `_target_`s: CSV, TensorBoard, MLflow, or one of the user's own."""
+
+import inspect
+import pydoc
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger, MLFlowLogger
+
+from agegender.records.record import Record
+from agegender.system.errors import InputError, first_line
+
+
+def make_logger(key: str, entry: Mapping[str, Any], record: Record, folder: Path, name: str) -> Logger:
+    """Make one of a job's loggers.
+
+    What the configuration does not set, and the class accepts, follows from the job: `save_dir` is its directory,
+    `run_name` its name, and `run_id` the id of its earlier attempt.
+
+    Args:
+        key: the entry's name, below `logger`.
+        entry: `_target_`, and arguments of the class.
+        record: of the job; `tracking` has the ids of earlier attempts.
+        folder: the job's directory.
+        name: of the job.
+
+    Raises:
+        InputError: the entry is no logger, lacks its package, or refuses its arguments.
+    """
+    target = entry.get("_target_")
+    kind = _locate(key, target)
+    accepted = inspect.signature(kind).parameters
+    arguments = {name: value for name, value in entry.items() if not name.startswith("_")}
+    followed = {"save_dir": str(folder), "run_name": name, "run_id": record.tracking.get(key, {}).get("run_id")}
+    arguments = {option: value for option, value in followed.items() if option in accepted} | arguments
+    try:
+        return kind(**arguments)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"logger={key} needs a package ({first_line(error)}): pip install 'agegender[{key}]'"
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"logger.{key}: {first_line(error)}; check its keys") from error
+
+
+def _locate(key: str, target: object) -> type[Logger]:
+    if not isinstance(target, str):
+        raise InputError(f"logger.{key} has no _target_; give the class of a Lightning logger")
+    try:
+        kind = pydoc.locate(target)
+    except pydoc.ErrorDuringImport as error:
+        raise InputError(f"logger.{key}._target_={target} cannot be imported ({error})") from error
+    if not (isinstance(kind, type) and issubclass(kind, Logger)):
+        raise InputError(f"logger.{key}._target_={target} is not a Lightning logger")
+    return kind
+
+
+def run_id_of(logger: Logger) -> dict[str, str]:
+    """Return the id by which a resumed job finds its run again; empty for loggers that need none."""
+    if isinstance(logger, MLFlowLogger) and logger.run_id is not None:
+        return {"run_id": logger.run_id}
+    return {}
