@@ -21,7 +21,7 @@ def test_a_job_without_a_key_writes_an_offline_run_with_the_keys_of_the_contract
     for key in (
         *("train/loss", "val/age_accuracy", "test/age_accuracy", "test/gender_accuracy", "test/age_mae_years"),
         *("model/params/total", "model/params/trainable", "model/gmacs", "time/fit_seconds", "time/images_per_second"),
-        *("test/age_confusion", "test/gender_confusion", "best_epoch"),
+        *("test/age_confusion", "test/gender_confusion", "best/epoch"),
     ):
         assert key in text, f"{key} is missing in {text[:3000]}"
     record = trained.record("try/resnet18/weighted/0")
@@ -58,7 +58,7 @@ def test_wandb_that_cannot_work_does_not_fail_the_job(shell, failure):
 
 def test_the_csv_logger_writes_every_epoch(shell):
     assert shell.train("logger=csv").code == 0
-    lines = (shell.folder / "runs/default/resnet18/plain/0/metrics.csv").read_text().splitlines()
+    lines = (shell.folder / "runs/default/resnet18/plain/0/csv/version_0/metrics.csv").read_text().splitlines()
     assert "val/age_accuracy" in lines[0] and "train/loss" in lines[0]
     assert len(lines) >= 3
 

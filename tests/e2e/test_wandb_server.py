@@ -42,7 +42,7 @@ def test_a_sweep_on_the_network_is_a_run_for_each_job_and_one_for_the_comparison
 def test_an_offline_job_killed_twice_is_sent_as_one_run_from_any_directory(shell, server):
     job, keys = (
         "killed/resnet18/plain/0",
-        ("logger=wandb", "logger.mode=offline", "trainer.max_epochs=6", "name=killed"),
+        ("logger=wandb", "logger.wandb.mode=offline", "trainer.max_epochs=6", "name=killed"),
     )
     for epoch, number in ((2, signal.SIGTERM), (4, signal.SIGKILL)):
         process = shell.start(*shell.train_command(*keys))
@@ -77,7 +77,7 @@ def test_an_offline_job_killed_twice_is_sent_as_one_run_from_any_directory(shell
 
 
 def test_sync_tells_what_could_not_be_sent(shell, server):
-    assert shell.train("logger=wandb", "logger.mode=offline", "trainer.max_epochs=1").code == 0
+    assert shell.train("logger=wandb", "logger.wandb.mode=offline", "trainer.max_epochs=1").code == 0
     (artifacts,) = shell.folder.glob("runs/default/resnet18/plain/0/wandb/offline-run-*/artifacts")
     shutil.rmtree(artifacts)
     sent = shell.agegender("sync", "runs/default")

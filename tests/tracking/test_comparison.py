@@ -155,9 +155,13 @@ def test_a_sweep_may_have_a_name_that_an_artifact_may_not(name: str, report: Pat
     assert any(path.endswith("/index.html") for path in artifacts(folder))
 
 
-def record_of_a_sweep(manifest: Path, logger: Mapping[str, Any]) -> Record:
+def record_of_a_sweep(manifest: Path, wandb: Mapping[str, Any] | None) -> Record:
     """Make the record of a run whose directory has been moved since it was written."""
-    return tracked_record(status="complete", logger=dict(logger), data={"split_file": f"elsewhere/{manifest.name}"})
+    return tracked_record(
+        status="complete",
+        logger={} if wandb is None else {"wandb": dict(wandb)},
+        data={"split_file": f"elsewhere/{manifest.name}"},
+    )
 
 
 def test_a_sweep_that_is_over_is_sent_with_the_settings_and_the_split_of_its_records(manifest: Path) -> None:
@@ -172,13 +176,23 @@ def test_a_sweep_that_is_over_is_sent_with_the_settings_and_the_split_of_its_rec
 def test_the_settings_are_those_of_the_last_run_with_wandb(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = manifest.parent
     logged: list[Any] = []
-    for number, (kind, project) in enumerate((("csv", "a"), ("wandb", "b"), ("wandb", "faces"), ("csv", "c"))):
-        record = record_of_a_sweep(manifest, SETTINGS | {"kind": kind, "project": project})
+    for number, project in enumerate((None, "b", "faces", None)):
+        record = record_of_a_sweep(manifest, None if project is None else SETTINGS | {"project": project})
         record.started = f"2026-01-0{number + 1}T00:00:00+00:00"
         write(folder / f"{9 - number}", record)
     monkeypatch.setattr(comparison, "log_comparison", lambda settings, *_, **__: logged.append(settings))
     comparison.send_comparison(folder, ["a"], [[1]], mode="online")
     assert logged == [SETTINGS | {"mode": "online"}]
+
+
+def test_a_record_of_an_earlier_version_has_its_settings_too(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[Any] = []
+    record = record_of_a_sweep(manifest, None)
+    record.config["logger"] = {"kind": "wandb", **SETTINGS}
+    write(manifest.parent / "1", record)
+    monkeypatch.setattr(comparison, "log_comparison", lambda settings, *_, **__: logged.append(settings))
+    comparison.send_comparison(manifest.parent, ["a"], [[1]])
+    assert logged == [SETTINGS]
 
 
 def test_a_directory_without_runs_is_the_users_mistake(tmp_path: Path) -> None:
@@ -189,10 +203,11 @@ def test_a_directory_without_runs_is_the_users_mistake(tmp_path: Path) -> None:
 def test_a_jobs_run_uses_its_split_and_plots_over_epochs(manifest: Path, tmp_path: Path) -> None:
     record = record_of_a_sweep(manifest, SETTINGS)
     record.data = {"split_file": str(manifest), "split_hash": manifest.stem.removeprefix("split-")}
-    tracker = JobTracker(SETTINGS, record, tmp_path / "job")
+    tracker = JobTracker({"wandb": SETTINGS}, record, tmp_path / "job", tmp_path)
     for epoch in range(3):
-        tracker.logger.log_metrics({"val/age_accuracy": (0.5, 0.9, 0.7)[epoch], "epoch": epoch}, step=epoch)
-    tracker.close(0)
+        tracker.loggers[0].log_metrics({"val/age_accuracy": (0.5, 0.9, 0.7)[epoch]}, step=epoch)
+    tracker.describe(record)
+    tracker.finish(record, None, ())
     assert list(artifacts(tmp_path / "job")) == [f"{manifest.stem}/{manifest.name}"]
     text = inspect(tmp_path / "job")
     assert manifest.stem in text and record.wandb_id in text  # type: ignore[operator]

@@ -403,7 +403,9 @@ def test_a_checkpoint_is_uploaded_where_it_is_asked_for(
     best.touch()
     for log_model in (False, "best"):
         settings = {"wandb": {**SETTINGS, "log_model": log_model}}
-        JobTracker(settings, tracked_record(), best.parents[1], tmp_path / "runs/try").finish(tracked_record(), None, ())
+        JobTracker(settings, tracked_record(), best.parents[1], tmp_path / "runs/try").finish(
+            tracked_record(), None, ()
+        )
     assert kept == [("model", {"best.ckpt": best}, {"aliases": ["best", "latest"]})]
 
 

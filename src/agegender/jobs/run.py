@@ -225,6 +225,7 @@ class Job:
         entry = self._new_record()
         if previous is not None:
             entry.wandb_id = previous.wandb_id
+            entry.tracking = previous.tracking
             if self.folder.last.exists():
                 entry.data = previous.data
         self._write(entry)

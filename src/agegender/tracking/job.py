@@ -48,8 +48,9 @@ class JobTracker:
                 self.loggers.append(self._wandb.logger)
                 continue
             logger = make_logger(key, entry, record, folder, name)
+            if key not in record.tracking:  # MLflow refuses other parameters than those of the first attempt
+                logger.log_hyperparams(record.config)
             record.tracking.setdefault(key, {}).update(run_id_of(logger))
-            logger.log_hyperparams(record.config)
             self.loggers.append(logger)
 
     def describe(self, record: Record, epochs_done: Callable[[], float] | None = None) -> None:

@@ -51,6 +51,8 @@ def _locate(key: str, target: object) -> type[Logger]:
         kind = pydoc.locate(target)
     except pydoc.ErrorDuringImport as error:
         raise InputError(f"logger.{key}._target_={target} cannot be imported ({error})") from error
+    if kind is None:
+        raise InputError(f"logger.{key}._target_={target} does not exist; check its spelling")
     if not (isinstance(kind, type) and issubclass(kind, Logger)):
         raise InputError(f"logger.{key}._target_={target} is not a Lightning logger")
     return kind
