@@ -181,7 +181,7 @@ def test_a_heic_picture_names_the_extra_where_the_plugin_is_missing(
         ("age_gender.csv", b"age,ethnicity,gender,img_name,pixels\n1,0,0,a.jpg,129 128\n", "a table"),
         ("train-00000-of-00001.parquet", b"PAR1" + bytes(20), "a Parquet table"),
         ("faces.npz", b"PK", "a file of arrays"),
-        ("UTKFace.rar", b"Rar!", "an archive of a kind that is not read"),
+        ("UTKFace.rar", b"Rar!", "an archive of an unsupported format"),
     ],
 )
 def test_other_files_of_faces_are_named_with_what_they_are(
@@ -213,5 +213,5 @@ def test_a_link_to_nothing_is_one_skipped_file(tmp_path: Path) -> None:
     source = FolderSource(tmp_path)
     (name,) = source.names()
     assert source.signature()
-    with pytest.raises(ValueError, match="a symbolic link to a file that is not there"):
+    with pytest.raises(ValueError, match="a symbolic link to a file that does not exist"):
         source.read(name)
