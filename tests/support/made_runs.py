@@ -22,8 +22,12 @@ CONFIG = {
     "monitor": "val/mean_accuracy",
 }
 ENVIRONMENT = {
-    **{"num_devices": 1, "accelerator": "cpu", "device": "A CPU", "threads": 2},
-    **{"precision": "32-true", "torch": "2.14.1"},
+    "num_devices": 1,
+    "accelerator": "cpu",
+    "device": "A CPU",
+    "threads": 2,
+    "precision": "32-true",
+    "torch": "2.14.1",
 }
 _TYPICAL_AGES = np.array([1, 4, 9, 17, 26, 38, 48, 65])  # years; one inside each closed group
 
@@ -169,8 +173,12 @@ def make_record(
         "image_size": 256,
         "age_groups": {"scheme": "closed", "names": list(predictions.groups)},
         "counts": {
-            **{"files": 10 * len(predictions), "skipped": 1, "dropped": {"exact": 2}},
-            **{"train": 7 * len(predictions) - 3, "val": 2 * len(predictions), "test": len(predictions)},
+            "files": 10 * len(predictions),
+            "skipped": 1,
+            "dropped": {"exact": 2},
+            "train": 7 * len(predictions) - 3,
+            "val": 2 * len(predictions),
+            "test": len(predictions),
         },
         "leak_control": True,
         "split_hash": "abc",

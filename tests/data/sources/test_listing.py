@@ -22,9 +22,16 @@ from agegender.system.errors import DatasetNotFoundError, InputError, describe
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8))
 STEM = "24_0_1_20170116220224657"
 NOT_IMAGES = {
-    **{name: b"some text" for name in ("README", "list.txt", "Thumbs.db", "notes.html")},
-    **{f"__MACOSX/._{name_of(20, 0)}": b"x", f"._{name_of(20, 0)}": b"\x00\x05\x16\x07", ".DS_Store": b"x"},
-    **{"BMW.txt": b"BMW is a maker of cars", "film": b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00isommp42", "empty": b""},
+    "README": b"some text",
+    "list.txt": b"some text",
+    "Thumbs.db": b"some text",
+    "notes.html": b"some text",
+    f"__MACOSX/._{name_of(20, 0)}": b"x",
+    f"._{name_of(20, 0)}": b"\x00\x05\x16\x07",
+    ".DS_Store": b"x",
+    "BMW.txt": b"BMW is a maker of cars",
+    "film": b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00isommp42",
+    "empty": b"",
 }
 PLACES: dict[str, Callable[[Path, dict[str, bytes]], Path]] = {
     "folder": lambda place, files: put(place / "a", files),
