@@ -36,7 +36,7 @@ def _is_on_path(folder: Path, other: Path) -> bool:
     return other.is_relative_to(folder) or folder.is_relative_to(other)
 
 
-def check_cache_room(folder: Path, num_bytes: int) -> None:
+def check_free_space(folder: Path, num_bytes: int) -> None:
     """Raise MachineError if a directory's disk has less free space than the decoded images need."""
     free = shutil.disk_usage(folder).free
     if num_bytes > free:

@@ -29,7 +29,8 @@ class FaceDataset(Dataset[Batch]):
 
     def __init__(self, pixels: Pixels | Tensor, table: FaceTable, group_of_age: np.ndarray, rows: np.ndarray) -> None:
         self._pixels = pixels
-        self.device = device = pixels.device if isinstance(pixels, Tensor) else torch.device("cpu")
+        device = pixels.device if isinstance(pixels, Tensor) else torch.device("cpu")
+        self.device = device
         self._columns = {
             "years": torch.from_numpy(table.ages[rows]).to(device),
             "group": torch.from_numpy(group_of_age[table.ages[rows]]).to(device),

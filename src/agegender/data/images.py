@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 from PIL import ExifTags, Image, features
 
-from agegender.data.sources.formats import picture_format
+from agegender.data.sources.formats import image_format
 
 MAX_PIXELS = 50_000_000  # a face of 200 x 200 has 40,000: a larger image is a decompression bomb, or no face crop
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000")  # none that Pillow reads by other programs
@@ -106,15 +106,15 @@ def _formats_for(content: bytes) -> tuple[str, ...]:
     Raises:
         _MissingDecoderError: the format needs a package that is not installed.
     """
-    kind = picture_format(content)
+    kind = image_format(content)
     if kind == "HEIF":
         _register_heif()
     elif kind == "AVIF" and not features.check("avif"):
         raise _MissingDecoderError(
-            "an AVIF picture, which this Pillow cannot read: install pillow>=11.3, or convert it to JPEG"
+            "an AVIF image, which this Pillow cannot read: install pillow>=11.3, or convert it to JPEG"
         )
     elif kind == "JPEG XL":
-        raise _MissingDecoderError("a JPEG XL picture, which Pillow cannot read: convert it to JPEG")
+        raise _MissingDecoderError("a JPEG XL image, which Pillow cannot read: convert it to JPEG")
     return (*_FORMATS, kind) if kind in ("HEIF", "AVIF") else _FORMATS
 
 
@@ -122,7 +122,7 @@ def _register_heif() -> None:
     try:
         from pillow_heif import register_heif_opener
     except ImportError as error:
-        raise _MissingDecoderError("a HEIC picture, which needs the extra: pip install 'agegender[heif]'") from error
+        raise _MissingDecoderError("a HEIC image, which needs the extra: pip install 'agegender[heif]'") from error
     register_heif_opener()
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from agegender.data import images
-from agegender.data.cache_folder import check_cache_room, writing_cache
+from agegender.data.cache_folder import check_free_space, writing_cache
 from agegender.data.sources.base import Source
 from agegender.system.files import sync_folder
 
@@ -133,7 +133,7 @@ def new_pixels(path: Path, num_images: int, image_size: int) -> Iterator[PixelFi
     for leftover in folder.glob(f".{path.name}.*.tmp"):
         leftover.unlink(missing_ok=True)
     shape = (num_images, image_size, image_size, 3)
-    check_cache_room(folder, math.prod(shape))
+    check_free_space(folder, math.prod(shape))
     try:
         with writing_cache(folder):
             offset = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape).offset

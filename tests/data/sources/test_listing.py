@@ -14,7 +14,7 @@ from PIL import Image
 
 from agegender.data.cache import Cache
 from agegender.data.sources.base import FaceTable
-from agegender.data.sources.formats import picture_format
+from agegender.data.sources.formats import image_format
 from agegender.data.sources.utkface import FolderSource, open_source
 from agegender.jobs.predict import find_images
 from agegender.system.errors import DatasetNotFoundError, InputError, describe
@@ -79,7 +79,7 @@ def test_every_place_gives_the_same_files_and_reasons(place: str, tmp_path: Path
     reasons = table.skipped_by_name
     assert sorted(reasons) == sorted(set(files) - set(NOT_IMAGES) - {f"{STEM}.jfif", f"{STEM}jpg"})
     assert reasons["25_0_1_20170116220224657.jpg"] == "not an image"
-    assert reasons["26_0_1_20170116220224657.jxl"].startswith("a JPEG XL picture, which Pillow cannot read")
+    assert reasons["26_0_1_20170116220224657.jxl"].startswith("a JPEG XL image, which Pillow cannot read")
     assert reasons["27_0_1_20170116220224657"].startswith("cannot be decoded")
 
 
@@ -149,7 +149,7 @@ def test_a_link_inside_a_tar_is_skipped_with_a_reason(kind: str, tmp_path: Path)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF"])
 def test_a_format_is_told_by_the_first_bytes_and_read(kind: str, tmp_path: Path) -> None:
     content = encode(PICTURE, kind)
-    assert picture_format(content) == kind
+    assert image_format(content) == kind
     assert scan(put(tmp_path, {f"{STEM}.unknown": content})).usable.all()
 
 
@@ -157,14 +157,14 @@ def test_a_format_is_told_by_the_first_bytes_and_read(kind: str, tmp_path: Path)
     "content", [b"", b"BM", b"BMW is a maker", b"P6", b"RIFF1234WAVE", b"\x00\x00\x00\x18ftypmp42"]
 )
 def test_what_is_no_picture_has_no_format(content: bytes) -> None:
-    assert picture_format(content) is None
+    assert image_format(content) is None
 
 
 def test_a_heic_picture_is_read_where_the_plugin_is_there(tmp_path: Path) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.register_heif_opener()
     content = encode(PICTURE, "HEIF")
-    assert picture_format(content) == "HEIF"
+    assert image_format(content) == "HEIF"
     assert scan(put(tmp_path, {f"{STEM}.heic": content})).usable.all()
 
 
@@ -175,7 +175,7 @@ def test_a_heic_picture_names_the_extra_where_the_plugin_is_missing(
     head = b"\x00\x00\x00\x1cftypheic\x00\x00\x00\x00mif1heic" + bytes(40)
     put(tmp_path, {f"{STEM}.heic": head, name_of(30, 1): jpeg(1)})
     assert scan(tmp_path).skipped_by_name == {
-        f"{STEM}.heic": "a HEIC picture, which needs the extra: pip install 'agegender[heif]'"
+        f"{STEM}.heic": "a HEIC image, which needs the extra: pip install 'agegender[heif]'"
     }
 
 

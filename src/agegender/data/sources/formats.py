@@ -21,7 +21,7 @@ _AVIF_BRANDS = (b"avif", b"avis")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
-def picture_format(head: bytes) -> str | None:
+def image_format(head: bytes) -> str | None:
     """Return Pillow's name of the format that a file's first bytes announce; None if it is not an image.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
-from agegender.data.sources.formats import HEAD_BYTES, picture_format
+from agegender.data.sources.formats import HEAD_BYTES, image_format
 from agegender.data.sources.other_files import explain
 from agegender.system.errors import DatasetNotFoundError, InputError
 
@@ -69,7 +69,7 @@ class ImageFiles:
         if _is_hidden(path):
             self._num_hidden += has_image_suffix and not _is_macos_metadata(path)
             return False
-        if not has_image_suffix and picture_format(read_head()) is None:
+        if not has_image_suffix and image_format(read_head()) is None:
             self.others.append(path)
             return False
         self.paths.append(path)
