@@ -36,14 +36,14 @@ def test_every_file_of_conf_is_an_option_of_a_known_group_or_an_entry_point() ->
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids="/".join)
 def test_every_option_composes_and_passes_the_check(group: str, option: str) -> None:
-    schema.check(plain(f"{group}={option}"))
+    schema.parse(plain(f"{group}={option}"))
 
 
 @pytest.mark.parametrize("debug", options_of("debug"))
 @pytest.mark.parametrize("experiment", options_of("experiment"))
 def test_every_experiment_can_be_debugged(experiment: str, debug: str) -> None:
     config = plain(f"experiment={experiment}", f"debug={debug}")
-    schema.check(config)
+    schema.parse(config)
     assert config["name"] == "debug" and config["resume"] is False
 
 
@@ -55,7 +55,7 @@ def test_every_search_changes_nothing_but_the_name_and_searches_what_makes_anoth
     space = parse_space(hydra.sweeper.params, [])
     assert set(hydra.sweeper.params) == set(space.distributions) and not space.fixed
     for edge in space.edges():
-        schema.check(plain(edge))
+        schema.parse(plain(edge))
 
 
 @pytest.mark.parametrize("group", ["data", "trainer", "logger", "augment"])
@@ -141,7 +141,7 @@ def test_an_experiment_sweeps_five_networks_and_two_losses_by_itself(experiment:
 @pytest.mark.parametrize("without", options_of("without"))
 def test_each_part_of_the_recipe_can_be_left_out_and_nothing_else_changes(without: str) -> None:
     whole, rest = plain("experiment=fast"), plain("experiment=fast", f"without={without}")
-    schema.check(rest)
+    schema.parse(rest)
     changed = {difference.split("=")[0].split(".")[0] for difference in identity.differences(whole, rest)}
     assert len(changed) == (without != "nothing"), changed
 

@@ -31,7 +31,7 @@ def test_the_example_of_a_model_is_a_model(tmp_path: Path, monkeypatch: pytest.M
     overrides = [f"hydra.searchpath=[file://{tmp_path / 'conf'}]", "model=tiny", "data.image_size=32"]
     config = composed(*overrides)
     known = composed()
-    schema.check(config)
+    schema.parse(config)
     assert {"dropout", "weights", "compile"} <= config["model"].keys() & known["model"].keys()
     module = build.make_module(config)
     outputs = module.network(torch.zeros(2, 3, 32, 32))

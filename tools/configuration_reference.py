@@ -11,7 +11,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel
 
-from agegender.jobs.config import Config
+from agegender.jobs.schema import Config
 
 # The option of each group whose keys are listed, in the order of the page.
 _GROUPS = {

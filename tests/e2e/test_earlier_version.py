@@ -55,7 +55,7 @@ def test_a_begun_run_resumes_where_it_lies(earlier: Shell) -> None:
     before = len(earlier.record(folder)["history"])
     finished = earlier.train(*RECIPE, "loss=plain", "seed=2", "trainer.max_epochs=40")
     assert finished.code == 0, finished.output
-    assert f"{folder}: begun before; going on from its last checkpoint" in finished.output
+    assert f"{folder}: resuming from its last checkpoint" in finished.output
     record = earlier.record(folder)
     assert record["status"] == "complete" and record["time"]["resumed"]
     assert 0 < before < len(record["history"]) == 40

@@ -137,7 +137,7 @@ def test_a_killed_job_resumes_from_its_last_epoch_and_ends_with_the_weights_of_a
     assert shell.record("cut/resnet18/plain/0")["status"] == "running"
     resumed = shell.train("name=cut", *settings)
     assert resumed.code == 0
-    assert "going on from its last checkpoint" in resumed.output and "epoch 1/4" not in resumed.output
+    assert "resuming from its last checkpoint" in resumed.output and "epoch 1/4" not in resumed.output
     assert shell.record("cut/resnet18/plain/0")["time"]["resumed"] is True
     assert_same_weights(weights(shell, "whole/resnet18/plain/0"), weights(shell, "cut/resnet18/plain/0"))
     whole, cut = shell.record("whole/resnet18/plain/0"), shell.record("cut/resnet18/plain/0")
@@ -154,7 +154,7 @@ def test_a_job_does_not_go_on_with_other_images(shell, tmp_path):
     next(tmp_path.glob("*.jpg")).unlink()
     again = shell.train(*settings)
     assert again.code == 2, again.output
-    assert "the images have changed since this job was begun" in again.output
+    assert "the images have changed since this job was started" in again.output
 
 
 @pytest.mark.parametrize(("number", "wait"), [(signal.SIGTERM, 0.5), (signal.SIGUSR1, 0.0), (signal.SIGINT, 0.2)])

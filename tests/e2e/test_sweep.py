@@ -138,7 +138,7 @@ def test_a_sweep_killed_in_its_second_job_skips_the_first_and_resumes_the_second
     finished = shell.train(*command)
     assert finished.code == 0, finished.output
     assert "4 jobs: 3 trained, 1 complete before, skipped." in finished.output
-    assert "runs/killed/resnet18/plain/1: begun before; going on from its last checkpoint" in finished.output
+    assert "runs/killed/resnet18/plain/1: resuming from its last checkpoint" in finished.output
     assert [row["status"] for row in table(shell, "killed")] == ["complete"] * 4
 
 

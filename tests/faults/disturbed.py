@@ -122,5 +122,5 @@ def find_broken_records(folder: Path) -> list[str]:
 def find_summary(output: str) -> str | None:
     """Return the line that tells how many jobs were trained and skipped, and how many of them were resumed."""
     told = re.search(r"^\d+ jobs: .*", output, flags=re.MULTILINE)
-    resumed = output.count("going on from its last checkpoint")
+    resumed = output.count("resuming from its last checkpoint")
     return None if told is None else f"{told[0]}{f' {resumed} resumed.' if resumed else ''}"

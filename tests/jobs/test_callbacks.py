@@ -9,13 +9,15 @@ from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor
 from tiny_training import Trains
 
 from agegender.jobs import build, callbacks
+from agegender.jobs.config import parse
+from agegender.records.job_folder import JobFolder
 from agegender.system.errors import InputError
 
 STOP = "+callbacks.stop._target_=lightning.pytorch.callbacks.EarlyStopping"
 
 
 def kinds(*overrides: str) -> list[type[lightning.Callback]]:
-    return [type(callback) for callback in callbacks.make_callbacks(composed(*overrides), Path())]
+    return [type(callback) for callback in callbacks.make_callbacks(parse(composed(*overrides)), JobFolder(Path()))]
 
 
 def test_a_callback_is_appended_to_the_frameworks_own() -> None:

@@ -30,13 +30,13 @@ def changed(config: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 
 def refusal(config: dict[str, Any]) -> str:
     with pytest.raises(InputError) as refused:
-        schema.check(config)
+        schema.parse(config)
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
 
 def test_the_defaults_pass(defaults: dict[str, Any]) -> None:
-    schema.check(defaults)
+    schema.parse(defaults)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_name_that_would_leave_the_directory_of_runs_is_refused(defaults: dict
 
 @pytest.mark.parametrize("name", ["try", "ablation/lr", "a b", "run..2", "Übung"])
 def test_a_name_below_the_directory_of_runs_passes(defaults: dict[str, Any], name: str) -> None:
-    schema.check(changed(defaults, "name", name))
+    schema.parse(changed(defaults, "name", name))
 
 
 @pytest.mark.parametrize(
@@ -147,11 +147,11 @@ def test_a_name_below_the_directory_of_runs_passes(defaults: dict[str, Any], nam
     ],
 )
 def test_a_value_at_the_edge_of_what_is_allowed_passes(defaults: dict[str, Any], key: str, value: Any) -> None:
-    schema.check(changed(defaults, key, value))
+    schema.parse(changed(defaults, key, value))
 
 
 def test_keys_of_an_options_own_pass_through(defaults: dict[str, Any]) -> None:
-    schema.check(changed(defaults, "model.num_towers", 3))
+    schema.parse(changed(defaults, "model.num_towers", 3))
 
 
 @pytest.mark.parametrize("key", ["seed", "data.image_size", "model.weights", "trainer"])

@@ -11,8 +11,8 @@ from hydra.errors import HydraException
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from agegender.jobs.config import Config
 from agegender.jobs.overrides import TEXT_KEYS, normalize_arguments, quote_override
+from agegender.jobs.schema import Config
 
 # Punctuation of paths and of Hydra's grammar, letters of other alphabets, blanks.
 CHARACTERS = "ab/=~ ()]}'\"\\.:é日я#&;!$*?+-_0 1\t%^<>|`@"

@@ -1,20 +1,20 @@
 """Tests of what all jobs of a sweep would refuse."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from composing import compose_config
 
 from agegender.jobs.preflight import check_jobs
 from agegender.jobs.run import resolve
+from agegender.jobs.schema import Config
 from agegender.system.errors import InputError
 
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 LOCAL, SLURM = (f"hydra_plugins.agegender_launchers.{name}Launcher" for name in ("Local", "Slurm"))
 
 
-def resolved(*overrides: str) -> dict[str, Any]:
+def resolved(*overrides: str) -> Config:
     return resolve(compose_config(*overrides))
 
 
@@ -45,7 +45,7 @@ def test_ddp_is_refused_where_the_jobs_are_one_process() -> None:
 
 def test_the_demo_takes_as_many_real_images_as_it_draws(face_folder: Path) -> None:
     config = resolved("experiment=demo", f"data.root={face_folder}")
-    assert (config["data"]["limit"], config["data"]["image_size"], config["trainer"]["max_epochs"]) == (1800, 128, 4)
+    assert (config.data.limit, config.data.image_size, config.trainer.max_epochs) == (1800, 128, 4)
     check_jobs(config, ["model", "loss"], BASIC)
 
 

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.jobs import build, callbacks, fit
+from agegender.jobs.config import parse
 from agegender.jobs.evaluate import evaluate
 from agegender.labels import age_groups
+from agegender.records.job_folder import JobFolder
 from agegender.records.record import Record, write
 from agegender.system.errors import InputError
 from agegender.system.signals import signal_of
@@ -42,7 +44,7 @@ def fitted(config: dict[str, Any], faces: Path, *others: lightning.Callback) -> 
     trainer = lightning.Trainer(
         **{"accelerator": "cpu", "max_epochs": 1, "logger": False, "enable_progress_bar": False},
         **{"enable_checkpointing": False, "enable_model_summary": False, "use_distributed_sampler": False},
-        callbacks=[*callbacks.averaging(config), *others],
+        callbacks=[*callbacks.averaging(parse(config)), *others],
     )
     trainer.fit(module, datamodule=datamodule)
     return module
@@ -160,7 +162,7 @@ class Stop(lightning.Callback):
 
 def run(config: dict[str, Any], folder: Path) -> Record:
     record = Record(status="running", name=config["name"], choices={}, config=config, seed=config["seed"])
-    fit.train(config, folder, record, lambda _: None)
+    fit.train(parse(config), JobFolder(folder), record, lambda _: None)
     return record
 
 
@@ -206,7 +208,7 @@ def test_a_training_that_diverged_fails_with_a_record_that_can_be_written(
     config = compact("loss=regression", "optimizer.lr=1e30", "trainer.max_epochs=1", f"data.root={face_folder}")
     begun = Record(status="running", name="x", choices={}, config=config, seed=0)
     with pytest.raises(FloatingPointError, match="diverged"):
-        fit.train(config, tmp_path / "job", begun, lambda _: None)
+        fit.train(parse(config), JobFolder(tmp_path / "job"), begun, lambda _: None)
     assert begun.val["age_mae_years"] != begun.val["age_mae_years"], "no number"
     write(tmp_path / "job", begun)
 

@@ -12,7 +12,7 @@ from agegender.system.errors import InputError
 
 
 def resolved(*overrides: str) -> dict[str, Any]:
-    return resolve(compose_config(*overrides))
+    return resolve(compose_config(*overrides)).plain
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from agegender.records.record import Record, write
 
 BASE = Path("default/small_cnn/plain/0")
 CONFIG: dict[str, Any] = {
-    "resume": True,
     "optimizer": {"lr": 1e-4},
     "data": {"batch_size": 32, "root": None},
     "trainer": {"max_epochs": 30},
@@ -154,8 +153,8 @@ def test_a_run_that_failed_before_its_first_checkpoint_leaves_its_place_to_anoth
 
 def test_resume_false_replaces_what_is_there(tmp_path: Path) -> None:
     base = trained(tmp_path / BASE)
-    new = config(trainer__max_epochs=2, resume=False)
-    assert find_directory(base, {"trainer.max_epochs": 2}, new) == base
+    new = config(trainer__max_epochs=2)
+    assert find_directory(base, {"trainer.max_epochs": 2}, new, resume=False) == base
 
 
 def test_a_sweep_of_an_earlier_version_keeps_its_names(tmp_path: Path) -> None:

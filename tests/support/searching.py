@@ -77,11 +77,11 @@ class FakeLauncher:
         folder = Path(own.hydra.sweep.dir) / own.hydra.sweep.subdir
         self.batches[-1].append(folder)
         config = resolve(OmegaConf.masked_copy(own, [key for key in own if key != "hydra"]))  # pyright: ignore
-        ended = self._job(config)
+        ended = self._job(config.plain)
         status = ended if isinstance(ended, str) else "complete"
         known = "running" if status in ("interrupted", "trained elsewhere") else status
         status = "refused" if status == "trained elsewhere" else status
-        entry = Record(known, config["name"], {}, config, config["seed"])
+        entry = Record(known, config.name, {}, config.plain, config.seed)
         if not isinstance(ended, str):
             entry.val = {"mean_accuracy": ended}
             entry.test = {"mean_accuracy": 1 - ended}

@@ -1,7 +1,12 @@
-"""From configuration to objects, and from a checkpoint back to a module."""
+"""From configuration to objects, and from a checkpoint back to a module.
+
+An option of a group may be a class of the user's own with keys of its own, and a checkpoint's configuration may be
+older than the schema. So this reads plain containers, `Config.plain` or those of a checkpoint, not the typed ones.
+"""
 
 import pydoc
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +31,7 @@ from agegender.training.precision import choose_precision, is_mixed
 
 
 def _instantiate(config: Any, **arguments: Any) -> Any:
-    """Instantiate, nothing inside it, and tell the user's mistakes without Hydra's wrapping."""
+    """Instantiate, nothing inside it; the user's mistakes are raised without Hydra's wrapping."""
     if "_target_" in config:
         config = {**config, "_target_": current_target(config["_target_"])}
     try:
@@ -51,7 +56,7 @@ def make_datamodule(config: dict[str, Any]) -> UTKFaceDataModule:
 
 
 def network_builder(config: dict[str, Any], num_outputs: int) -> Callable[[int], nn.Module]:
-    """Give a function from an image size to the network, without pretrained weights."""
+    """Return a function from an image size to the network, without pretrained weights."""
     _check_target(config["model"], nn.Module)
     model = {**config["model"], "weights": None}
     return partial(_build_network, model, num_outputs)
@@ -141,7 +146,7 @@ def make_module(config: dict[str, Any]) -> AgeGenderModule:
 
 
 def _normalize_as(module: AgeGenderModule, path: Path) -> None:
-    """Normalize images as the network of a checkpoint of ours was trained to have them; other files say nothing."""
+    """Normalize images as the network of a checkpoint of ours was trained to have them, where its file records that."""
     if not path.is_file() or path.suffix == ".safetensors":
         return
     try:
@@ -158,7 +163,8 @@ def _optimizer_options(config: dict[str, Any]) -> dict[str, Any]:
     A fused optimizer takes the loss's scale out of the gradients itself, after they would have been clipped, and
     Lightning refuses to clip then.
     """
-    options, trainer = config["optimizer"], config["trainer"]
+    options = config["optimizer"]
+    trainer = config["trainer"]
     precision = choose_precision(trainer["precision"], trainer["accelerator"])
     is_refused = bool(options.get("fused")) and bool(trainer["gradient_clip_val"]) and is_mixed(precision)
     return {**options, "fused": False} if is_refused else options
@@ -166,7 +172,8 @@ def _optimizer_options(config: dict[str, Any]) -> dict[str, Any]:
 
 def _make_augment(config: dict[str, Any], builder: Callable[[int], nn.Module]) -> Augment:
     _check_target(config["augment"], Augment)
-    augment, full = _instantiate(config["augment"]), config["data"]["image_size"]
+    augment = _instantiate(config["augment"])
+    full = config["data"]["image_size"]
     if augment.start_size is not None:
         if augment.start_size > full:
             raise InputError(f"augment.start_size={augment.start_size} is larger than data.image_size={full}")
@@ -174,8 +181,8 @@ def _make_augment(config: dict[str, Any], builder: Callable[[int], nn.Module]) -
     return augment
 
 
-def _short_name(model: dict[str, Any]) -> str:
-    return str(model.get("name", model["_target_"].rpartition(".")[2]))
+def _short_name(option: dict[str, Any]) -> str:
+    return str(option.get("name", option["_target_"].rpartition(".")[2]))
 
 
 def load_state(module: AgeGenderModule, path: Path) -> None:
@@ -185,7 +192,8 @@ def load_state(module: AgeGenderModule, path: Path) -> None:
         InputError: no such file, not a checkpoint, or one of another architecture.
     """
     _check_is_file(path)
-    state, own = read_state(path), module.state_dict()
+    state = read_state(path)
+    own = module.state_dict()
     wrong = [key for key in own if key not in state or state[key].shape != own[key].shape] + [
         key for key in state if key not in own
     ]
@@ -200,7 +208,7 @@ def load_state(module: AgeGenderModule, path: Path) -> None:
 
 
 def _what_differs(names: list[str]) -> str:
-    """Say whether it is more than what a method for age adds: its output layer, and its own buffers."""
+    """Name what differs: only what a method for age adds, its output layer and its own buffers, or more."""
     is_method = all(name.startswith("method.") or "heads" in name.split(".") for name in names)
     return "method (loss=)" if is_method else "architecture, method or data.image_size"
 
@@ -223,16 +231,43 @@ def read_checkpoint_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def age_groups_of(config: dict[str, Any]) -> AgeGroups:
-    """Return the age groups of a checkpoint's configuration.
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A checkpoint's network, and what reading its predictions needs.
+
+    Attributes:
+        module: in evaluation mode, on the CPU.
+        groups: age groups that it predicts.
+        image_size: pixels of a side of its images.
+        model_name: of the network, as its configuration names it.
+        loss_name: of the method for age, likewise.
+    """
+
+    module: AgeGenderModule
+    groups: AgeGroups
+    image_size: int
+    model_name: str
+    loss_name: str
+
+
+def load_trained(path: Path) -> TrainedNetwork:
+    """Load the network of a checkpoint.
 
     Raises:
-        InputError: no such scheme.
+        InputError: no such file, not a checkpoint of this project, or there is no such scheme of age groups.
     """
+    config = read_checkpoint_config(path)
     try:
-        return age_groups(config["data"]["age_groups"])
+        groups = age_groups(config["data"]["age_groups"])
     except ValueError as error:
         raise InputError(str(error)) from error
+    return TrainedNetwork(
+        module=load_module(path, config),
+        groups=groups,
+        image_size=config["data"]["image_size"],
+        model_name=_short_name(config["model"]),
+        loss_name=_short_name(config["loss"]),
+    )
 
 
 def load_module(path: Path, config: dict[str, Any] | None = None) -> AgeGenderModule:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from agegender.jobs import config as schema
-from agegender.jobs.unknown import refuse_unknown
-from agegender.records.record import PREDICTIONS, Record, read, write
+from agegender.jobs.config import parse, parse_evaluation, replaced
+from agegender.jobs.schema import Config, Evaluation
+from agegender.records.job_folder import JobFolder
+from agegender.records.record import Record
 from agegender.system.errors import InputError, describe, end
 from agegender.system.slurm_tasks import check_tasks
 
@@ -18,13 +19,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Never carried over to other data.
+# Never taken over to other data.
 _OF_TRAINING_SET = ("train_part", "limit", "leak_control", "max_skipped", "split_file", "split_seed")
 _PARTS = ("train", "val", "trainval", "test", "all")
-_KEYS = {
-    **dict.fromkeys(("ckpt_path", "output_dir", "part", "test_time_flip", "test_time_shift", "data", "trainer")),
-    "loss": {"logit_adjustment": None},  # keys below data and trainer reach classes, which refuse unknown ones
-}
 
 
 def run_evaluation(config: DictConfig) -> None:
@@ -56,59 +53,60 @@ def evaluate(request: dict[str, Any]) -> Record:
     from agegender.models import measure
     from agegender.training import trainers  # these import torch: not needed for --help
 
-    refuse_unknown(request, _KEYS)
-    if request["ckpt_path"] is None:
+    asked = parse_evaluation(request)
+    if asked.ckpt_path is None:
         raise InputError("ckpt_path is not set; give a run's checkpoints/best.ckpt")
-    if request["part"] not in _PARTS:
-        raise InputError(f"part={request['part']}: choose one of {', '.join(_PARTS)}")
+    if asked.part not in _PARTS:
+        raise InputError(f"part={asked.part}: choose one of {', '.join(_PARTS)}")
     check_tasks()
-    path = Path(request["ckpt_path"]).expanduser()
+    path = Path(asked.ckpt_path).expanduser()
     trainers.quiet_libraries()
-    config = _merge(build.read_checkpoint_config(path), request)
-    config["loss"] = _adjusted(config["loss"], request["loss"]["logit_adjustment"])
-    module = build.load_module(path, config)
-    own = read(path.parent.parent)
-    config, datamodule = _open_data(config, request, own)
-    _check_part(path, own, datamodule, request)
-    folder = _output_folder(request, path, datamodule.manifest_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    trainer = trainers.make_trainer(config["trainer"], folder=folder, callbacks=[], logger=False)
-    loader = datamodule.evaluation_loader(request["part"], trainer.strategy.root_device)
+    config = _adjusted(_merged(build.read_checkpoint_config(path), asked), asked.loss.logit_adjustment)
+    module = build.load_module(path, config.plain)
+    job = JobFolder.of_checkpoint(path)
+    own = job.read()
+    config, datamodule = _open_data(config, asked, own)
+    _check_part(path, own, datamodule, asked)
+    folder = _output_folder(asked, job, datamodule.manifest_id)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    trainer = trainers.make_trainer(config.trainer.options(), folder=folder.path, callbacks=[], logger=False)
+    loader = datamodule.evaluation_loader(asked.part, trainer.strategy.root_device)
     trainer.test(module, dataloaders=loader, verbose=False)
-    choices = (own.choices if own is not None else {}) | {"part": request["part"], "ckpt_path": str(path)}
-    record = Record(status="complete", name=config["name"], choices=choices, config=config, seed=config["seed"])
-    record.data, record.test = datamodule.describe(), module.test_scores
+    choices = (own.choices if own is not None else {}) | {"part": asked.part, "ckpt_path": str(path)}
+    record = Record(status="complete", name=config.name, choices=choices, config=config.plain, seed=config.seed)
+    record.data = datamodule.describe()
+    record.test = module.test_scores
     record.num_params = measure.num_params(module.network)
     record.coarse_years = module.method.coarse_years
     record.normalization = module.normalizer.normalization.to_dict()
     record.environment = fit.describe_environment(trainer)
-    save_predictions(folder / PREDICTIONS, module, datamodule)
-    write(folder, record)
-    _tell(record, sum(len(batch["row"]) for batch in module.predictions), request["part"], folder)
+    save_predictions(folder.predictions, module, datamodule)
+    folder.write(record)
+    num_images = sum(len(batch["row"]) for batch in module.predictions)
+    _log_scores(record, num_images, asked.part, folder)
     return record
 
 
-def _merge(config: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    """Lay what was asked for over the checkpoint's configuration."""
-    data = {key: value for key, value in request["data"].items() if value is not None}
+def _merged(trained: dict[str, Any], asked: Evaluation) -> Config:
+    """Lay what was asked for over the checkpoint's configuration, which may be older than the schema."""
+    data = asked.data.given()
     if "root" in data:
-        data["source"] = {
-            **config["data"]["source"],
-            "root": data["root"],
-            "_target_": "agegender.data.source.open_faces",
-        }
+        source = {"root": data["root"], "_target_": "agegender.data.source.open_faces"}
+        data["source"] = {**trained["data"]["source"], **source}
         data.setdefault("split_file", None)  # the network's own data too may lie elsewhere now
-    trainer = {key: value for key, value in request["trainer"].items() if value is not None}
-    trainer = {**config["trainer"], "strategy": "auto", "num_nodes": 1, "limit_test_batches": 1.0, **trainer}
-    merged = {**config, "data": {**config["data"], **data}, "trainer": {**trainer, "fast_dev_run": False}}
-    merged |= {key: request[key] for key in ("test_time_flip", "test_time_shift") if request[key] is not None}
-    schema.check(merged)
-    return merged
+    here = {"strategy": "auto", "num_nodes": 1, "limit_test_batches": 1.0, **asked.trainer.given()}
+    at_test = {"test_time_flip": asked.test_time_flip, "test_time_shift": asked.test_time_shift}
+    return parse(
+        {
+            **trained,
+            "data": {**trained["data"], **data},
+            "trainer": {**trained["trainer"], **here, "fast_dev_run": False},
+            **{key: value for key, value in at_test.items() if value is not None},
+        }
+    )
 
 
-def _open_data(
-    config: dict[str, Any], request: dict[str, Any], own: Record | None
-) -> tuple[dict[str, Any], "UTKFaceDataModule"]:
+def _open_data(config: Config, asked: Evaluation, own: Record | None) -> tuple[Config, "UTKFaceDataModule"]:
     """Set the data up: other images than the network's own without what described those.
 
     Returns:
@@ -116,9 +114,9 @@ def _open_data(
     """
     from agegender.jobs import build
 
-    datamodule = build.make_datamodule(config)
-    fresh = {**config, "data": {**config["data"], **_not_of_training(request)}}
-    if request["data"]["root"] is None or fresh == config:
+    datamodule = build.make_datamodule(config.plain)
+    fresh = replaced(config, _not_of_training(asked))
+    if asked.data.root is None or fresh.plain == config.plain:
         datamodule.setup()
         return config, datamodule
     if own is None:
@@ -127,17 +125,18 @@ def _open_data(
         )
     elif _is_own_data(datamodule, own):
         return config, datamodule
-    datamodule = build.make_datamodule(fresh)
+    datamodule = build.make_datamodule(fresh.plain)
     datamodule.setup()
     return fresh, datamodule
 
 
-def _not_of_training(request: dict[str, Any]) -> dict[str, Any]:
+def _not_of_training(asked: Evaluation) -> dict[str, Any]:
     """Return the defaults of the keys that describe a training set, without those that were asked for."""
     from agegender.data.datamodule import UTKFaceDataModule
 
     defaults = inspect.signature(UTKFaceDataModule).parameters
-    return {key: defaults[key].default for key in _OF_TRAINING_SET if request["data"].get(key) is None}
+    given = asked.data.given()
+    return {f"data.{key}": defaults[key].default for key in _OF_TRAINING_SET if key not in given}
 
 
 def _is_own_data(datamodule: "UTKFaceDataModule", own: Record) -> bool:
@@ -148,29 +147,27 @@ def _is_own_data(datamodule: "UTKFaceDataModule", own: Record) -> bool:
     return datamodule.table.fingerprint == own.data.get("fingerprint")
 
 
-def _check_part(path: Path, own: Record | None, datamodule: "UTKFaceDataModule", request: dict[str, Any]) -> None:
-    """Tell where a part holds images that the network was trained on, also of its own data that lies elsewhere now."""
-    root, known = request["data"]["root"], own.data if own is not None else {}
-    if root is not None and known.get("fingerprint") != datamodule.table.fingerprint:
-        _warn_of_names(path, known.get("split_hash", ""), datamodule, request["part"])
+def _check_part(path: Path, own: Record | None, datamodule: "UTKFaceDataModule", asked: Evaluation) -> None:
+    """Warn of images that the network was trained on, or refuse them, also where its own data lies elsewhere now."""
+    known = own.data if own is not None else {}
+    if asked.data.root is not None and known.get("fingerprint") != datamodule.table.fingerprint:
+        _warn_of_names(path, known.get("split_hash", ""), datamodule, asked.part)
         return
-    asked = any(request["data"][key] is not None for key in ("split_file", "split_seed", "leak_control"))
     trained = known.get("split_hash", datamodule.manifest_id)
-    if trained != datamodule.manifest_id and request["part"] != "all":
-        if asked:
-            _warn_of_names(path, trained, datamodule, request["part"])
+    if trained != datamodule.manifest_id and asked.part != "all":
+        if any(value is not None for value in (asked.data.split_file, asked.data.split_seed, asked.data.leak_control)):
+            _warn_of_names(path, trained, datamodule, asked.part)
             return
-        limit = request["data"]["limit"]
-        if limit is not None:
+        if asked.data.limit is not None:
             raise InputError(
-                f"data.limit={limit} makes another split than the one that this network was trained on; leave it out "
-                "(trainer.limit_test_batches=10 evaluates fewer images), or give part=all"
+                f"data.limit={asked.data.limit} makes another split than the one that this network was trained on; "
+                "leave it out (trainer.limit_test_batches=10 evaluates fewer images), or give part=all"
             )
         raise InputError(
-            f"{root or known['root']} holds images that this network was trained on, by another split, or has changed "
-            f"since; give the split's manifest, data.split_file=.../split-{trained[:12]}.csv, or part=all"
+            f"{asked.data.root or known['root']} holds images that this network was trained on, by another split, or "
+            f"has changed since; give the split's manifest, data.split_file=.../split-{trained[:12]}.csv, or part=all"
         )
-    if request["part"] == "val" and datamodule.train_part == "trainval":
+    if asked.part == "val" and datamodule.train_part == "trainval":
         log.warning("part=val was trained on (data.train_part=trainval): its scores say nothing of other faces")
 
 
@@ -193,40 +190,46 @@ def _warn_of_names(path: Path, split_hash: str, datamodule: "UTKFaceDataModule",
         )
 
 
-def _adjusted(loss: dict[str, Any], tau: float | None) -> dict[str, Any]:
+def _adjusted(config: Config, tau: float | None) -> Config:
     """Set how much of the groups' prior is taken out of the predictions, which no training depends on."""
     if tau is None:
-        return loss
-    if "logit_adjustment" not in loss:
-        raise InputError(f"loss.logit_adjustment={tau}: {loss['_target_']} has no logits of classes to adjust")
-    if loss["logit_adjustment"] and loss["adjust"] == "training":
+        return config
+    loss = config.loss
+    if loss.logit_adjustment is None:
+        raise InputError(f"loss.logit_adjustment={tau}: {loss.target} has no logits of classes to adjust")
+    if loss.logit_adjustment and loss.adjust == "training":
         raise InputError(
-            f"loss.logit_adjustment={tau}: this network was trained with {loss['logit_adjustment']} in its loss; "
+            f"loss.logit_adjustment={tau}: this network was trained with {loss.logit_adjustment} in its loss; "
             "another value needs another fit, or one with loss.adjust=prediction"
         )
-    return {**loss, "logit_adjustment": float(tau), "adjust": "prediction"}
+    return replaced(config, {"loss.logit_adjustment": float(tau), "loss.adjust": "prediction"})
 
 
-def _output_folder(request: dict[str, Any], path: Path, manifest_id: str) -> Path:
-    if request["output_dir"] is not None:
-        return Path(request["output_dir"]).expanduser()
-    run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-    asked = {
-        "adjusted": request["loss"]["logit_adjustment"],
-        **{"flip": request["test_time_flip"], "shift": request["test_time_shift"]},
-        "batches": request["trainer"]["limit_test_batches"],
+def _output_folder(asked: Evaluation, job: JobFolder, manifest_id: str) -> JobFolder:
+    if asked.output_dir is not None:
+        return JobFolder(Path(asked.output_dir).expanduser())
+    changed = {
+        "adjusted": asked.loss.logit_adjustment,
+        "flip": asked.test_time_flip,
+        "shift": asked.test_time_shift,
+        "batches": asked.trainer.limit_test_batches,
     }
-    suffix = "".join(f"-{key}-{value:g}" for key, value in asked.items() if value is not None)
-    return run / "eval" / f"{manifest_id[:12]}-{request['part']}{suffix}"
+    suffix = "".join(f"-{key}-{value:g}" for key, value in changed.items() if value is not None)
+    return job.evaluation(f"{manifest_id[:12]}-{asked.part}{suffix}")
 
 
-def _tell(record: Record, num_images: int, part: str, folder: Path) -> None:
+def _log_scores(record: Record, num_images: int, part: str, folder: JobFolder) -> None:
     scores = record.test
     log.info(
         "%s of %s images of %s (%s): age %.2f %% (balanced %.2f, one-off %.2f), gender %.2f %%, MAE %.2f years",
-        *(f"{num_images:,}", f"{record.data['counts']['available']:,}", record.data["root"], part),
+        f"{num_images:,}",
+        f"{record.data['counts']['available']:,}",
+        record.data["root"],
+        part,
         100 * scores["age_accuracy"],
-        *(100 * scores["age_balanced_accuracy"], 100 * scores["age_one_off_accuracy"]),
-        *(100 * scores["gender_accuracy"], scores["age_mae_years"]),
+        100 * scores["age_balanced_accuracy"],
+        100 * scores["age_one_off_accuracy"],
+        100 * scores["gender_accuracy"],
+        scores["age_mae_years"],
     )
-    log.info("The record: %s", folder / "record.json")
+    log.info("The record: %s", folder.record)

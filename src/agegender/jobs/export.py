@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from agegender import labels
 from agegender.jobs import build
-from agegender.records.record import read
+from agegender.records.job_folder import JobFolder
 from agegender.system.errors import InputError, first_line
 from agegender.training.module import AgeGenderModule
 
@@ -55,13 +55,14 @@ class FaceGraph(nn.Module):
     def __init__(self, module: AgeGenderModule) -> None:
         super().__init__()
         # Without the trainer that a fitted module holds, and so that the caller's stays as it is.
-        network, method = copy.deepcopy(module.network), copy.deepcopy(module.method)
+        network = copy.deepcopy(module.network)
+        method = copy.deepcopy(module.method)
         at_test = {"test_time_flip": module.test_time_flip, "test_time_shift": module.test_time_shift}
         self.module = AgeGenderModule(network, method, **at_test).float().cpu()
         self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Read uint8 (B, 3, H, W), RGB; give (B, G) probabilities, (B,) years and (B, 2) probabilities."""
+        """Map uint8 images (B, 3, H, W), RGB, to (B, G) probabilities, (B,) years and (B, 2) probabilities."""
         outputs = self.module(images)
         age = self.module.method.decode(outputs.age)
         return age.group, age.years.float(), outputs.gender.softmax(dim=1)
@@ -78,12 +79,12 @@ def export_checkpoint(checkpoint: Path, path: Path | None = None, *, opset: int 
     Raises:
         InputError: no such checkpoint, or as for `export`.
     """
-    config = build.read_checkpoint_config(checkpoint)
+    trained = build.load_trained(checkpoint)
     path = path or checkpoint.with_suffix(".onnx")
     if path.exists() and path.samefile(checkpoint):
         raise InputError(f"{path} is the checkpoint itself; give another file with --out")
-    size, metadata = config["data"]["image_size"], _describe(config, checkpoint)
-    return export(build.load_module(checkpoint), path, image_size=size, opset=opset, metadata=metadata)
+    metadata = _describe(trained, checkpoint)
+    return export(trained.module, path, image_size=trained.image_size, opset=opset, metadata=metadata)
 
 
 def export(
@@ -156,7 +157,7 @@ def onnx_session(path: Path, num_threads: int | None = None) -> "InferenceSessio
     except unreadable as error:
         reason = first_line(error)
         raise InputError(
-            f"onnxruntime {onnxruntime.__version__} cannot read {path} ({reason}); export it anew"
+            f"onnxruntime {onnxruntime.__version__} cannot read {path} ({reason}); export it again"
         ) from error
 
 
@@ -178,19 +179,18 @@ def _check_opset(opset: int) -> None:
         )
 
 
-def _describe(config: dict[str, Any], checkpoint: Path) -> dict[str, str]:
+def _describe(trained: build.TrainedNetwork, checkpoint: Path) -> dict[str, str]:
     """Collect what a file should say of its origin; lists are JSON."""
     try:
-        run = read(checkpoint.parent.parent)
+        run = JobFolder.of_checkpoint(checkpoint).read()
     except InputError:  # not a record of this version: then the classes' names must do
         run = None
     choices = run.choices if run is not None else {}
     chosen = {
-        key: str(choices.get(key, config[key].get("name", config[key]["_target_"].rpartition(".")[2])))
-        for key in ("model", "loss")
+        "model": str(choices.get("model", trained.model_name)),
+        "loss": str(choices.get("loss", trained.loss_name)),
     }
-    names = build.age_groups_of(config).names
-    return {"age_groups": json.dumps(names), **chosen, "checkpoint": checkpoint.name}
+    return {"age_groups": json.dumps(trained.groups.names), **chosen, "checkpoint": checkpoint.name}
 
 
 def _trace(graph: FaceGraph, image_size: int, opset: int) -> "ONNXProgram":
@@ -223,7 +223,8 @@ def _trace(graph: FaceGraph, image_size: int, opset: int) -> "ONNXProgram":
 
 def _largest_difference(graph: FaceGraph, path: Path, image_size: int) -> float:
     """Compare a file with the graph that it was made of, on drawn images."""
-    session, largest = onnx_session(path), 0.0
+    session = onnx_session(path)
+    largest = 0.0
     for batch in _BATCHES:
         images = _draw(batch, image_size)
         with torch.inference_mode():
@@ -231,7 +232,7 @@ def _largest_difference(graph: FaceGraph, path: Path, image_size: int) -> float:
         found = session.run(list(OUTPUTS), {INPUT: images.numpy()})
         for name, ours, theirs in zip(OUTPUTS, expected, found, strict=True):
             if not ours.isfinite().all():
-                raise InputError(f"the network's {name} is not finite; its training diverged, so train it anew")
+                raise InputError(f"the network's {name} is not finite; its training diverged, so train it again")
             difference = ((torch.from_numpy(theirs) - ours).abs() / ours.abs().clamp(min=1)).max().item()
             if not difference <= _TOLERANCE:  # NaN is a difference as well
                 raise InputError(

@@ -17,8 +17,10 @@ from agegender.jobs import build
 from agegender.jobs.callbacks import can_resume, make_callbacks
 from agegender.jobs.predictions import save_predictions
 from agegender.jobs.pruning import make_pruning
+from agegender.jobs.schema import Config
 from agegender.models import measure
-from agegender.records.record import PREDICTIONS, VALIDATION_PREDICTIONS, Record
+from agegender.records.job_folder import JobFolder
+from agegender.records.record import Record
 from agegender.system.errors import InputError
 from agegender.system.processes import is_main_process
 from agegender.system.provenance import cpu_name
@@ -33,13 +35,13 @@ from agegender.training.precision import uses_gpu
 log = logging.getLogger(__name__)
 
 
-def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[[Record], None]) -> str:
+def train(config: Config, folder: JobFolder, record: Record, write: Callable[[Record], None]) -> str:
     """Train and test a job and complete its record.
 
     Args:
-        config: resolved and checked.
-        folder: the job's directory; what it holds of an earlier attempt is gone on with.
-        record: begun; its results are filled in.
+        config: of the job.
+        folder: the job's directory; an attempt that it holds is resumed.
+        record: of the running job; its results are filled in.
         write: saves the record.
 
     Returns:
@@ -49,25 +51,27 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
         InputError: the data, the network or the hardware is not what the configuration needs.
     """
     trainers.quiet_libraries()
-    timing.reset_peak_memory(on_gpu=uses_gpu(config["trainer"]["accelerator"]))
-    module = build.make_module(config)
+    timing.reset_peak_memory(on_gpu=uses_gpu(config.trainer.accelerator))
+    module = build.make_module(config.plain)
     cost = _measure(config, module, record)
-    datamodule = build.make_datamodule(config)
+    datamodule = build.make_datamodule(config.plain)
     datamodule.setup()
     _check_same_split(record, datamodule.manifest_id)
     record.data = {
         **datamodule.describe(),
-        "split_file": str(save_manifest(folder_of_sweep(config), datamodule.manifest)),
+        "split_file": str(save_manifest(config.runs_folder, datamodule.manifest)),
     }
     group_of_age = torch.from_numpy(datamodule.groups.group_of_age)
     module.method.prepare(datamodule.train_age_counts(), group_of_age)
     record.coarse_years = module.method.coarse_years
     record.normalization = module.normalizer.normalization.to_dict()
-    if config["model"].get("compile", False):
+    if config.model.compile:
         torch.compiler.reset()  # the limit of recompilations counts over the jobs of a process
         module.network.compile()  # in place: names in checkpoints stay
     main = is_main_process()
-    tracker = JobTracker(config["logger"] if main else {"kind": "none"}, record, folder)
+    is_tracked = main and not config.trainer.fast_dev_run  # a batch of everything is no result
+    settings = config.logger.options() if is_tracked else {"kind": "none"}
+    tracker = JobTracker(settings, record, folder.path)
     write(record)
     tracker.describe_model(*cost)
     try:
@@ -77,57 +81,59 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
             return status
         record.status = status
         write(record)
-        if status == "pruned" or not config["keep_optimizer"]:
-            _drop_optimizer_state(folder / "checkpoints" / "last.ckpt")
+        if status == "pruned" or not config.keep_optimizer:
+            _drop_optimizer_state(folder.last)
         tracker.finish(record, labels, datamodule.groups.names)
     finally:
         tracker.close(1)  # nothing where it is closed already
-    _tell(folder, record)
+    _log_end(config, folder, record)
     return record.status
 
 
 def _check_same_split(record: Record, manifest_id: str) -> None:
-    begun = record.data.get("split_hash", manifest_id)  # with an earlier attempt, whose checkpoint is gone on with
-    if begun != manifest_id:
+    earlier_id = record.data.get("split_hash", manifest_id)  # of the attempt whose checkpoint is resumed
+    if earlier_id != manifest_id:
         raise InputError(
-            f"the images have changed since this job was begun: their split was {begun[:12]}, now it is "
+            f"the images have changed since this job was started: their split was {earlier_id[:12]}, now it is "
             f"{manifest_id[:12]}, whose test part holds images that were trained on; give the same images again, or "
-            "resume=false to begin anew"
+            "resume=false to restart the training"
         )
 
 
-def _tell(folder: Path, record: Record) -> None:
-    if record.config["trainer"]["fast_dev_run"]:
+def _log_end(config: Config, folder: JobFolder, record: Record) -> None:
+    if config.trainer.fast_dev_run:
         return  # whoever asked for it says so
     if record.status == "pruned":
-        done, planned = len(record.history), record.config["trainer"]["max_epochs"]
-        log.info("%s: pruned after epoch %d of %d: other trials of the search did better", folder, done, planned)
+        log.info(
+            "%s: pruned after epoch %d of %d: other trials of the search did better",
+            folder,
+            len(record.history),
+            config.trainer.max_epochs,
+        )
         return
     scores = record.test
     log.info(
         "%s: complete in %.0f s; test age %.2f %%, gender %.2f %%, MAE %.2f years",
-        *(folder, record.time["fit_seconds"], 100 * scores["age_accuracy"], 100 * scores["gender_accuracy"]),
+        folder,
+        record.time["fit_seconds"],
+        100 * scores["age_accuracy"],
+        100 * scores["gender_accuracy"],
         scores["age_mae_years"],
     )
 
 
-def folder_of_sweep(config: dict[str, Any]) -> Path:
-    """The directory that all jobs of a name share."""
-    return Path(config["runs_dir"]) / config["name"]
-
-
-def _measure(config: dict[str, Any], module: AgeGenderModule, record: Record) -> tuple[int, int, float]:
+def _measure(config: Config, module: AgeGenderModule, record: Record) -> tuple[int, int, float]:
     record.num_params = measure.num_params(module.network)
     record.num_params_trainable = measure.num_params(module.network, trainable=True)
-    builder = build.network_builder(config, module.method.num_outputs)
-    record.network = measure.layers(builder, config["data"]["image_size"])
+    builder = build.network_builder(config.plain, module.method.num_outputs)
+    record.network = measure.layers(builder, config.data.image_size)
     record.gmacs = sum(layer["macs"] for layer in record.network) / 1e9
     return record.num_params, record.num_params_trainable, record.gmacs
 
 
 def _fit_and_test(
-    config: dict[str, Any],
-    folder: Path,
+    config: Config,
+    folder: JobFolder,
     module: AgeGenderModule,
     datamodule: UTKFaceDataModule,
     tracker: JobTracker,
@@ -140,46 +146,47 @@ def _fit_and_test(
         Labels of the test images, as `save_predictions` returns them; None where the job was pruned, and so not tested.
     """
     timer = timing.FitTimer()
-    best, last = folder / "checkpoints" / "best.ckpt", folder / "checkpoints" / "last.ckpt"
     callbacks = [timer, History(record.history), EpochLog(timer, lambda: write(record))]
-    callbacks += make_callbacks(config, best.parent)
+    callbacks += make_callbacks(config, folder)
     pruning = make_pruning(config)
     callbacks += [pruning] if pruning is not None else []
     limits = {"limit_val_batches": 0} if datamodule.train_part == "trainval" else {}
-    arguments = config["trainer"] | limits
-    if config["augment"].get("start_size") is not None:  # the autotuner would start again at each size
+    arguments = config.trainer.options() | limits
+    if (
+        config.augment is not None and config.augment.start_size is not None
+    ):  # the autotuner would start again at each size
         arguments = {"benchmark": False, **arguments}
-    trainer = trainers.make_trainer(arguments, folder=folder, callbacks=callbacks, logger=tracker.logger)
-    resumed = can_resume(best, last)
+    trainer = trainers.make_trainer(arguments, folder=folder.path, callbacks=callbacks, logger=tracker.logger)
+    resumed = can_resume(folder)
     if resumed:
-        log.info("%s: begun before; going on from its last checkpoint", folder)
-    _check_tested(config["trainer"]["limit_test_batches"], datamodule)
+        log.info("%s: resuming from its last checkpoint", folder)
+    _check_tested(config.trainer.limit_test_batches, datamodule)
     with trainers.refused_arguments():
-        trainer.fit(module, datamodule=datamodule, ckpt_path=last if resumed else None, weights_only=True)
+        trainer.fit(module, datamodule=datamodule, ckpt_path=folder.last if resumed else None, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
     _check_trained(trainer)
-    if best.exists():
-        chosen = read_checkpoint(best)
+    has_best = folder.best.exists()
+    if has_best:
+        chosen = read_checkpoint(folder.best)
         # A checkpoint that was written at the end of a training is numbered as the epoch that would have followed.
         record.best_epoch = min(chosen["epoch"] + 1, max(len(record.history), 1))
         record.val = chosen["agegender_val"]
     labels = None
     if pruning is None or not pruning.pruned:
-        trainer.test(
-            module, datamodule=datamodule, ckpt_path=best if best.exists() else None, verbose=False, weights_only=True
-        )
+        tested = folder.best if has_best else None
+        trainer.test(module, datamodule=datamodule, ckpt_path=tested, verbose=False, weights_only=True)
         record.test = module.test_scores
-        labels = save_predictions(folder / PREDICTIONS, module, datamodule) if is_main_process() else {}
+        labels = save_predictions(folder.predictions, module, datamodule) if is_main_process() else {}
         if datamodule.train_part != "trainval":
-            _predict_validation(folder / VALIDATION_PREDICTIONS, trainer, module, datamodule)
+            _predict_validation(folder.validation_predictions, trainer, module, datamodule)
     record.time = {
         "fit_seconds": timer.fit_seconds,
         "train_seconds": timer.train_seconds,
         "images_per_second": timer.images_per_second,
         "peak_memory_bytes": timing.peak_memory_bytes(trainer.strategy.root_device.type),
         "resumed": resumed,
-        "checkpoint_bytes": best.stat().st_size if best.exists() else None,
+        "checkpoint_bytes": folder.best.stat().st_size if has_best else None,
     }
     record.environment = describe_environment(trainer)
     return labels
@@ -208,7 +215,8 @@ def _predict_validation(
     path: Path, trainer: lightning.Trainer, module: AgeGenderModule, datamodule: UTKFaceDataModule
 ) -> None:
     """Write what the tested weights predict for the validation part: thresholds are chosen there, not on the test."""
-    loggers, trainer.loggers = trainer.loggers, []  # its scores are no test scores
+    loggers = trainer.loggers
+    trainer.loggers = []  # its scores are no test scores
     try:
         loader = datamodule.evaluation_loader("val", trainer.strategy.root_device)
         trainer.test(module, dataloaders=loader, verbose=False)
@@ -230,12 +238,12 @@ def _drop_optimizer_state(path: Path) -> None:
         content["optimizer_states"] = []
         try:
             write_checkpoint(path, content)
-        except OSError as error:  # the job is complete all the same
+        except OSError as error:  # the job is complete without it
             log.warning("%s stays as large as it is: %s", path, error)
 
 
 def describe_environment(trainer: lightning.Trainer) -> dict[str, Any]:
-    """Tell the record on what a job ran."""
+    """Describe what a job ran on, for its record."""
     device = trainer.strategy.root_device
     return {
         "python": platform.python_version(),

@@ -20,14 +20,23 @@ _FUNCTIONS = frozenset(create_functions().functions)
 # Keys whose value is text also where it looks like a number or a truth: name=20260101, name=1e3, data.root=2024.
 TEXT_KEYS = frozenset(
     {
-        *("name", "tags", "runs_dir", "ckpt_path", "output_dir", "model.weights"),
-        *("data.root", "data.cache_dir", "data.split_file", "logger.project", "logger.entity"),
+        "name",
+        "tags",
+        "runs_dir",
+        "ckpt_path",
+        "output_dir",
+        "model.weights",
+        "data.root",
+        "data.cache_dir",
+        "data.split_file",
+        "logger.project",
+        "logger.entity",
     }
 )
 
 
 def normalize_arguments(arguments: Sequence[str], *, file_key: str | None = None) -> list[str]:
-    """Bring the arguments of a Hydra application into the form that Hydra reads.
+    """Return the arguments of a Hydra application in the form that Hydra reads.
 
     Overrides are quoted where they need it, and follow the flags: Hydra refuses those on both sides of a flag.
 
@@ -115,7 +124,8 @@ def _quoted(text: str) -> str:
 
 def _split(text: str, separator: str) -> list[str]:
     """Split outside of brackets and quotes; where those do not match, nothing is split."""
-    parts, closing = [""], []
+    parts = [""]
+    closing: list[str] = []
     for character in text:
         if closing and character == closing[-1]:
             closing.pop()

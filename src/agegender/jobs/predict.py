@@ -25,7 +25,7 @@ Face = str | PathLike[str] | Image.Image | np.ndarray
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network says of one face.
+    """What a network predicts for one face.
 
     Attributes:
         path: of the file; None for a picture that came from elsewhere.
@@ -56,10 +56,10 @@ class Predictor:
 
     def __init__(self, checkpoint: Path) -> None:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._module = build.load_module(checkpoint).to(self._device)
-        config = build.read_checkpoint_config(checkpoint)
-        self._groups = build.age_groups_of(config).names
-        self._image_size: int = config["data"]["image_size"]
+        trained = build.load_trained(checkpoint)
+        self._module = trained.module.to(self._device)
+        self._groups = trained.groups.names
+        self._image_size = trained.image_size
 
     def predict(self, faces: Face | Sequence[Face]) -> list[Prediction]:
         """Predict age group, years and gender.
@@ -111,10 +111,18 @@ class Predictor:
         with torch.inference_mode():
             stack = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)  # uint8 (B, 3, H, W)
             outputs = self._module(stack.to(self._device))
-            age, genders = self._module.method.decode(outputs.age), outputs.gender.softmax(dim=1)
+            age = self._module.method.decode(outputs.age)
+            genders = outputs.gender.softmax(dim=1)
         for group, years, gender in zip(age.group.cpu(), age.years.cpu(), genders.cpu(), strict=True):
-            first, second = int(group.argmax()), int(gender.argmax())
-            yield self._groups[first], float(group[first]), float(years), labels.GENDERS[second], float(gender[second])
+            age_class = int(group.argmax())
+            gender_class = int(gender.argmax())
+            yield (
+                self._groups[age_class],
+                float(group[age_class]),
+                float(years),
+                labels.GENDERS[gender_class],
+                float(gender[gender_class]),
+            )
 
 
 def load(checkpoint: str | PathLike[str]) -> Predictor:

@@ -10,13 +10,14 @@ from hydra.utils import instantiate
 
 from agegender.data.sources.base import Source
 from agegender.jobs.combinations import RECIPES
+from agegender.jobs.schema import Config
 from agegender.system.errors import InputError, explain
 
 # Launchers whose jobs find the files that this process finds; a cluster's nodes may have disks of their own.
 _HERE = ("hydra._internal.core_plugins.basic_launcher.BasicLauncher", "hydra_plugins.agegender_launchers.LocalLauncher")
 
 
-def check_jobs(config: dict[str, Any], swept: Iterable[str], launcher: str) -> None:
+def check_jobs(config: Config, swept: Iterable[str], launcher: str) -> None:
     """Check what the jobs of a sweep have in common.
 
     Args:
@@ -31,11 +32,11 @@ def check_jobs(config: dict[str, Any], swept: Iterable[str], launcher: str) -> N
         return
     if launcher == _HERE[0]:
         refuse_ddp_sweep(config, multirun=True)
-    for key, path in (("ckpt_path", config["ckpt_path"]), ("data.split_file", config["data"]["split_file"])):
+    for key, path in (("ckpt_path", config.ckpt_path), ("data.split_file", config.data.split_file)):
         if path is not None and not _is_swept(key, swept) and not Path(path).expanduser().is_file():
             raise InputError(f"{key}={path} is not a file; check the path")
-    if config["data"]["root"] is not None and not any(_is_swept(key, swept) for key in ("data.root", "data.source")):
-        _open(config["data"]["source"]).names()
+    if config.data.root is not None and not any(_is_swept(key, swept) for key in ("data.root", "data.source")):
+        _open(config.data.source).names()
 
 
 def _is_swept(key: str, swept: Iterable[str]) -> bool:
@@ -52,14 +53,14 @@ def _open(source: dict[str, Any]) -> Source:
         raise explained from error
 
 
-def refuse_ddp_sweep(config: dict[str, Any], *, multirun: bool) -> None:
+def refuse_ddp_sweep(config: Config, *, multirun: bool) -> None:
     """Refuse jobs of several processes in a sweep of one process.
 
     Raises:
         InputError: names what to do instead.
     """
     launched = "LOCAL_RANK" in os.environ or "SLURM_PROCID" in os.environ
-    if multirun and not launched and str(config["trainer"]["strategy"]).startswith("ddp"):
+    if multirun and not launched and config.trainer.strategy.startswith("ddp"):
         raise InputError(
             "trainer=ddp starts this program once per device, and each copy would run the whole sweep; "
             "use trainer=gpu with one device per job, or hydra/launcher=slurm, or start each job by itself"

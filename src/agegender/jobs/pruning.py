@@ -1,10 +1,11 @@
-"""A trial of a search that is given up early: its job tells the study each epoch's score, and asks it."""
+"""A trial of a search that may end early: its job reports each epoch's score to the study, and asks it."""
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import lightning
 
+from agegender.jobs.schema import Config
 from agegender.jobs.trial import METRIC, OpenStudy, study_path
 from agegender.system.processes import is_main_process
 
@@ -42,13 +43,13 @@ class Pruning(lightning.Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Come before the checkpoints, which keep the epoch: Lightning calls those last."""
         last = trainer.current_epoch + 1 == trainer.max_epochs  # then it is complete
-        stop = self._told(trainer) and not last
+        stop = self._should_prune(trainer) and not last
         if trainer.world_size > 1:  # the processes must end together, and one of them alone asks
             stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
         if stop:
             self.pruned = trainer.should_stop = True
 
-    def _told(self, trainer: lightning.Trainer) -> bool:
+    def _should_prune(self, trainer: lightning.Trainer) -> bool:
         if self._trial is None or not self._validated or not is_main_process():
             return False
         epoch = trainer.current_epoch  # from 0, as pruners count steps
@@ -57,18 +58,19 @@ class Pruning(lightning.Callback):
                 self._trial.report(float(trainer.callback_metrics[self._metric]), epoch)
             return self._trial.should_prune()
         except (OSError, RuntimeError, ValueError) as error:  # ValueError: a damaged line; RuntimeError: no lock, ended
-            log.warning("the study of the search is out of reach (%s); this trial goes on without it", error)
+            log.warning("the study of the search is out of reach (%s); this trial continues without it", error)
             self._trial = None
             return False
 
 
-def make_pruning(config: dict[str, Any]) -> Pruning | None:
+def make_pruning(config: Config) -> Pruning | None:
     """Make the callback of a search's trial; None for any other job.
 
     Args:
-        config: resolved and checked; `search.trial` is the trial's number.
+        config: `search.trial` is the trial's number.
     """
-    number, path = (config.get("search") or {}).get("trial"), study_path(config)
+    number = config.search.trial
+    path = study_path(config)
     if number is None or not path.exists():
         return None
     opened = OpenStudy(path)

@@ -1,17 +1,15 @@
 """Whether the run in a job's directory is done, can be resumed, or trained further (`resume=extend`)."""
 
-from pathlib import Path
-from typing import Any
-
+from agegender.jobs.schema import Config
 from agegender.records import identity, record
-from agegender.records.directories import LAST
+from agegender.records.job_folder import LAST, JobFolder
 from agegender.records.record import Record
 from agegender.system.errors import InputError
 
-_ANEW = "leave resume=extend out to train anew, in a directory of its own or with another name="
+_ANEW = "leave resume=extend out to train from the start, in a directory of its own or with another name="
 
 
-def is_finished(folder: Path, previous: Record, config: dict[str, Any]) -> bool:
+def is_finished(folder: JobFolder, previous: Record, config: Config) -> bool:
     """Whether the run that a job's directory holds is what the job would do.
 
     Raises:
@@ -22,33 +20,33 @@ def is_finished(folder: Path, previous: Record, config: dict[str, Any]) -> bool:
         if finished:
             _check_extendable(folder, previous)
         return False
-    if finished or (folder / LAST).exists():
-        identity.check_same(folder, previous.config, config)
+    if finished or folder.last.exists():
+        identity.check_same(folder.path, previous.config, config.plain)
     return finished
 
 
-def is_to_extend(previous: Record, config: dict[str, Any]) -> bool:
+def is_to_extend(previous: Record, config: Config) -> bool:
     """Whether a job is to train a run with fewer epochs further."""
-    return config["resume"] == "extend" and identity.is_extension(previous.config, config)
+    return config.resume == "extend" and identity.is_extension(previous.config, config.plain)
 
 
-def _check_extendable(folder: Path, previous: Record) -> None:
+def _check_extendable(folder: JobFolder, previous: Record) -> None:
     """Refuse to train a finished run further where the result would not be that of a longer training."""
     reason = None
-    schedule = (previous.config.get("schedule") or {}).get("_target_", "constant")
+    schedule = previous.setting("schedule._target_") or "constant"
     if previous.status == "pruned":
         reason = "its search ended it"
     elif not schedule.endswith("constant"):
         reason = "its learning rates had followed a schedule to its end, and one of more epochs differs from the start"
-    elif (previous.config.get("augment") or {}).get("start_size") is not None:
+    elif previous.setting("augment.start_size") is not None:
         reason = "its images had grown to their size, and grow more slowly over more epochs"
-    elif not (folder / LAST).exists():
+    elif not folder.last.exists():
         reason = f"{LAST} is gone"
     if reason is not None:
         raise InputError(f"resume=extend: {folder} cannot be trained further: {reason}; {_ANEW}")
 
 
-def refuse_without_optimizer(folder: Path, *, has_optimizer: bool) -> None:
+def refuse_without_optimizer(folder: JobFolder, *, has_optimizer: bool) -> None:
     """Refuse to train a run further whose last checkpoint holds no state of its optimizer.
 
     Raises:

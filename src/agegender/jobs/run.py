@@ -1,4 +1,4 @@
-"""One job: skipped if complete, resumed if begun, trained, tested, recorded.
+"""One job: skipped if complete, resumed if it was interrupted, trained, tested, recorded.
 
 Nothing here imports torch before it is known that there is something to train.
 """
@@ -20,18 +20,19 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from agegender.jobs import config as schema
+from agegender.jobs.config import known_keys, parse
 from agegender.jobs.outcomes import Outcome, session
 from agegender.jobs.overrides import key_and_text
 from agegender.jobs.preflight import refuse_ddp_sweep
 from agegender.jobs.resuming import is_finished, is_to_extend, refuse_without_optimizer
+from agegender.jobs.schema import Config
 from agegender.jobs.unknown import refuse_unknown
 from agegender.records import identity, record
-from agegender.records.directories import LAST
+from agegender.records.job_folder import JobFolder
 from agegender.records.record import Record
 from agegender.system.devices import broken_gpu
 from agegender.system.errors import InputError, MachineError, describe, explain, first_line
-from agegender.system.files import remove_temporary
+from agegender.system.files import remove_temporary, write_atomically
 from agegender.system.locks import LEASE_SECONDS, HeldElsewhere, locked
 from agegender.system.processes import is_main_process, is_restarted
 from agegender.system.provenance import git_state
@@ -79,7 +80,7 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
         job = Job(resolve(config), folder)
         check_tasks()
         refuse_ddp_sweep(job.config, multirun=multirun)
-        with _alone(folder):
+        with _alone(job.folder):
             return Outcome(folder, job.run())
     except (KeyboardInterrupt, SystemExit) as stop:
         number = signal_of(stop)
@@ -88,7 +89,7 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
         stop_signals.install()
         if job is not None and (ended := job.status) in record.FINISHED:
             return Outcome(folder, ended)
-        log.warning("%s: interrupted by %s; the same command goes on from its last checkpoint", folder, number.name)
+        log.warning("%s: interrupted by %s; the same command resumes from its last checkpoint", folder, number.name)
         return Outcome(folder, "interrupted")
     except Exception as error:
         explained = explain(error)
@@ -99,7 +100,10 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
             traceback_log.exception("the job failed")
             log.error(
                 "%s failed after %.0f s: %s (traceback in its train.log)%s",
-                *(folder, time.monotonic() - started, reason, suffix),
+                folder,
+                time.monotonic() - started,
+                reason,
+                suffix,
             )
         else:
             log.error("error: %s%s", reason, suffix)
@@ -112,8 +116,8 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
             stop_signals.defer(*STOPS)
 
 
-def resolve(config: DictConfig) -> dict[str, Any]:
-    """Resolve a configuration, without what is Hydra's own in it, to plain containers and check it.
+def resolve(config: DictConfig) -> Config:
+    """Resolve a configuration, without what is Hydra's own in it, and check it.
 
     Raises:
         InputError: a value is missing, of the wrong type or out of range, or there is no such key.
@@ -125,26 +129,25 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         raise InputError(f"the configuration does not resolve: {error}") from error
     assert isinstance(plain, dict)
     resolved = {str(key): value for key, value in plain.items()}
-    refuse_unknown(resolved, schema.known_keys(), text=OmegaConf.to_yaml(config, resolve=False))
-    schema.check(resolved)
-    return resolved
+    refuse_unknown(resolved, known_keys(), text=OmegaConf.to_yaml(config, resolve=False))
+    return parse(resolved)
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: JobFolder) -> Iterator[None]:
     if not is_main_process():
         yield
         return
     # A job that a cluster starts again may follow one on a dead node, whose lock has to expire.
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(folder / "job", timeout=2 * LEASE_SECONDS if is_restarted() else 0))
+            stack.enter_context(locked(folder.lock, timeout=2 * LEASE_SECONDS if is_restarted() else 0))
         except HeldElsewhere as error:
             raise InputError(
                 f"{folder} is being trained by another process (or was until a moment ago: a lock of one that was "
                 f"killed holds for {LEASE_SECONDS:.0f} s); wait for it, or choose another name="
             ) from error
-        for place in (folder, folder / LAST.parent):  # not below them: other jobs' directories may lie there
+        for place in (folder.path, folder.checkpoints):  # not below them: other jobs' directories may lie there
             remove_temporary(place)
         yield
 
@@ -153,22 +156,23 @@ class Job:
     """One job and its directory.
 
     Args:
-        config: resolved and checked.
+        config: of the job.
         folder: the directory that follows from the job's choices.
+
+    Attributes:
+        config: of the job.
+        folder: the same directory, and what lies where in it.
     """
 
-    def __init__(self, config: dict[str, Any], folder: Path) -> None:
-        self.config, self.folder = config, folder
-        self._record: Record | None = None  # once this job has begun
+    def __init__(self, config: Config, folder: Path) -> None:
+        self.config = config
+        self.folder = JobFolder(folder)
+        self._record: Record | None = None  # once this job has started
 
     @property
     def status(self) -> str | None:
-        """How far this attempt has come, as its record says; None before it has begun."""
+        """How far this attempt has come, as its record says; None before it has started."""
         return None if self._record is None else self._record.status
-
-    @property
-    def _last(self) -> Path:
-        return self.folder / LAST
 
     def run(self) -> str:
         """Skip, resume or train.
@@ -179,72 +183,75 @@ class Job:
         Raises:
             InputError: the directory holds a run of another configuration, or any other mistake of the user's.
         """
-        if self.config["trainer"]["fast_dev_run"]:
+        if self.config.trainer.fast_dev_run:
             return self._check()
-        previous = record.read(self.folder) if self.config["resume"] else None
+        previous = self.folder.read() if self.config.resume else None
         if previous is not None and is_finished(self.folder, previous, self.config):
-            before, now = previous.config["data"].get("root"), self.config["data"].get("root")
-            told = f" (on {before})" if before != now else ""
-            log.info("%s: %s%s, skipped", self.folder, previous.status, told)
+            earlier_root = previous.setting("data.root")
+            suffix = f" (on {earlier_root})" if earlier_root != self.config.data.root else ""
+            log.info("%s: %s%s, skipped", self.folder, previous.status, suffix)
             return "skipped"
         from agegender.jobs.fit import has_optimizer, train  # imports torch
 
-        if previous is not None and is_to_extend(previous, self.config) and self._last.exists():
-            refuse_without_optimizer(self.folder, has_optimizer=has_optimizer(self._last))
+        if previous is not None and is_to_extend(previous, self.config) and self.folder.last.exists():
+            refuse_without_optimizer(self.folder, has_optimizer=has_optimizer(self.folder.last))
         return train(self.config, self.folder, self._begin(previous), self._write)
 
     def _check(self) -> str:
         """Run a batch of everything elsewhere: a network that was hardly trained is no result, and no run is lost."""
         from agegender.jobs.fit import train  # imports torch
 
-        begun = self._new_record()
+        entry = self._new_record()
         with TemporaryDirectory(prefix="agegender-") as folder:
-            train({**self.config, "logger": {"kind": "none"}}, Path(folder), begun, lambda _: None)
+            train(self.config, JobFolder(Path(folder)), entry, lambda _: None)
         log.info("%s: fast_dev_run: training, validation and test work; no record is kept", self.folder)
         return "checked"
 
     def _new_record(self) -> Record:
         return Record(
             status="running",
-            name=self.config["name"],
+            name=self.config.name,
             choices=_choices(),
             overrides=list(HydraConfig.get().overrides.task),
-            config=self.config,
-            seed=self.config["seed"],
+            config=self.config.plain,
+            seed=self.config.seed,
             started=_now(),
             git=git_state(),
         )
 
     def _begin(self, previous: Record | None) -> Record:
-        if is_main_process() and (previous is None or not self._last.exists()):
-            shutil.rmtree(self._last.parent, ignore_errors=True)  # of an attempt that cannot be resumed
-        begun = self._new_record()
-        begun.wandb_id = previous.wandb_id if previous is not None else None
-        begun.data = previous.data if previous is not None and self._last.exists() else {}
-        self._write(begun)
-        self._record = begun
+        if is_main_process() and (previous is None or not self.folder.last.exists()):
+            shutil.rmtree(self.folder.checkpoints, ignore_errors=True)  # of an attempt that cannot be resumed
+        entry = self._new_record()
+        if previous is not None:
+            entry.wandb_id = previous.wandb_id
+            if self.folder.last.exists():
+                entry.data = previous.data
+        self._write(entry)
+        self._record = entry
         if is_main_process():
-            record.write_atomically(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(self.config)))
-        return begun
+            write_atomically(self.folder.config, OmegaConf.to_yaml(OmegaConf.create(self.config.plain)))
+        return entry
 
     def _write(self, entry: Record) -> None:
         if is_main_process():
             if entry.status != "running":
                 entry.finished = _now()
-            record.write(self.folder, entry)
+            self.folder.write(entry)
 
     def fail(self, reason: str) -> str:
-        """Record why the job failed; a record that this job did not begin stays as it is.
+        """Record why the job failed; a record that this job did not start stays as it is.
 
         Returns:
-            What the line of the failure must add: nothing, or that the record cannot be written.
+            What to append to the line of the failure: nothing, or that the record cannot be written.
         """
         if self._record is not None:
-            self._record.status, self._record.error = "failed", reason
+            self._record.status = "failed"
+            self._record.error = reason
             try:
                 self._write(self._record)
             except OSError as error:
-                path = str(self.folder / record.FILE_NAME)
+                path = str(self.folder.record)
                 return "" if path in reason else f" ({describe(error) or error}: it cannot record this)"
         return ""
 

@@ -1,4 +1,4 @@
-"""The study of a search: its trials and what became of them, in one file that the search and its jobs share.
+"""The study of a search: its trials and how they ended, in one file that the search and its jobs share.
 
 Optuna's journal, not SQLite: jobs of a cluster write it over a network file system, where SQLite's locks (fcntl) may
 not hold and a database can be damaged. The journal is only ever appended to, a line per event, under a lock that is a
@@ -9,6 +9,7 @@ seconds. (Optuna's own choice, a symbolic link, expires only where its path is a
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agegender.jobs.schema import Config
 from agegender.system.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ METRIC = "metric"  # and the score that the search is for
 _NAME = "search"  # a file holds one study
 
 
-def study_path(config: dict[str, Any]) -> Path:
-    """Say where the study of a name lies."""
-    return Path(config["runs_dir"]) / config["name"] / "search" / "study.journal"
+def study_path(config: Config) -> Path:
+    """Return the file of the study of a name."""
+    return config.runs_folder / "search" / "study.journal"
 
 
 class OpenStudy:
@@ -54,7 +55,7 @@ class OpenStudy:
             self.study.pruner = make_pruner(**kind)
 
     def trial(self, number: int) -> "optuna.trial.Trial":
-        """Give a trial that was begun, by this process or by another."""
+        """Return a trial that this process or another one has started."""
         optuna = import_optuna()
         study_id = self._storage.get_study_id_from_name(_NAME)
         return optuna.trial.Trial(self.study, self._storage.get_trial_id_from_study_id_trial_number(study_id, number))
@@ -75,7 +76,7 @@ def import_optuna() -> Any:
 
 
 def make_pruner(kind: str, warmup_trials: int, warmup_epochs: int) -> "optuna.pruners.BasePruner":
-    """Make what says when a trial is given up.
+    """Make the pruner, which decides when a trial ends early.
 
     Args:
         kind: `median` or `none`.

@@ -10,13 +10,13 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from agegender.records import identity, record
-from agegender.records.record import FINISHED
+from agegender.records import identity
+from agegender.records.job_folder import JobFolder
+from agegender.records.record import FINISHED, Record
 from agegender.system.errors import InputError
 
-LAST = Path("checkpoints", "last.ckpt")  # in a job's directory: the checkpoint to resume from
 IN_EVERY_PATH = frozenset({"model", "loss", "seed"})
 # Keys that the runs of a name usually share: in a single job's path only if other runs differ in them.
 _SHARED = ("data", "trainer", "experiment", "debug", "hparams_search")
@@ -51,7 +51,9 @@ def _text(value: Any) -> str:
     return f"{readable.strip('-')[-_LONGEST_VALUE:]}-{hashlib.sha1(text.encode()).hexdigest()[:6]}"
 
 
-def find_directory(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]) -> Path:
+def find_directory(
+    base: Path, chosen: Mapping[str, Any], config: dict[str, Any], *, resume: bool | Literal["extend"] = True
+) -> Path:
     """Choose the directory of a single job.
 
     If one of the candidate directories holds a run of the same configuration, it is that one. The path of a new run
@@ -62,23 +64,24 @@ def find_directory(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]
         base: `runs/<name>/<model>/<loss>/<seed>`.
         chosen: the other choices of the command line, by key or group.
         config: of the job, resolved.
+        resume: as in the configuration.
     """
     candidates = _candidates(base, chosen, config)
     for folder in [*candidates, base]:
         known = _previous(folder)
         if known is not None and not identity.differences(known.config, config):
             return folder
-    shorter = find_shorter(base, chosen, config) if config["resume"] == "extend" else None
+    shorter = find_shorter(base, chosen, config) if resume == "extend" else None
     if shorter is not None:
         return shorter
-    if not config["resume"]:
+    if not resume:
         return candidates[0]
     return next((folder for folder in candidates if not _is_taken(folder)), candidates[-1])
 
 
 def _is_taken(folder: Path) -> bool:
     known = _previous(folder)
-    return known is not None and (known.status in (*FINISHED, "running") or (folder / LAST).exists())
+    return known is not None and (known.status in (*FINISHED, "running") or JobFolder(folder).last.exists())
 
 
 def find_shorter(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]) -> Path | None:
@@ -112,10 +115,10 @@ def _candidates(base: Path, chosen: Mapping[str, Any], config: dict[str, Any]) -
         named |= more
 
 
-def _previous(folder: Path) -> record.Record | None:
+def _previous(folder: Path) -> Record | None:
     try:
-        return record.read(folder)
-    except (InputError, OSError):  # the job itself reports a broken record or an unusable path
+        return JobFolder(folder).read()
+    except (InputError, OSError):  # the job itself reports a broken record, and a path that is none
         return None
 
 

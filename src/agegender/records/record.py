@@ -66,6 +66,13 @@ class Record:
     val: dict[str, Any] = field(default_factory=dict)
     test: dict[str, Any] = field(default_factory=dict)
 
+    def setting(self, key: str) -> Any:
+        """Return the value of a dotted key of the configuration; None where an earlier version had no such key."""
+        found: Any = self.config
+        for name in key.split("."):
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
+
 
 def read(folder: Path) -> Record | None:
     """Read the record of a run's directory; None if no run was started there.

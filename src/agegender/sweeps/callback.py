@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from agegender.jobs import run
 from agegender.jobs.outcomes import Outcome, session
 from agegender.jobs.preflight import check_jobs
+from agegender.jobs.schema import Config
 from agegender.records import directories, identity
 from agegender.system.errors import InputError, describe, end, first_line, refuse
 from agegender.system.files import check_writable
@@ -32,8 +33,9 @@ class Sweep(Callback):
         resolved = _resolve(config)
         if not any(item.lstrip("+").startswith("hydra.run.dir=") for item in config.hydra.overrides.hydra):
             base, chosen = Path(config.hydra.run.dir), _chosen(config)
-            found = directories.find_directory(base, chosen, resolved)
-            shorter = directories.find_shorter(base, chosen, resolved)
+            plain = resolved.plain
+            found = directories.find_directory(base, chosen, plain, resume=resolved.resume)
+            shorter = directories.find_shorter(base, chosen, plain)
             if shorter not in (None, found):
                 print(f"{shorter} is this run with fewer epochs; resume=extend trains it further instead of anew")
             config.hydra.run.dir = str(found)
@@ -155,7 +157,7 @@ def _check_one_directory(config: DictConfig, swept: list[str]) -> None:
         refuse("experiment= is swept, and each experiment has a name of its own: give one for all of them, name=...")
 
 
-def _resolve(config: DictConfig) -> dict[str, Any]:
+def _resolve(config: DictConfig) -> Config:
     """Resolve and check the configuration, or end with one line: Hydra would show a traceback."""
     try:
         return run.resolve(config)

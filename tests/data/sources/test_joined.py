@@ -78,7 +78,7 @@ def test_a_list_on_the_command_line_reaches_the_data(
 ) -> None:
     paths = make_parts(tmp_path / "parts")
     config = composed(f"data.root=[{','.join(map(str, paths))}]", "data.cache=false")
-    schema.check(config)
+    schema.parse(config)
     assert build.make_datamodule(config).source.names() == list(extracted.names)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from agegender.jobs.config import parse
 from agegender.jobs.outcomes import Outcome, Session
 from agegender.jobs.run import Job
 from agegender.records import record
@@ -28,10 +29,10 @@ def pruned(tmp_path: Path, composed: Callable[..., dict[str, Any]]) -> tuple[Pat
 
 def test_a_pruned_run_is_not_tried_again(pruned: tuple[Path, dict[str, Any]]) -> None:
     folder, config = pruned
-    assert Job(config, folder).run() == "skipped"
-    assert Job({**config, "search": {"trial": 9}}, folder).run() == "skipped"  # another trial of the same values
+    assert Job(parse(config), folder).run() == "skipped"
+    assert Job(parse({**config, "search": {"trial": 9}}), folder).run() == "skipped"  # another trial of the same values
     with pytest.raises(InputError, match="another configuration"):
-        Job({**config, "seed": 1}, folder).run()
+        Job(parse({**config, "seed": 1}), folder).run()
 
 
 def test_a_pruned_run_has_no_scores_in_the_table_and_says_why(pruned: tuple[Path, dict[str, Any]]) -> None:

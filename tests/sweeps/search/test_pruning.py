@@ -4,9 +4,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from composing import composed
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
+from agegender.jobs.config import parse, replaced
 from agegender.jobs.pruning import Pruning, make_pruning
 from agegender.jobs.trial import METRIC, PRUNER, OpenStudy, study_path
 
@@ -16,7 +18,7 @@ GOOD = {epoch: 0.8 for epoch in range(10)}
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A study with one good trial, and a second one that is running, which may be pruned after 2 epochs."""
-    path = study_path({"runs_dir": str(tmp_path), "name": "n"})
+    path = study_path(parse(composed(f"runs_dir={tmp_path}", "name=n")))
     study = OpenStudy(path, "maximize").study
     study.set_user_attr(METRIC, "val/mean_accuracy")
     study.set_user_attr(PRUNER, {"kind": "median", "warmup_trials": 1, "warmup_epochs": 2})
@@ -74,11 +76,11 @@ def test_a_study_out_of_reach_costs_the_pruning_and_not_the_job(path: Path, capl
 
 
 def test_only_the_job_of_a_running_trial_asks_its_study(path: Path) -> None:
-    config = {"runs_dir": str(path.parents[2]), "name": "n"}
+    config = parse(composed(f"runs_dir={path.parents[2]}", "name=n"))
+    trial = replaced(config, {"search.trial": 1})
     assert make_pruning(config) is None
-    assert make_pruning({**config, "search": {"trial": None}}) is None
-    assert make_pruning({**config, "search": {"trial": 7}}) is None
-    assert make_pruning({**config, "name": "other", "search": {"trial": 1}}) is None
-    assert make_pruning({**config, "search": {"trial": 1}}) is not None
+    assert make_pruning(replaced(config, {"search.trial": 7})) is None
+    assert make_pruning(replaced(trial, {"name": "other"})) is None
+    assert make_pruning(trial) is not None
     OpenStudy(path).study.tell(1, state=TrialState.FAIL)
-    assert make_pruning({**config, "search": {"trial": 1}}) is None
+    assert make_pruning(trial) is None

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, open_dict
 from agegender.jobs.resuming import is_finished
 from agegender.jobs.run import resolve
 from agegender.records import record
+from agegender.records.job_folder import JobFolder
 from agegender.system.errors import InputError
 
 # What the sweep decides is not passed on to its jobs.
@@ -86,13 +87,13 @@ def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: in
     resolved = resolve(own)
     if job.is_check:
         return job
-    if not resolved["resume"]:
+    if not resolved.resume:
         known = job.read_record()
         job.replaced = known.started if known is not None else None
         return job
     try:
         known = record.read(folder)
-        if known is not None and is_finished(folder, known, resolved):
+        if known is not None and is_finished(JobFolder(folder), known, resolved):
             job.end("skipped")
     except InputError as error:  # as the job would say itself, only later
         job.end("refused", str(error))

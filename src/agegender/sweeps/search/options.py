@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agegender.jobs.combinations import is_lower_better
-from agegender.jobs.config import MONITORS
+from agegender.jobs.schema import MONITORS
 from agegender.system.errors import InputError
 
 # Of these a record holds no value for each epoch, nor for the best one.

@@ -47,7 +47,7 @@ def search(
         with locked(path.parent, timeout=0):
             composer = Composer(config, context, space)
             composer.check_space()
-            trials = Trials(path, options, space, resolved)
+            trials = Trials(path, options, space, resolved.plain)
             return Search(options, config, launcher, trials, composer).run()
     except HeldElsewhere:
         refuse("this search is going on in another process; wait for it, or choose another name=")
