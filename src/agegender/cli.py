@@ -99,7 +99,7 @@ def _audit(options: argparse.Namespace) -> int:
     from agegender.data.cache import Cache
     from agegender.data.sources.utkface import open_source
     from agegender.labels import age_groups
-    from agegender.report.tables.audit import print_audit
+    from agegender.report.tables.audit_console import print_audit
     from agegender.system.files import write_atomically
 
     source = open_source(options.root)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from agegender.labels import GENDERS, RACES, UNKNOWN_RACE
 from agegender.records.record import PREDICTIONS, Record, predictions_file, read_runs
-from agegender.report.traits import order, trait, varying_choices
+from agegender.report.choices import order, trait, varying_choices
 
 TASKS = ("age", "gender")
 _LABELS = ("group", "group_predicted", "gender", "gender_predicted", "race")  # columns of names

@@ -12,14 +12,14 @@ from agegender.report.figures import faces
 from agegender.report.page.document import Document, Figure, Section
 from agegender.report.page.html import render
 from agegender.report.results import Predictions, Sweep, read_sweep
+from agegender.report.sections.assemble import document
 from agegender.report.sections.claims import claim, judge
-from agegender.report.sections.document import document
-from agegender.report.sections.focus import focus, predictions_of
+from agegender.report.sections.highlighted import focus, predictions_of
 from agegender.report.sections.verdict import verdict
 from agegender.report.statistics.analysis import TASKS, Analysis, analyse
-from agegender.report.statistics.under_age import AgeLimits
-from agegender.report.tables import formats
-from agegender.report.tables.cost import read_costs
+from agegender.report.statistics.boundary_errors import AgeLimits
+from agegender.report.tables import text_formats
+from agegender.report.tables.measured_cost import read_costs
 from agegender.report.tables.rows import Comparison, compare
 from agegender.report.tables.summary import summarise
 from agegender.system.files import write_atomically
@@ -107,11 +107,11 @@ def write_report(folder: Path, *, limits: AgeLimits = _LIMITS, read_image: ReadI
 
 def _write_tables(report: Path, sweep: Sweep, table: Comparison) -> None:
     notes = "\n".join(f"- {note}" for note in (*table.legend, *table.notes))
-    write_atomically(report / "table.md", f"# {sweep.name}\n\n{formats.markdown(table)}\n\n{notes}\n")
-    write_atomically(report / "table.tex", formats.latex(table))
-    write_atomically(report / "table.csv", formats.as_csv(table))
+    write_atomically(report / "table.md", f"# {sweep.name}\n\n{text_formats.markdown(table)}\n\n{notes}\n")
+    write_atomically(report / "table.tex", text_formats.latex(table))
+    write_atomically(report / "table.csv", text_formats.as_csv(table))
     of_runs = compare((run.folder, run.record) for run in sweep.runs)
-    write_atomically(report / "runs.csv", formats.as_csv(of_runs))
+    write_atomically(report / "runs.csv", text_formats.as_csv(of_runs))
 
 
 def _pairs(analysis: Analysis) -> str:

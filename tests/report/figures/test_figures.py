@@ -9,10 +9,10 @@ import pytest
 from made_runs import make_predictions
 from PIL import Image
 
-from agegender.report.figures.comparison import critical_difference, intervals, joined
+from agegender.report.figures.critical_difference import critical_difference, intervals, joined
 from agegender.report.figures.efficiency import EfficiencyPoint, efficiency, pareto
 from agegender.report.figures.network import Layer, boxes, network_diagram
-from agegender.report.figures.results import (
+from agegender.report.figures.reliability_diagram import (
     age_distribution,
     calibration,
     confusion_matrix,
@@ -22,13 +22,13 @@ from agegender.report.figures.results import (
 )
 from agegender.report.figures.style import fit, looks, plain, text_width, wrap
 from agegender.report.page.document import Figure
+from agegender.report.sections.fairness.age_error_figure import errors_by_age
 from agegender.report.sections.fairness.age_errors import AgeError, age_errors
-from agegender.report.sections.fairness.figures import errors_by_age
 from agegender.report.sections.under_age.age_check import AgeCheck, ThresholdCurve, WrongSide
-from agegender.report.sections.under_age.figures import threshold_tradeoff
+from agegender.report.sections.under_age.threshold_figure import threshold_tradeoff
+from agegender.report.statistics.boundary_errors import AgeLimits
 from agegender.report.statistics.crossed import crossed_mean
 from agegender.report.statistics.significance import Ranks
-from agegender.report.statistics.under_age import AgeLimits
 
 NASTY = "$x_1$ <b>&amp; \\alpha"
 

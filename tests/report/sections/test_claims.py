@@ -11,7 +11,7 @@ from agegender.records import record
 from agegender.report.results import Predictions, read_sweep
 from agegender.report.sections.claims import BASELINES, CONTRADICTED, HOLDS, OPEN, Judgement, claim, judge
 from agegender.report.statistics.analysis import analyse
-from agegender.report.tables.cost import read_costs
+from agegender.report.tables.measured_cost import read_costs
 from agegender.report.write import write_report
 
 N = 400

@@ -11,7 +11,7 @@ from rich.console import Console
 from agegender.records import record
 from agegender.report.results import read_sweep
 from agegender.report.statistics.analysis import analyse
-from agegender.report.tables import formats
+from agegender.report.tables import text_formats
 from agegender.report.tables.console import print_table
 from agegender.report.tables.rows import Comparison
 from agegender.report.tables.summary import summarise
@@ -65,10 +65,10 @@ def test_the_best_and_who_is_not_significantly_worse_are_marked(tmp_path: Path) 
     three_seeds(tmp_path)
     table = table_of(tmp_path)
     assert [table.spread(row, "age_accuracy").mark for row in range(3)] == ["", "tied", "best"]
-    text = formats.markdown(table)
+    text = text_formats.markdown(table)
     assert "**90.00 ± 5.00**" in text
     assert "89.50 ± 5.00†" in text
-    assert "\\textbf{90.00 ± 5.00}" in formats.latex(table)
+    assert "\\textbf{90.00 ± 5.00}" in text_formats.latex(table)
     assert table.legend == [
         "Bold: highest. †: not significantly lower than the highest, which is not the same as equal."
     ]
@@ -78,12 +78,12 @@ def test_a_single_configuration_gets_no_mark(tmp_path: Path) -> None:
     write_run(tmp_path, right_at(N, range(100)))
     table = table_of(tmp_path)
     assert table.spread(0, "age_accuracy").mark == ""
-    assert "**" not in formats.markdown(table)
+    assert "**" not in text_formats.markdown(table)
 
 
 def test_csv_holds_deviation_and_interval_in_columns_of_their_own(tmp_path: Path) -> None:
     three_seeds(tmp_path)
-    rows = list(csv.DictReader(io.StringIO(formats.as_csv(table_of(tmp_path)))))
+    rows = list(csv.DictReader(io.StringIO(text_formats.as_csv(table_of(tmp_path)))))
     assert float(rows[2]["age_accuracy_std"]) == pytest.approx(5.0)
     assert float(rows[2]["age_accuracy_low"]) < 90 < float(rows[2]["age_accuracy_high"])
 

@@ -8,11 +8,11 @@ import numpy as np
 from agegender.report.results import Configuration, Predictions, Sweep
 from agegender.report.sections.verdict import about_basis, num_seeds
 from agegender.report.statistics.analysis import TASKS, Analysis, Pair
+from agegender.report.statistics.boundary_errors import AgeLimits, crossings
 from agegender.report.statistics.crossed import Mean, crossed_difference, crossed_mean
 from agegender.report.statistics.significance import LEVEL, holm
-from agegender.report.statistics.under_age import AgeLimits, crossings
-from agegender.report.tables.cost import MeasuredCost
-from agegender.report.tables.formats import format_p
+from agegender.report.tables.measured_cost import MeasuredCost
+from agegender.report.tables.text_formats import format_p
 
 BASELINES = ("alexnet", "vgg11", "resnet18", "densenet161")  # of the paper's Table 2
 PROPOSED = "small_cnn"

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from agegender.records.record import Record
-from agegender.report.figures import results
+from agegender.report.figures import reliability_diagram
 from agegender.report.figures.efficiency import EfficiencyPoint
 from agegender.report.figures.efficiency import efficiency as efficiency_figure
 from agegender.report.page.document import Figure, Grid, Heading, Section
 from agegender.report.results import Configuration, Sweep
 from agegender.report.sections.cells import number, text
-from agegender.report.sections.focus import MOST_SHOWN
-from agegender.report.tables import cost as side_by_side
-from agegender.report.tables.cost import MeasuredCost
+from agegender.report.sections.highlighted import MOST_SHOWN
+from agegender.report.tables import measured_cost as side_by_side
+from agegender.report.tables.measured_cost import MeasuredCost
 
 _COSTS = (  # key of the figure, title of the axis, what it is read from
     ("params", "parameters, M", lambda one: _of_record(one, "num_params", 1e6)),
@@ -56,7 +56,7 @@ def cost(sweep: Sweep, measured: Sequence[MeasuredCost] = ()) -> Section:
         ]
         if curves:
             name = f"Training curves of all runs: {title.partition(',')[0]} on the validation part"
-            blocks.append(results.training_curves(curves, title, f"curves-{key.replace('_', '-')}", name))
+            blocks.append(reliability_diagram.training_curves(curves, title, f"curves-{key.replace('_', '-')}", name))
     return Section("cost", "Cost", (), tuple(blocks))
 
 

@@ -6,8 +6,8 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from agegender.report.tables.formats import format_value, is_numeric
 from agegender.report.tables.rows import Column, Comparison, Value
+from agegender.report.tables.text_formats import format_value, is_numeric
 
 _NOT_A_TERMINAL = 200  # characters of a line in a log file
 _LEAST_STATUS = 24  # characters of a line in which a reason can be read

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agegender.records.record import Record
+from agegender.report.choices import order, trait, varying_choices
 from agegender.report.paper import CONDITIONS, TABLE_2, Published
-from agegender.report.traits import order, trait, varying_choices
 
 Value = str | float | int | None
 

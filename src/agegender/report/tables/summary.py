@@ -3,11 +3,12 @@
 import statistics
 from collections.abc import Sequence
 
+from agegender.report.choices import varying_choices
 from agegender.report.results import Configuration, Sweep
 from agegender.report.statistics.analysis import Analysis, Estimate
 from agegender.report.statistics.scores import SCORES
 from agegender.report.statistics.significance import LEVEL
-from agegender.report.tables.cost import MeasuredCost
+from agegender.report.tables.measured_cost import MeasuredCost
 from agegender.report.tables.rows import (
     RESULTS,
     Column,
@@ -20,7 +21,6 @@ from agegender.report.tables.rows import (
     status_of,
     warnings_of,
 )
-from agegender.report.traits import varying_choices
 
 _TASKS = {"age_accuracy": "age", "gender_accuracy": "gender"}
 

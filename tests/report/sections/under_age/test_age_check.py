@@ -16,8 +16,8 @@ from agegender.report.sections.under_age.age_check import (
     wrong_side,
 )
 from agegender.report.sections.under_age.validation import read_years
+from agegender.report.statistics.boundary_errors import AgeLimits
 from agegender.report.statistics.significance import wilson
-from agegender.report.statistics.under_age import AgeLimits
 
 LIMITS = AgeLimits()
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from agegender.report.figures import comparison, results
+from agegender.report.figures import critical_difference, reliability_diagram
 from agegender.report.page.document import Figure, Grid, Section
 from agegender.report.results import Configuration, Sweep
-from agegender.report.sections.focus import MOST_SHOWN, focus, predictions_of
-from agegender.report.sections.scores import tables
+from agegender.report.sections.highlighted import MOST_SHOWN, focus, predictions_of
+from agegender.report.sections.scores_section import pairs, scores, to_the_best
 from agegender.report.sections.verdict import found_differences
 from agegender.report.statistics.analysis import TASKS, Analysis
 from agegender.report.statistics.significance import LEAST_BLOCKS
@@ -32,13 +32,13 @@ def tests_section(analysis: Analysis) -> Section:
         if len(rows) > MOST_INTERVALS:
             title += f", the highest {MOST_INTERVALS} of {len(rows)}"
         shown = rows[:MOST_INTERVALS]
-        blocks.append(comparison.intervals(shown, f"intervals-{task}", title, f"{task} accuracy, %"))
-        blocks.append(tables.pairs(analysis, task))
+        blocks.append(critical_difference.intervals(shown, f"intervals-{task}", title, f"{task} accuracy, %"))
+        blocks.append(pairs(analysis, task))
         ranks = analysis.ranks[task]
         if ranks is not None:
             title = f"Critical difference, {task} accuracy (Friedman, Nemenyi)"
             blocks.append(
-                comparison.critical_difference(analysis.compared, ranks, f"critical-difference-{task}", title)
+                critical_difference.critical_difference(analysis.compared, ranks, f"critical-difference-{task}", title)
             )
     text += [line for line in (*basis(analysis), found_differences(analysis)) if line]
     return Section("tests", "Tests", tuple(text), tuple(blocks))
@@ -93,15 +93,15 @@ def scores_section(sweep: Sweep, analysis: Analysis) -> Section:
     """What one accuracy hides: other scores and calibration."""
     if not analysis.estimates:
         return Section("scores", "What accuracy hides")
-    blocks: list[Grid | Figure] = [tables.scores(analysis)]
+    blocks: list[Grid | Figure] = [scores(analysis)]
     if len(analysis.compared) > 1:
-        blocks.append(tables.to_the_best(analysis))
+        blocks.append(to_the_best(analysis))
     chosen = focus(sweep, analysis)[:MOST_SHOWN]
     for task in TASKS:
         curves = [_reliability(configuration, task) for configuration in chosen]
         pooled = ", all seeds together" if any(len(one.measured) > 1 for one in chosen) else ""
         title = f"Reliability of the {task} probabilities{pooled}"
-        blocks.append(results.reliability_diagram(curves, f"reliability-{task}", title))
+        blocks.append(reliability_diagram.reliability_diagram(curves, f"reliability-{task}", title))
     return Section("scores", "What accuracy hides", (_CALIBRATION,), tuple(blocks))
 
 

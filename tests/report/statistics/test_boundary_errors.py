@@ -6,8 +6,8 @@ from made_runs import make_predictions
 from scipy import stats
 
 from agegender.report.results import Predictions
+from agegender.report.statistics.boundary_errors import AgeLimits, crossings, paired_difference
 from agegender.report.statistics.crossed import crossed_mean
-from agegender.report.statistics.under_age import AgeLimits, crossings, paired_difference
 
 LIMITS = AgeLimits()
 

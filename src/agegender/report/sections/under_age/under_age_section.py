@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from agegender.records.record import VALIDATION_PREDICTIONS
 from agegender.report.page.document import Figure, Grid, Section
 from agegender.report.results import Configuration, Predictions, Sweep
-from agegender.report.sections.focus import MOST_SHOWN, predictions_of, runs_on_the_same_images
-from agegender.report.sections.under_age import figures, tables
+from agegender.report.sections.highlighted import MOST_SHOWN, predictions_of, runs_on_the_same_images
+from agegender.report.sections.under_age import threshold_figure, under_age_grids
 from agegender.report.sections.under_age.age_check import (
     AgeCheck,
     check_ages,
@@ -16,8 +16,7 @@ from agegender.report.sections.under_age.age_check import (
     passed_range,
 )
 from agegender.report.sections.under_age.validation import read_years
-from agegender.report.statistics.significance import LEVEL
-from agegender.report.statistics.under_age import (
+from agegender.report.statistics.boundary_errors import (
     TEENAGER,
     UNDERAGE_GROUP,
     AgeLimits,
@@ -25,6 +24,7 @@ from agegender.report.statistics.under_age import (
     crossings,
     paired_difference,
 )
+from agegender.report.statistics.significance import LEVEL
 
 _PLAIN = "plain"  # the loss that the paper offers a remedy for
 
@@ -37,10 +37,10 @@ def under_age(sweep: Sweep, limits: AgeLimits) -> Section:
     first = predictions_of(measured[0])[0]
     group = first.groups[UNDERAGE_GROUP]
     found = [(one.label, crossings(predictions_of(one), limits)) for one in measured]
-    blocks: list[Grid | Figure] = [tables.crossings(found, group, limits)]
+    blocks: list[Grid | Figure] = [under_age_grids.crossings(found, group, limits)]
     compared = _to_plain(measured, limits)
     if compared:
-        blocks.append(tables.differences(compared, group, limits))
+        blocks.append(under_age_grids.differences(compared, group, limits))
     text = [_claim(group, first, limits), _intervals(measured)]
     exact = [one for one in measured if one.complete[0].record.coarse_years is False]
     if not exact:
@@ -175,9 +175,9 @@ def _check_blocks(checks: Sequence[AgeCheck], limits: AgeLimits) -> list[Grid | 
         (f"{asked} {limits.challenge_age:g} years are asked for", challenge),
         (f"{asked} the age is asked for that was chosen on the validation part for {share}", chosen),
     ]
-    blocks: list[Grid | Figure] = [tables.wrong_side(title, rows, limits) for title, rows in wrong if rows]
+    blocks: list[Grid | Figure] = [under_age_grids.wrong_side(title, rows, limits) for title, rows in wrong if rows]
     drawn = [one for one in checks if one.curve is not None][:MOST_SHOWN]
     if drawn:
         title = f"Minors of {limits.teenage_years} years that pass as adults against adults that are refused"
-        blocks.append(figures.threshold_tradeoff(drawn, limits, "threshold", title))
+        blocks.append(threshold_figure.threshold_tradeoff(drawn, limits, "threshold", title))
     return blocks

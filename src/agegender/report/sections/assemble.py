@@ -11,14 +11,14 @@ from agegender.report.results import Sweep
 from agegender.report.sections.appendix import appendix
 from agegender.report.sections.claims import Judgement, scope
 from agegender.report.sections.cost import cost
-from agegender.report.sections.fairness.text import fairness_section
-from agegender.report.sections.paper import paper
-from agegender.report.sections.scores import tables
-from agegender.report.sections.scores.text import scores_section, tests_section
-from agegender.report.sections.under_age.text import under_age
+from agegender.report.sections.fairness.fairness_section import fairness_section
+from agegender.report.sections.pairwise_tests import scores_section, tests_section
+from agegender.report.sections.paper_figures import paper
+from agegender.report.sections.scores_section import comparison
+from agegender.report.sections.under_age.under_age_section import under_age
 from agegender.report.statistics.analysis import Analysis
-from agegender.report.statistics.under_age import AgeLimits
-from agegender.report.tables.cost import MeasuredCost
+from agegender.report.statistics.boundary_errors import AgeLimits
+from agegender.report.tables.measured_cost import MeasuredCost
 from agegender.report.tables.rows import Comparison
 
 
@@ -46,7 +46,7 @@ def document(
         sweep.name,
         verdict,
         tuple(table.warnings),
-        tables.comparison(table),
+        comparison(table),
         tuple(section for section in sections if section.blocks or section.paragraphs),
     )
 

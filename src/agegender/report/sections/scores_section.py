@@ -5,8 +5,8 @@ from agegender.report.paper import TEST_IMAGES
 from agegender.report.statistics.analysis import Analysis, Estimate
 from agegender.report.statistics.scores import SCORES, Score
 from agegender.report.statistics.significance import LEVEL, wilson
-from agegender.report.tables.formats import format_p, format_value, is_numeric
 from agegender.report.tables.rows import Column, Comparison
+from agegender.report.tables.text_formats import format_p, format_value, is_numeric
 
 MOST_PAIRS = 60  # rows of a table of pairs; all are in pairs.csv
 

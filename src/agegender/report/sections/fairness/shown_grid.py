@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from agegender.report.page.document import Cell, Grid, Heading
 from agegender.report.results import TASKS
 from agegender.report.sections.fairness.equalized_odds import RecallGap
+from agegender.report.sections.fairness.fairness_grids import GapsByTask, format_p
 from agegender.report.sections.fairness.gaps import simultaneous_level
 from agegender.report.sections.fairness.slices import Slice
-from agegender.report.sections.fairness.tables import GapsByTask, format_p
 from agegender.report.statistics.significance import LEVEL
 
 _NONE = "none is shown"

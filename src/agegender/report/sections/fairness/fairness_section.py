@@ -5,9 +5,17 @@ from dataclasses import dataclass
 
 from agegender.report.page.document import Figure, Grid, Section
 from agegender.report.results import Configuration, Sweep
-from agegender.report.sections.fairness import age_errors, equalized_odds, figures, gaps, shown_tables, slices, tables
+from agegender.report.sections.fairness import (
+    age_error_figure,
+    age_errors,
+    equalized_odds,
+    fairness_grids,
+    gaps,
+    shown_grid,
+    slices,
+)
 from agegender.report.sections.fairness.overconfidence import Overconfidence, overconfidence
-from agegender.report.sections.focus import MOST_SHOWN, focus, predictions_of
+from agegender.report.sections.highlighted import MOST_SHOWN, focus, predictions_of
 from agegender.report.statistics.analysis import TASKS, Analysis
 
 _TITLE = "Who is served how well"
@@ -66,18 +74,18 @@ def fairness_section(sweep: Sweep, analysis: Analysis) -> Section:
     text = [_LABELS, _GAPS, _WORST_OFF]
     if any(one.coarse_label != one.label for one in found):
         text.append(_COARSE_TEXT)
-    shown = {one.label: shown_tables.Summary(one.gaps, one.recall_gaps, one.worst) for one in found}
+    shown = {one.label: shown_grid.Summary(one.gaps, one.recall_gaps, one.worst) for one in found}
     blocks: list[Grid | Figure] = [
-        shown_tables.summary(shown),
-        tables.gaps({one.label: one.gaps for one in found}),
+        shown_grid.summary(shown),
+        fairness_grids.gaps({one.label: one.gaps for one in found}),
     ]
     odds = {one.label: one.recalls for one in found if one.recalls}
     if odds:
-        blocks.append(tables.recalls(odds))
-    blocks.append(tables.overconfidence({one.label: one.overconfidence for one in found}))
+        blocks.append(fairness_grids.recalls(odds))
+    blocks.append(fairness_grids.overconfidence({one.label: one.overconfidence for one in found}))
     blocks += _error_figures(found)
-    blocks += [tables.age_errors(one.coarse_label, one.age_errors) for one in found]
-    blocks += [tables.slices(one.label, one.parts, one.worst) for one in found]
+    blocks += [fairness_grids.age_errors(one.coarse_label, one.age_errors) for one in found]
+    blocks += [fairness_grids.slices(one.label, one.parts, one.worst) for one in found]
     return Section("fairness", _TITLE, tuple(text), tuple(blocks))
 
 
@@ -99,14 +107,14 @@ def _findings(configuration: Configuration) -> _Findings:
 def _error_figures(found: Sequence[_Findings]) -> list[Grid | Figure]:
     curves = [(one.coarse_label, one.age_errors) for one in found]
     return [
-        figures.errors_by_age(
+        age_error_figure.errors_by_age(
             curves,
             lambda error: error.absolute,
             "mean absolute error, years",
             "age-error",
             "Mean absolute error of the predicted age, by true age",
         ),
-        figures.errors_by_age(
+        age_error_figure.errors_by_age(
             curves,
             lambda error: error.bias,
             "predicted minus true, years",

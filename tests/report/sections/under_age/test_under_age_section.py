@@ -7,8 +7,8 @@ from made_runs import make_predictions, write_run
 
 from agegender.report.page.document import Cell, Figure, Grid, Section
 from agegender.report.results import Predictions, read_sweep
-from agegender.report.sections.under_age.text import under_age
-from agegender.report.statistics.under_age import AgeLimits
+from agegender.report.sections.under_age.under_age_section import under_age
+from agegender.report.statistics.boundary_errors import AgeLimits
 
 LIMITS = AgeLimits()
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from agegender.report.page.document import Cell, Grid, Heading
 from agegender.report.sections.under_age.age_check import WrongSide
+from agegender.report.statistics.boundary_errors import AgeLimits, Crossings, PairedDifference
 from agegender.report.statistics.crossed import Mean, crossed_mean
 from agegender.report.statistics.significance import holm
-from agegender.report.statistics.under_age import AgeLimits, Crossings, PairedDifference
-from agegender.report.tables.formats import format_p
+from agegender.report.tables.text_formats import format_p
 
 _BELOW = "Mean over seeds; below, its 95 % interval and the number of images."
 _PAIRED = "Configuration minus plain loss on the same images; below, the paired 95 % interval."
