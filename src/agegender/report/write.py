@@ -16,8 +16,8 @@ from agegender.report.sections.assemble import document
 from agegender.report.sections.claims import claim, judge
 from agegender.report.sections.highlighted import focus, predictions_of
 from agegender.report.sections.verdict import verdict
+from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.statistics.analysis import TASKS, Analysis, analyse
-from agegender.report.statistics.boundary_errors import AgeLimits
 from agegender.report.tables import text_formats
 from agegender.report.tables.measured_cost import read_costs
 from agegender.report.tables.rows import Comparison, compare

@@ -12,7 +12,7 @@ from agegender.data.sources.base import Source
 from agegender.data.sources.utkface import FolderSource, open_source
 from agegender.data.synthetic.folder import synthetic_path
 from agegender.records.record import read_runs
-from agegender.report.statistics.boundary_errors import AgeLimits
+from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.write import ReadImage, Report, write_report
 from agegender.system.errors import InputError
 

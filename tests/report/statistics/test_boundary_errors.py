@@ -6,7 +6,8 @@ from made_runs import make_predictions
 from scipy import stats
 
 from agegender.report.results import Predictions
-from agegender.report.statistics.boundary_errors import AgeLimits, crossings, paired_difference
+from agegender.report.statistics.age_limits import AgeLimits
+from agegender.report.statistics.boundary_errors import crossings, paired_difference
 from agegender.report.statistics.crossed import crossed_mean
 
 LIMITS = AgeLimits()
@@ -45,14 +46,6 @@ def test_predicted_older_without_an_image_of_the_group_has_no_value():
     older = crossings(runs, LIMITS)
     found = paired_difference(older.group, older.group)
     assert (found.p_value, found.mean.num_images) == (1.0, 0)
-
-
-def test_teenage_years_end_before_the_threshold():
-    assert AgeLimits(18).teenage_years == AgeLimits(17.5).teenage_years == "13 to 17"
-    assert AgeLimits(14).teenage_years == "13"
-    years = np.array([12, 13, 17, 18])
-    assert LIMITS.teenagers(years).tolist() == [False, True, True, False]
-    assert LIMITS.minors(years).tolist() == [True, True, True, False]
 
 
 def test_two_networks_are_compared_by_mcnemar_and_several_seeds_crossed():

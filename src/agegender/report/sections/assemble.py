@@ -12,12 +12,13 @@ from agegender.report.sections.appendix import appendix
 from agegender.report.sections.claims import Judgement, scope
 from agegender.report.sections.cost import cost
 from agegender.report.sections.fairness.fairness_section import fairness_section
-from agegender.report.sections.pairwise_tests import scores_section, tests_section
+from agegender.report.sections.overview import comparison
+from agegender.report.sections.pairwise_tests import tests_section
 from agegender.report.sections.paper_figures import paper
-from agegender.report.sections.scores_section import comparison
+from agegender.report.sections.scores_section import scores_section
 from agegender.report.sections.under_age.under_age_section import under_age
+from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.statistics.analysis import Analysis
-from agegender.report.statistics.boundary_errors import AgeLimits
 from agegender.report.tables.measured_cost import MeasuredCost
 from agegender.report.tables.rows import Comparison
 

@@ -7,8 +7,9 @@ import numpy as np
 
 from agegender.report.results import Configuration, Predictions, Sweep
 from agegender.report.sections.verdict import about_basis, num_seeds
+from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.statistics.analysis import TASKS, Analysis, Pair
-from agegender.report.statistics.boundary_errors import AgeLimits, crossings
+from agegender.report.statistics.boundary_errors import crossings
 from agegender.report.statistics.crossed import Mean, crossed_difference, crossed_mean
 from agegender.report.statistics.significance import LEVEL, holm
 from agegender.report.tables.measured_cost import MeasuredCost

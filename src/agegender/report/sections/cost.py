@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from agegender.records.record import Record
-from agegender.report.figures import reliability_diagram
 from agegender.report.figures.efficiency import EfficiencyPoint
 from agegender.report.figures.efficiency import efficiency as efficiency_figure
+from agegender.report.figures.training_curves import training_curves
 from agegender.report.page.document import Figure, Grid, Heading, Section
 from agegender.report.results import Configuration, Sweep
 from agegender.report.sections.cells import number, text
@@ -56,7 +56,7 @@ def cost(sweep: Sweep, measured: Sequence[MeasuredCost] = ()) -> Section:
         ]
         if curves:
             name = f"Training curves of all runs: {title.partition(',')[0]} on the validation part"
-            blocks.append(reliability_diagram.training_curves(curves, title, f"curves-{key.replace('_', '-')}", name))
+            blocks.append(training_curves(curves, title, f"curves-{key.replace('_', '-')}", name))
     return Section("cost", "Cost", (), tuple(blocks))
 
 

@@ -1,22 +1,21 @@
-"""The report's sections on tests and scores."""
+"""The report's section on tests: which configurations differ significantly, pair by pair."""
 
-import numpy as np
-
-from agegender.report.figures import critical_difference, reliability_diagram
-from agegender.report.page.document import Figure, Grid, Section
-from agegender.report.results import Configuration, Sweep
-from agegender.report.sections.highlighted import MOST_SHOWN, focus, predictions_of
-from agegender.report.sections.scores_section import pairs, scores, to_the_best
+from agegender.report.figures.critical_difference import critical_difference
+from agegender.report.figures.interval_plot import intervals
+from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
+from agegender.report.sections.cells import estimate_cell
 from agegender.report.sections.verdict import found_differences
 from agegender.report.statistics.analysis import TASKS, Analysis
-from agegender.report.statistics.significance import LEAST_BLOCKS
+from agegender.report.statistics.scores import SCORES
+from agegender.report.statistics.significance import LEAST_BLOCKS, LEVEL
+from agegender.report.tables.text_formats import format_p
 
 MOST_INTERVALS = 40  # lines of a figure
-_CALIBRATION = (
-    "Calibration errors over bins have no interval. The expected calibration error is above 0 for a calibrated network "
-    "too; the debiased one takes off what chance adds to its square and is 0 where nothing is left (Kumar, Liang & Ma "
-    "2019). Brier score: the sum over classes, 0 to 2. Files hold probabilities of 6 decimals, so the negative "
-    "log-likelihood counts what is below 0.0000005 as that."
+MOST_PAIRS = 60  # rows of a table of pairs; all are in pairs.csv
+
+_NO_RANKS = (
+    f"Ranks (Friedman, Nemenyi) need three configurations on at least {LEAST_BLOCKS} splits: seeds on one test part "
+    "are no independent blocks."
 )
 
 
@@ -32,14 +31,12 @@ def tests_section(analysis: Analysis) -> Section:
         if len(rows) > MOST_INTERVALS:
             title += f", the highest {MOST_INTERVALS} of {len(rows)}"
         shown = rows[:MOST_INTERVALS]
-        blocks.append(critical_difference.intervals(shown, f"intervals-{task}", title, f"{task} accuracy, %"))
+        blocks.append(intervals(shown, f"intervals-{task}", title, f"{task} accuracy, %"))
         blocks.append(pairs(analysis, task))
         ranks = analysis.ranks[task]
         if ranks is not None:
             title = f"Critical difference, {task} accuracy (Friedman, Nemenyi)"
-            blocks.append(
-                critical_difference.critical_difference(analysis.compared, ranks, f"critical-difference-{task}", title)
-            )
+            blocks.append(critical_difference(analysis.compared, ranks, f"critical-difference-{task}", title))
     text += [line for line in (*basis(analysis), found_differences(analysis)) if line]
     return Section("tests", "Tests", tuple(text), tuple(blocks))
 
@@ -73,12 +70,6 @@ def basis(analysis: Analysis) -> list[str]:
     ]
 
 
-_NO_RANKS = (
-    f"Ranks (Friedman, Nemenyi) need three configurations on at least {LEAST_BLOCKS} splits: seeds on one test part "
-    "are no independent blocks."
-)
-
-
 def _interval_rows(analysis: Analysis, task: str) -> list[tuple[str, float, float, float, str]]:
     rows = []
     for label in analysis.compared:
@@ -89,23 +80,35 @@ def _interval_rows(analysis: Analysis, task: str) -> list[tuple[str, float, floa
     return sorted(rows, key=lambda row: -row[1])
 
 
-def scores_section(sweep: Sweep, analysis: Analysis) -> Section:
-    """What one accuracy hides: other scores and calibration."""
-    if not analysis.estimates:
-        return Section("scores", "What accuracy hides")
-    blocks: list[Grid | Figure] = [scores(analysis)]
-    if len(analysis.compared) > 1:
-        blocks.append(to_the_best(analysis))
-    chosen = focus(sweep, analysis)[:MOST_SHOWN]
-    for task in TASKS:
-        curves = [_reliability(configuration, task) for configuration in chosen]
-        pooled = ", all seeds together" if any(len(one.measured) > 1 for one in chosen) else ""
-        title = f"Reliability of the {task} probabilities{pooled}"
-        blocks.append(reliability_diagram.reliability_diagram(curves, f"reliability-{task}", title))
-    return Section("scores", "What accuracy hides", (_CALIBRATION,), tuple(blocks))
+def pairs(analysis: Analysis, task: str) -> Grid:
+    """Show the test of each pair; of many, the pairs with the highest alone."""
+    found, best = analysis.pairs[task], analysis.best.get(task)
+    shown = found if len(found) <= MOST_PAIRS else [pair for pair in found if best in (pair.first, pair.second)]
+    score = SCORES[f"{task}_accuracy"]
+    rows = [
+        (
+            Cell(f"{pair.first} - {pair.second}", pair.first),
+            estimate_cell(pair.difference, score, signed=True),
+            Cell(format_p(pair.p_value), pair.p_value),
+            Cell(format_p(pair.adjusted), pair.adjusted),
+            _answer(pair.adjusted < LEVEL),
+        )
+        for pair in shown
+    ]
+    headings = (
+        Heading("Pair"),
+        Heading(
+            "Difference, points",
+            "First minus second; below, its 95 % interval, simultaneous over all pairs.",
+            numeric=True,
+        ),
+        Heading("p", "Of this pair alone; how it was tested stands above.", numeric=True),
+        Heading("Adjusted", "Holm's correction for all pairs that are compared.", numeric=True),
+        Heading(f"Different at {100 * LEVEL:.0f} %"),
+    )
+    notes = () if len(shown) == len(found) else (f"{len(shown)} of {len(found):,} pairs; all are in pairs.csv.",)
+    return Grid(f"{task.capitalize()} accuracy, pair by pair", headings, tuple(rows), notes)
 
 
-def _reliability(configuration: Configuration, task: str) -> tuple[str, np.ndarray, np.ndarray]:
-    runs = predictions_of(configuration)
-    confidence = np.concatenate([run.probabilities(task).max(axis=1) for run in runs])
-    return configuration.label, confidence, np.concatenate([run.hits(task) for run in runs])
+def _answer(yes: bool) -> Cell:
+    return Cell("yes", 1) if yes else Cell("no", 0)

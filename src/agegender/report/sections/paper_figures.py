@@ -4,7 +4,9 @@ import numpy as np
 
 from agegender.labels import GENDERS, SCHEMES, age_groups
 from agegender.records.record import Record
-from agegender.report.figures import network, reliability_diagram
+from agegender.report.figures import network
+from agegender.report.figures.age_distribution import age_distribution
+from agegender.report.figures.confusion_matrix import confusion_matrix
 from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
 from agegender.report.results import Configuration, Sweep
 from agegender.report.sections.cells import number, text
@@ -26,7 +28,7 @@ def paper(sweep: Sweep, analysis: Analysis) -> Section:
             names = group_names(record)
             edges = group_edges(record)
             title = "Figure 2 of the paper: age distribution and the age groups"
-            blocks.append(reliability_diagram.age_distribution(record.data["age_counts"], edges, names, title))
+            blocks.append(age_distribution(record.data["age_counts"], edges, names, title))
     chosen = focus(sweep, analysis)[:MOST_SHOWN]
     if chosen:
         blocks += _network(chosen[0])
@@ -59,14 +61,10 @@ def _confusions(configuration: Configuration, *, plain: bool) -> list[Grid | Fig
     key = slug(configuration.label)
     figure = "Figure 5" if plain else "Figure 7"
     title = f"{figure} of the paper: age groups, {configuration.label}{seeds}"
-    found: list[Grid | Figure] = [
-        reliability_diagram.confusion_matrix(np.asarray(age), runs[0].groups, f"confusion-age-{key}", title)
-    ]
+    found: list[Grid | Figure] = [confusion_matrix(np.asarray(age), runs[0].groups, f"confusion-age-{key}", title)]
     if plain:
         title = f"Figure 6 of the paper: gender, {configuration.label}{seeds}"
-        found.append(
-            reliability_diagram.confusion_matrix(np.asarray(gender), GENDERS, f"confusion-gender-{key}", title)
-        )
+        found.append(confusion_matrix(np.asarray(gender), GENDERS, f"confusion-gender-{key}", title))
     return found
 
 

@@ -1,75 +1,43 @@
-"""The report's tables of results."""
+"""The report's section on scores beside the accuracy: all scores, and the calibration of the probabilities."""
 
-from agegender.report.page.document import Cell, Grid, Heading
-from agegender.report.paper import TEST_IMAGES
-from agegender.report.statistics.analysis import Analysis, Estimate
-from agegender.report.statistics.scores import SCORES, Score
-from agegender.report.statistics.significance import LEVEL, wilson
-from agegender.report.tables.rows import Column, Comparison
-from agegender.report.tables.text_formats import format_p, format_value, is_numeric
+import numpy as np
 
-MOST_PAIRS = 60  # rows of a table of pairs; all are in pairs.csv
+from agegender.report.figures.reliability_diagram import reliability_diagram
+from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
+from agegender.report.results import Configuration, Sweep
+from agegender.report.sections.cells import estimate_cell
+from agegender.report.sections.highlighted import MOST_SHOWN, focus, predictions_of
+from agegender.report.statistics.analysis import TASKS, Analysis
+from agegender.report.statistics.scores import SCORES
 
-_PUBLISHED = {"paper_age_accuracy": "age_minus_paper", "paper_gender_accuracy": "gender_minus_paper"}
-_PAPER_HELP = "As published, and ours minus it; below, its 95 % sampling interval for 4,821 test images."
-_HELP = {
-    "age_accuracy": "Share of the test images in their own age group; below, its 95 % interval.",
-    "gender_accuracy": "Share of the test images with their own gender; below, the 95 % interval.",
-    "paper_age_accuracy": _PAPER_HELP,
-    "paper_gender_accuracy": _PAPER_HELP,
-    "age_balanced_accuracy": "Mean of the age groups' recalls: small groups count like large ones.",
-    "age_one_off_accuracy": "Share of the test images in their own age group or a neighbour of it.",
-    "age_mae_years": "Mean absolute error of the predicted age, in years.",
-    "gmacs": "Multiply-accumulates of one image, in billions.",
-    "fit_seconds": "Seconds of training, validation included.",
-    "images_per_second": "Training images per second.",
-    "paper_training_time": "As printed, without a unit.",
-    "paper_params_millions": "As printed; some are of networks with 1,000 classes.",
-}
+_CALIBRATION = (
+    "Calibration errors over bins have no interval. The expected calibration error is above 0 for a calibrated network "
+    "too; the debiased one takes off what chance adds to its square and is 0 where nothing is left (Kumar, Liang & Ma "
+    "2019). Brier score: the sum over classes, 0 to 2. Files hold probabilities of 6 decimals, so the negative "
+    "log-likelihood counts what is below 0.0000005 as that."
+)
 
 
-def comparison(table: Comparison) -> Grid:
-    """Make the first screen's table; the difference to the paper stands with its number."""
-    columns = [column for column in table.columns if not column.key.endswith("_minus_paper")]
-    headings = [Heading(_title(column), _HELP.get(column.key, ""), is_numeric(column, table)) for column in columns]
-    rows = [tuple(_value(table, number, column) for column in columns) for number in range(len(table.rows))]
-    return Grid("All configurations, mean over seeds", tuple(headings), tuple(rows), tuple(table.notes))
+def scores_section(sweep: Sweep, analysis: Analysis) -> Section:
+    """What one accuracy hides: other scores and calibration."""
+    if not analysis.estimates:
+        return Section("scores", "What accuracy hides")
+    blocks: list[Grid | Figure] = [scores(analysis)]
+    if len(analysis.compared) > 1:
+        blocks.append(to_the_best(analysis))
+    chosen = focus(sweep, analysis)[:MOST_SHOWN]
+    for task in TASKS:
+        curves = [_reliability(configuration, task) for configuration in chosen]
+        pooled = ", all seeds together" if any(len(one.measured) > 1 for one in chosen) else ""
+        title = f"Reliability of the {task} probabilities{pooled}"
+        blocks.append(reliability_diagram(curves, f"reliability-{task}", title))
+    return Section("scores", "What accuracy hides", (_CALIBRATION,), tuple(blocks))
 
 
-def _title(column: Column) -> str:
-    """A title that says what it is without its neighbours."""
-    if column.title != "paper":
-        return column.title
-    what = {"age": "Age", "gender": "Gender", "params": "Params", "training": "Time"}
-    return f"{what[column.key.removeprefix('paper_').partition('_')[0]]}, paper"
-
-
-def _value(table: Comparison, number: int, column: Column) -> Cell:
-    row, spread = table.rows[number], table.spread(number, column.key)
-    value = row.get(column.key)
-    text, note = format_value(value, column), ""
-    if spread.deviation is not None:
-        text += f" ± {format_value(spread.deviation, column)}"
-    if spread.interval is not None:
-        note = " to ".join(format_value(end, column) for end in spread.interval)
-    elif column.key in _PUBLISHED and isinstance(value, float):
-        difference = row.get(_PUBLISHED[column.key])
-        text += f" ({difference:+.2f})" if isinstance(difference, float) else ""
-        note = " to ".join(f"{100 * end:.2f}" for end in wilson(value / 100 * TEST_IMAGES, TEST_IMAGES))
-    return Cell(text, value, spread.mark, note)
-
-
-def estimate_cell(estimate: Estimate, score: Score, mark: str = "", *, signed: bool = False) -> Cell:
-    """Show an estimate in its unit, its interval below."""
-    scale, decimals = (100, 2) if score.unit == "%" else (1, 3 if not score.unit else 2)
-    sign = "+" if signed else ""
-    text = f"{scale * estimate.value:{sign}.{decimals}f}"
-    if estimate.deviation is not None:
-        text += f" ± {scale * estimate.deviation:.{decimals}f}"
-    note = ""
-    if estimate.interval is not None:
-        note = " to ".join(f"{scale * end:{sign}.{decimals}f}" for end in estimate.interval)
-    return Cell(text, estimate.value, mark, note)
+def _reliability(configuration: Configuration, task: str) -> tuple[str, np.ndarray, np.ndarray]:
+    runs = predictions_of(configuration)
+    confidence = np.concatenate([run.probabilities(task).max(axis=1) for run in runs])
+    return configuration.label, confidence, np.concatenate([run.hits(task) for run in runs])
 
 
 def scores(analysis: Analysis) -> Grid:
@@ -108,41 +76,3 @@ def to_the_best(analysis: Analysis) -> Grid:
             "data.",
         ),
     )
-
-
-def pairs(analysis: Analysis, task: str) -> Grid:
-    """Show the test of each pair; of many, the pairs with the highest alone."""
-    found, best = analysis.pairs[task], analysis.best.get(task)
-    shown = found if len(found) <= MOST_PAIRS else [pair for pair in found if best in (pair.first, pair.second)]
-    score = SCORES[f"{task}_accuracy"]
-    rows = [
-        (
-            Cell(f"{pair.first} - {pair.second}", pair.first),
-            estimate_cell(pair.difference, score, signed=True),
-            Cell(format_p(pair.p_value), pair.p_value),
-            Cell(format_p(pair.adjusted), pair.adjusted),
-            _answer(pair.adjusted < LEVEL),
-        )
-        for pair in shown
-    ]
-    headings = (
-        Heading("Pair"),
-        Heading(
-            "Difference, points",
-            "First minus second; below, its 95 % interval, simultaneous over all pairs.",
-            numeric=True,
-        ),
-        Heading("p", "Of this pair alone; how it was tested stands above.", numeric=True),
-        Heading("Adjusted", "Holm's correction for all pairs that are compared.", numeric=True),
-        Heading(f"Different at {100 * LEVEL:.0f} %"),
-    )
-    notes = () if len(shown) == len(found) else (f"{len(shown)} of {len(found):,} pairs; all are in pairs.csv.",)
-    return Grid(f"{task.capitalize()} accuracy, pair by pair", headings, tuple(rows), notes)
-
-
-def _answer(yes: bool) -> Cell:
-    return Cell("yes", 1) if yes else Cell("no", 0)
-
-
-def _share(value: float, interval: tuple[float, float]) -> Cell:
-    return Cell(f"{100 * value:.1f}", value, note=f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}")

@@ -16,7 +16,7 @@ from agegender.report.sections.under_age.age_check import (
     wrong_side,
 )
 from agegender.report.sections.under_age.validation import read_years
-from agegender.report.statistics.boundary_errors import AgeLimits
+from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.statistics.significance import wilson
 
 LIMITS = AgeLimits()

@@ -8,7 +8,7 @@ from made_runs import make_predictions, write_run
 from agegender.report.page.document import Cell, Figure, Grid, Section
 from agegender.report.results import Predictions, read_sweep
 from agegender.report.sections.under_age.under_age_section import under_age
-from agegender.report.statistics.boundary_errors import AgeLimits
+from agegender.report.statistics.age_limits import AgeLimits
 
 LIMITS = AgeLimits()
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from agegender.report.results import Predictions
-from agegender.report.statistics.boundary_errors import AgeLimits
+from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.statistics.crossed import Mean, crossed_mean
 from agegender.report.statistics.significance import LEVEL
 

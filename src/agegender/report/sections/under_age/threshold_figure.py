@@ -20,7 +20,7 @@ from agegender.report.figures.style import (
 )
 from agegender.report.page.document import Figure
 from agegender.report.sections.under_age.age_check import AgeCheck, WrongSide
-from agegender.report.statistics.boundary_errors import AgeLimits
+from agegender.report.statistics.age_limits import AgeLimits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

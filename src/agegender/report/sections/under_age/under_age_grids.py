@@ -6,7 +6,8 @@ import numpy as np
 
 from agegender.report.page.document import Cell, Grid, Heading
 from agegender.report.sections.under_age.age_check import WrongSide
-from agegender.report.statistics.boundary_errors import AgeLimits, Crossings, PairedDifference
+from agegender.report.statistics.age_limits import AgeLimits
+from agegender.report.statistics.boundary_errors import Crossings, PairedDifference
 from agegender.report.statistics.crossed import Mean, crossed_mean
 from agegender.report.statistics.significance import holm
 from agegender.report.tables.text_formats import format_p

@@ -16,14 +16,8 @@ from agegender.report.sections.under_age.age_check import (
     passed_range,
 )
 from agegender.report.sections.under_age.validation import read_years
-from agegender.report.statistics.boundary_errors import (
-    TEENAGER,
-    UNDERAGE_GROUP,
-    AgeLimits,
-    PairedDifference,
-    crossings,
-    paired_difference,
-)
+from agegender.report.statistics.age_limits import TEENAGER, AgeLimits
+from agegender.report.statistics.boundary_errors import UNDERAGE_GROUP, PairedDifference, crossings, paired_difference
 from agegender.report.statistics.significance import LEVEL
 
 _PLAIN = "plain"  # the loss that the paper offers a remedy for

@@ -1,0 +1,48 @@
+"""Confusion matrix: the share and the number of images of each true class that are predicted in each class."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from agegender.report.figures.style import FONT, INK, SMALL, canvas, finish, listing, plain, text_width
+from agegender.report.page.document import Figure
+
+
+def confusion_matrix(matrix: np.ndarray, names: Sequence[str], key: str, title: str) -> Figure:
+    """Show what each class is taken for.
+
+    Args:
+        matrix: int (C, C) images, true classes in rows.
+        names: (C,).
+        key: of the figure.
+        title: of the figure.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    names, number = [plain(name) for name in names], len(names)
+    total = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(matrix, total, out=np.zeros(matrix.shape), where=total > 0)
+    longest = max((text_width(name) for name in names), default=0.0)
+    left, cell = round(longest) + 34, min(90, max(40, 320 // max(number, 1)))
+    turned = longest > cell
+    side, below = cell * number, 44 + (round(longest) - 10 if turned else 0)
+    width, height = left + side + 12, side + below + 8
+    with canvas(height, width) as figure:
+        axes = figure.add_axes((left / width, below / height, side / width, side / height))
+        colours = LinearSegmentedColormap.from_list("blue", ["#ffffff", "#7fb8d8", "#00426a"])
+        axes.pcolormesh(shares, cmap=colours, vmin=0, vmax=1, edgecolors="#e8e8e8", linewidth=0.6)
+        axes.invert_yaxis()
+        axes.grid(visible=False)
+        axes.tick_params(length=0)
+        axes.set_xticks(np.arange(number) + 0.5, names, rotation=90 if turned else 0)
+        axes.set_yticks(np.arange(number) + 0.5, names)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true")
+        for (row, column), share in np.ndenumerate(shares):
+            ink = "white" if share > 0.75 else INK  # the contrast of either is 4 or more
+            percent = f"{100 * share:.1f}" if total[row, 0] else "-"
+            axes.text(column + 0.5, row + 0.5 - 8 / cell, percent, color=ink, ha="center", va="center", fontsize=FONT)
+            count = f"{matrix[row, column]:,}"
+            axes.text(column + 0.5, row + 0.5 + 8 / cell, count, color=ink, ha="center", va="center", fontsize=SMALL)
+        right = [f"{name}: {100 * shares[at, at]:.1f} % of {total[at, 0]:,}" for at, name in enumerate(names)]
+        return finish(figure, key, title, f"Percent and number of images. Predicted as they are: {listing(right)}.")

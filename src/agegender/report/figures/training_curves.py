@@ -1,0 +1,69 @@
+"""Training curves: a measure of every run over its epochs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from agegender.report.figures.style import (
+    canvas,
+    finish,
+    legend,
+    legend_height,
+    listing,
+    looks,
+    plain,
+    plot_area,
+    sample_line,
+)
+from agegender.report.page.document import Figure
+
+Values = Sequence[float] | np.ndarray
+
+_PLOT_HEIGHT = 300  # pixels, without the legend
+_FEW_RUNS = 12  # that can be told apart as thick lines
+
+
+def training_curves(curves: Sequence[tuple[str, Values, Values]], y_title: str, key: str, title: str) -> Figure:
+    """Show all runs over their epochs.
+
+    Args:
+        curves: a name, epochs (E,), values (E,), NaN where none; runs of one name, such as their model, look alike.
+        y_title: of the values, with their unit.
+        key: of the figure.
+        title: of the figure.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    told = [(plain(name), np.asarray(epochs), np.asarray(values)) for name, epochs, values in curves]
+    found = [(name, epochs[np.isfinite(values)], values[np.isfinite(values)]) for name, epochs, values in told]
+    look = looks(name for name, _, _ in found)
+    labels, few = list(look), len(found) <= _FEW_RUNS
+    width, opacity = (1.5, 1.0) if few else (0.5, 0.4)
+    with canvas(_PLOT_HEIGHT + legend_height(labels)) as figure:
+        axes = plot_area(figure, "epoch", y_title, bottom=legend_height(labels))
+        for name, epochs, values in found:
+            style = look[name]
+            axes.plot(epochs, values, color=style.colour, linestyle=style.dash, linewidth=width, alpha=opacity)
+            if len(epochs) == 1:  # no line
+                axes.scatter(epochs, values, 16, color=style.colour, marker=style.marker)
+        for name in labels if not few else ():
+            style, middle = look[name], medians([curve[1:] for curve in found if curve[0] == name])
+            axes.plot(*middle, color="white", linewidth=3.2)
+            axes.plot(*middle, color=style.colour, linestyle=style.dash, linewidth=2.0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        legend(figure, [sample_line(look[label], marker=False) for label in labels], labels)
+        number = [f"{label}: {sum(name == label for name, _, _ in found)}" for label in labels]
+        thick = "" if few else " Thin: a run each; thick: the median of those of one name."
+        return finish(figure, key, title, f"{plain(y_title)} over the epochs. Runs: {listing(number)}.{thick}")
+
+
+def medians(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Give every epoch that occurs, and the median of the values there: (E,) each.
+
+    Args:
+        curves: epochs and values, of equal length.
+    """
+    epochs = np.concatenate([epochs for epochs, _ in curves])
+    values = np.concatenate([values for _, values in curves])
+    every = np.unique(epochs)
+    return every, np.array([np.median(values[epochs == epoch]) for epoch in every])
