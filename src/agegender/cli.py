@@ -132,13 +132,13 @@ def _report(options: argparse.Namespace) -> int:
         raise InputError(f"{options.folder} holds no run; give runs/NAME, or the directory of an archive")
     made = report(options.folder, data=options.data, **limits)
     print_table(made.table)
-    print(made.told())
+    print(made.as_text())
     if options.wandb:
         from agegender.tracking.comparison import send_comparison
         from agegender.tracking.wandb_run import usual_mode
 
         files = {"report": made.folder, "figures": made.figures}
-        where = send_comparison(options.folder, *made.table.plain(), **files, mode=usual_mode())
+        where = send_comparison(options.folder, *made.table.keys_and_rows(), **files, mode=usual_mode())
         if where is None:
             return 1
         print(f"W&B: {where}")

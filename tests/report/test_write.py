@@ -9,7 +9,7 @@ from made_runs import make_predictions, random_predictions, report_without_torch
 
 from agegender.cli import main
 from agegender.report.results import Predictions
-from agegender.report.write import Report, write_report
+from agegender.report.write import WrittenReport, write_report
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -26,7 +26,7 @@ def a_sweep(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Report:
+def made(tmp_path_factory: pytest.TempPathFactory) -> WrittenReport:
     folder = tmp_path_factory.mktemp("sweep")
     a_sweep(folder)
     return write_report(folder, read_image=read_image)
@@ -37,7 +37,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_every_file_of_a_report_is_there(made: Report) -> None:
+def test_every_file_of_a_report_is_there(made: WrittenReport) -> None:
     files = {path.relative_to(made.folder).as_posix() for path in made.folder.rglob("*") if path.is_file()}
     assert {"index.html", "table.md", "table.tex", "table.csv", "runs.csv", "pairs.csv", "local/faces.html"} <= files
     assert {f"figures/{key}.png" for key in made.figures} <= files
@@ -45,12 +45,12 @@ def test_every_file_of_a_report_is_there(made: Report) -> None:
         assert {f"figures/{key}.png", f"figures/{key}.svg"} <= files
 
 
-def test_a_row_per_configuration_and_a_row_per_job(made: Report) -> None:
+def test_a_row_per_configuration_and_a_row_per_job(made: WrittenReport) -> None:
     assert len(rows_of(made.folder / "table.csv")) == 4
     assert len(rows_of(made.folder / "runs.csv")) == 8
 
 
-def test_every_pair_is_tested_for_both_tasks(made: Report) -> None:
+def test_every_pair_is_tested_for_both_tasks(made: WrittenReport) -> None:
     pairs = rows_of(made.folder / "pairs.csv")
     assert [row["task"] for row in pairs] == ["age"] * 6 + ["gender"] * 6
     for row in pairs:
@@ -58,14 +58,14 @@ def test_every_pair_is_tested_for_both_tasks(made: Report) -> None:
         assert 0 <= float(row["p"]) <= float(row["p_holm"]) <= 1
 
 
-def test_the_page_says_the_verdict_and_the_sections(made: Report) -> None:
+def test_the_page_says_the_verdict_and_the_sections(made: WrittenReport) -> None:
     page = made.page.read_text()
     assert "small_cnn / plain has the highest age accuracy" in made.verdict
     for text in ("Tests", "What accuracy hides", "Under-age faces", "Cost", "Appendix", "Figure 5 of the paper"):
         assert text in page
 
 
-def test_the_page_shows_no_face_and_the_local_page_does(made: Report) -> None:
+def test_the_page_shows_no_face_and_the_local_page_does(made: WrittenReport) -> None:
     assert made.faces is not None
     assert "sample faces of each age group" in made.faces.read_text()
     assert made.faces.parent.name == "local"
@@ -141,7 +141,7 @@ def test_the_command_writes_the_report_without_torch_and_says_where(tmp_path: Pa
     assert "small_cnn / plain has the highest age accuracy" in done.stdout
 
 
-def test_numbers_of_the_csv_are_those_of_the_predictions(made: Report) -> None:
+def test_numbers_of_the_csv_are_those_of_the_predictions(made: WrittenReport) -> None:
     row = next(
         row for row in rows_of(made.folder / "table.csv") if (row["model"], row["loss"]) == ("resnet18", "plain")
     )
@@ -155,7 +155,7 @@ def test_numbers_of_the_csv_are_those_of_the_predictions(made: Report) -> None:
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_the_latex_table_compiles_whatever_names_and_reasons_hold(made: Report, tmp_path: Path) -> None:
+def test_the_latex_table_compiles_whatever_names_and_reasons_hold(made: WrittenReport, tmp_path: Path) -> None:
     write_run(tmp_path / "hostile", right_at(50, range(9)), model="a_b & 50% $x$ {#1} ~^\\")
     write_run(tmp_path / "hostile", None, model="vgg11", status="failed", error=f"ValueError: {HOSTILE} \\input{{x}} #")
     tables = [made.folder / "table.tex", write_report(tmp_path / "hostile").folder / "table.tex"]
@@ -176,7 +176,7 @@ def test_the_command_judges_an_age_check_at_the_ages_that_it_is_given(tmp_path: 
     assert (tmp_path / "report/figures/threshold.svg").exists()
 
 
-def test_group_classifiers_get_no_rates_at_an_age(made: Report) -> None:
+def test_group_classifiers_get_no_rates_at_an_age(made: WrittenReport) -> None:
     page = made.page.read_text()
     assert "no rates at 18 are given" in page
     assert "Who is taken for an adult" not in page

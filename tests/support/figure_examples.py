@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import numpy as np
 from made_runs import make_predictions
 
-from agegender.report.figures.interval_plot import intervals
+from agegender.report.figures.interval_plot import interval_plot
 from agegender.report.figures.network import Layer
 from agegender.report.page.document import Figure
 from agegender.report.sections.fairness.age_error_figure import errors_by_age
@@ -62,4 +62,4 @@ def bias(label: str, found: list[AgeError]) -> Figure:
 
 def two_intervals(label: str) -> Figure:
     rows = [(label, 60.0, 58.0, 62.0, "best"), (SECOND, 50.0, None, None, "")]
-    return intervals(rows, "i", "Intervals", "accuracy, %")
+    return interval_plot(rows, "i", "Intervals", "accuracy, %")

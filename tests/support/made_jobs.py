@@ -10,7 +10,7 @@ from rich.console import Console
 from agegender.records import record
 from agegender.records.record import Record
 from agegender.report.tables.console import print_table
-from agegender.report.tables.rows import Comparison, compare
+from agegender.report.tables.rows import ComparisonTable, compare_jobs
 from agegender.report.write import write_report
 
 REASON = "RuntimeError: a|b \\| c [bold]d[/bold] <script>e</script>\nand 5% of $x_1$ & {#2} ~ ^ at C:\\tmp"
@@ -69,8 +69,8 @@ def failed(reason: str, loss: str = "weighted") -> Record:
     return Record(status="failed", name="mine", choices=choices, config={}, seed=0, error=reason)
 
 
-def table_of(*records: Record) -> Comparison:
-    return compare((Path(str(number)), entry) for number, entry in enumerate(records))
+def table_of(*records: Record) -> ComparisonTable:
+    return compare_jobs((Path(str(number)), entry) for number, entry in enumerate(records))
 
 
 def files_of(folder: Path, *records: Record) -> dict[str, str]:
@@ -80,7 +80,7 @@ def files_of(folder: Path, *records: Record) -> dict[str, str]:
     return {kind: (folder / "report" / f"table.{kind}").read_text() for kind in ("md", "csv", "tex")}
 
 
-def shown(table: Comparison, width: int) -> list[str]:
+def shown(table: ComparisonTable, width: int) -> list[str]:
     """The lines of the table itself on a terminal of this width."""
     text = io.StringIO()
     print_table(table, Console(file=text, width=width, force_terminal=True, color_system=None))

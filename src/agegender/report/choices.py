@@ -19,14 +19,14 @@ def varying_choices(records: Sequence[Record]) -> list[str]:
     """
     chosen = dict.fromkeys(key for record in records for key in record.choices)
     keys = [key for key in chosen if key not in _FIXED and identity.is_identity(key)]
-    keys = [key for key in keys if len({trait(record, key) for record in records}) > 1]
+    keys = [key for key in keys if len({choice_value(record, key) for record in records}) > 1]
     hidden = _hidden(records, keys)
     if hidden and not _hidden(records, [*keys, "experiment"]):
         hidden = ["experiment"]
     return [*keys, *hidden]
 
 
-def trait(record: Record, key: str) -> str:
+def choice_value(record: Record, key: str) -> str:
     """Tell what a run had for a key: the value of its configuration, or the option of a group."""
     value, chosen = identity.value_of(record.config, key), record.choices.get(key, "")
     if value is not None:
@@ -38,7 +38,8 @@ def _hidden(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
     """Name the keys in which runs still differ that these keys make the same, old records' lack of a key apart."""
     same: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for record in records:
-        key = (*(str(record.choices.get(group)) for group in ("model", "loss")), *(trait(record, key) for key in keys))
+        model, loss = (str(record.choices.get(group)) for group in ("model", "loss"))
+        key = (model, loss, *(choice_value(record, key) for key in keys))
         same.setdefault(key, []).append(identity.of(record.config))
     found = {
         key: None
@@ -51,7 +52,7 @@ def _hidden(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def order(record: Record) -> tuple[object, ...]:
+def report_order(record: Record) -> tuple[object, ...]:
     """Sort key: the paper's order of models, then names, losses, what else was chosen, and the seed."""
     model = str(record.choices.get("model"))
     known = MODEL_ORDER.index(model) if model in MODEL_ORDER else len(MODEL_ORDER)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from agegender.labels import GENDERS, RACES, UNKNOWN_RACE
 from agegender.records.record import PREDICTIONS, Record, predictions_file, read_runs
-from agegender.report.choices import order, trait, varying_choices
+from agegender.report.choices import choice_value, report_order, varying_choices
 
 TASKS = ("age", "gender")
 _LABELS = ("group", "group_predicted", "gender", "gender_predicted", "race")  # columns of names
@@ -107,7 +107,7 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepResults:
     """All runs below runs/NAME.
 
     Attributes:
@@ -127,7 +127,7 @@ class Sweep:
         return tuple(run for configuration in self.configurations for run in configuration.runs)
 
 
-def read_sweep(folder: Path) -> Sweep:
+def read_sweep(folder: Path) -> SweepResults:
     """Read all records and predictions below runs/NAME; those of `eval.py` are no runs, broken records failed ones."""
     problems: list[str] = []
     names: dict[bytes, np.ndarray] = {}  # many runs, the same images: their names are kept once
@@ -141,7 +141,7 @@ def read_sweep(folder: Path) -> Sweep:
                 reason = " ".join(str(error).split())
                 problems.append(f"{path.relative_to(folder) / PREDICTIONS} cannot be read ({reason}); not in the tests")
         runs.append(Run(path, record, predictions, _images_id(predictions)))
-    return Sweep(folder.name, folder, _configurations(runs), tuple(problems))
+    return SweepResults(folder.name, folder, _configurations(runs), tuple(problems))
 
 
 def read_predictions(path: Path, groups: Sequence[str], known: dict[bytes, np.ndarray] | None = None) -> Predictions:
@@ -208,9 +208,13 @@ def _images_id(predictions: Predictions | None) -> str | None:
 def _configurations(runs: Sequence[Run]) -> tuple[Configuration, ...]:
     extra = varying_choices([run.record for run in runs if run.record.config])  # a broken record holds none
     found: dict[tuple[str, ...], list[Run]] = {}
-    for run in sorted(runs, key=lambda run: order(run.record)):
+    for run in sorted(runs, key=lambda run: report_order(run.record)):
         choices = run.record.choices
-        key = (str(choices.get("model")), str(choices.get("loss")), *(f"{k}={trait(run.record, k)}" for k in extra))
+        key = (
+            str(choices.get("model")),
+            str(choices.get("loss")),
+            *(f"{k}={choice_value(run.record, k)}" for k in extra),
+        )
         found.setdefault(key, []).append(run)
     return tuple(
         Configuration(" / ".join(key), key[0], key[1], tuple(sorted(same, key=_seed_and_split)))

@@ -11,17 +11,17 @@ import numpy as np
 from agegender.report.figures import faces
 from agegender.report.page.document import Document, Figure, Section
 from agegender.report.page.html import render
-from agegender.report.results import Predictions, Sweep, read_sweep
-from agegender.report.sections.assemble import document
-from agegender.report.sections.claims import claim, judge
-from agegender.report.sections.highlighted import focus, predictions_of
-from agegender.report.sections.verdict import verdict
+from agegender.report.results import Predictions, SweepResults, read_sweep
+from agegender.report.sections.assemble import assemble_document
+from agegender.report.sections.claims import judge_statements, statements_text
+from agegender.report.sections.highlighted import highlighted_configurations, predictions_of
+from agegender.report.sections.verdict import verdict_sentence
 from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.statistics.analysis import TASKS, Analysis, analyse
 from agegender.report.tables import text_formats
 from agegender.report.tables.measured_cost import read_costs
-from agegender.report.tables.rows import Comparison, compare
-from agegender.report.tables.summary import summarise
+from agegender.report.tables.rows import ComparisonTable, compare_jobs
+from agegender.report.tables.summary import compare_configurations
 from agegender.system.files import write_atomically
 
 _PER_GROUP = 5  # sample faces
@@ -32,39 +32,39 @@ ReadImage = Callable[[str], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Report:
+class WrittenReport:
     """What was written.
 
     Attributes:
         folder: runs/NAME/report.
         table: the comparison, a row per configuration.
         verdict: what the tests allow to say, one sentence.
-        claim: what becomes of the paper's statements, lines; empty where its networks were not compared.
+        statements: what becomes of the paper's statements, lines; empty where its networks were not compared.
         page: index.html, which shows no face and may be passed on.
         faces: local/faces.html, for this machine alone; None where the images are not at hand.
         figures: PNG files of the page by key.
     """
 
     folder: Path
-    table: Comparison
+    table: ComparisonTable
     verdict: str
-    claim: str
+    statements: str
     page: Path
     faces: Path | None
     figures: dict[str, Path]
 
-    def told(self) -> str:
+    def as_text(self) -> str:
         """The verdict, and where the files are: lines for a terminal."""
         lines = [
             self.verdict,
-            *([self.claim] if self.claim else []),
+            *([self.statements] if self.statements else []),
             f"The report: {self.page}",
             f"The table: {self.folder / 'table.md'} (.tex, .csv)",
         ]
         return "\n".join([*lines, *([f"Faces, for this machine alone: {self.faces}"] if self.faces else [])])
 
 
-def write_report(folder: Path, *, limits: AgeLimits = _LIMITS, read_image: ReadImage | None = None) -> Report:
+def write_report(folder: Path, *, limits: AgeLimits = _LIMITS, read_image: ReadImage | None = None) -> WrittenReport:
     """Rebuild runs/NAME/report from the records and predictions below runs/NAME.
 
     Args:
@@ -79,13 +79,13 @@ def write_report(folder: Path, *, limits: AgeLimits = _LIMITS, read_image: ReadI
     sweep = read_sweep(folder)
     analysis = analyse(sweep)
     costs = read_costs(folder)
-    table = summarise(sweep, analysis, costs)
-    said = verdict(sweep, analysis, table)
-    judged = [] if table.warnings else judge(sweep, analysis, costs)
+    table = compare_configurations(sweep, analysis, costs)
+    said = verdict_sentence(sweep, analysis, table)
+    judged = [] if table.warnings else judge_statements(sweep, analysis, costs)
     report = folder / "report"
     _write_tables(report, sweep, table)
     write_atomically(report / "pairs.csv", _pairs(analysis))
-    contents = document(sweep, analysis, table, said, judged, costs, limits)
+    contents = assemble_document(sweep, analysis, table, said, judged, costs, limits)
     figures = _write_figures(report / "figures", contents.figures)
     write_atomically(report / "index.html", render(contents, public=True))
     local = report / "local" / "faces.html"
@@ -94,23 +94,23 @@ def write_report(folder: Path, *, limits: AgeLimits = _LIMITS, read_image: ReadI
         local.unlink(missing_ok=True)  # of an earlier report, perhaps of other runs
     else:
         write_atomically(local, render(shown))
-    return Report(
+    return WrittenReport(
         report,
         table,
         said,
-        claim(judged, analysis),
+        statements_text(judged, analysis),
         report / "index.html",
         local if shown is not None else None,
         figures,
     )
 
 
-def _write_tables(report: Path, sweep: Sweep, table: Comparison) -> None:
+def _write_tables(report: Path, sweep: SweepResults, table: ComparisonTable) -> None:
     notes = "\n".join(f"- {note}" for note in (*table.legend, *table.notes))
     write_atomically(report / "table.md", f"# {sweep.name}\n\n{text_formats.markdown(table)}\n\n{notes}\n")
     write_atomically(report / "table.tex", text_formats.latex(table))
     write_atomically(report / "table.csv", text_formats.as_csv(table))
-    of_runs = compare((run.folder, run.record) for run in sweep.runs)
+    of_runs = compare_jobs((run.folder, run.record) for run in sweep.runs)
     write_atomically(report / "runs.csv", text_formats.as_csv(of_runs))
 
 
@@ -142,9 +142,9 @@ def _write_figures(folder: Path, figures: Sequence[Figure]) -> dict[str, Path]:
     return {figure.key: folder / f"{figure.key}.png" for figure in figures}
 
 
-def _faces(sweep: Sweep, analysis: Analysis, read_image: ReadImage) -> Document | None:
+def _faces(sweep: SweepResults, analysis: Analysis, read_image: ReadImage) -> Document | None:
     """Show samples of each age group, and what was most confidently got wrong: a page of its own, never passed on."""
-    chosen = focus(sweep, analysis)
+    chosen = highlighted_configurations(sweep, analysis)
     if not chosen:
         return None
     first = predictions_of(chosen[0])[0]

@@ -2,7 +2,7 @@
 
 from figure_examples import texts
 
-from agegender.report.figures.efficiency import EfficiencyPoint, efficiency, pareto
+from agegender.report.figures.efficiency import EfficiencyPoint, efficiency_plot, pareto
 
 
 def points(**values: tuple[float, float]) -> list[EfficiencyPoint]:
@@ -27,7 +27,7 @@ def test_nobody_is_on_the_front_of_nothing():
 
 def test_points_where_there_is_room_are_labelled_and_the_others_left_out():
     crowd = [EfficiencyPoint(f"configuration {number}", "m", 1.0, 50.0) for number in range(30)]
-    figure = efficiency([*crowd, EfficiencyPoint("alone", "m", 2.0, 90.0)], "cost", "e", "Cost", log_x=False)
+    figure = efficiency_plot([*crowd, EfficiencyPoint("alone", "m", 2.0, 90.0)], "cost", "e", "Cost", log_x=False)
     shown = [text for text in texts(figure) if text.startswith(("configuration", "alone"))]
     assert "alone" in shown
     assert len(shown) == len(set(shown)) < 31

@@ -11,9 +11,9 @@ from PIL import Image
 
 from agegender.report.figures.age_distribution import age_distribution
 from agegender.report.figures.confusion_matrix import confusion_matrix
-from agegender.report.figures.critical_difference import critical_difference
-from agegender.report.figures.efficiency import EfficiencyPoint, efficiency
-from agegender.report.figures.interval_plot import intervals
+from agegender.report.figures.critical_difference import critical_difference_diagram
+from agegender.report.figures.efficiency import EfficiencyPoint, efficiency_plot
+from agegender.report.figures.interval_plot import interval_plot
 from agegender.report.figures.network import Layer, network_diagram
 from agegender.report.figures.reliability_diagram import reliability_diagram
 from agegender.report.figures.training_curves import training_curves
@@ -28,12 +28,12 @@ FIGURES: dict[str, Callable[[str], Figure]] = {
     "reliability": lambda label: reliability_diagram([(label, np.array([0.9]), np.array([True]))], "r", "Reliability"),
     "training": lambda label: training_curves([(label, np.arange(3), np.array([1, np.nan, 2]))], "loss", "t", "Runs"),
     "threshold": lambda label: threshold_tradeoff([check(label), check(SECOND)], AgeLimits(), "u", "Minors"),
-    "efficiency": lambda label: efficiency(
+    "efficiency": lambda label: efficiency_plot(
         [EfficiencyPoint("p", label, 1.0, 50.0), EfficiencyPoint("q", "m", 90.0, 60.0)], "cost", "e", "Cost", log_x=True
     ),
     "intervals": two_intervals,
     "bias by age": lambda label: bias(label, errors(20, 30, 40)),
-    "ranks": lambda label: critical_difference(["a", label, SECOND], ranks(1.0, 2.0, 3.0), "d", "Ranks"),
+    "ranks": lambda label: critical_difference_diagram(["a", label, SECOND], ranks(1.0, 2.0, 3.0), "d", "Ranks"),
     "network": lambda label: network_diagram([Layer("n", label, (8, 4, 4), 10, 20)], "n", "Network"),
 }  # fmt: skip
 
@@ -47,12 +47,14 @@ EMPTY: dict[str, Callable[[], Figure]] = {
     "training": lambda: training_curves([], "loss", "t", "Runs"),
     "training of one epoch": lambda: training_curves([("a", [0], [1.0])], "loss", "t", "Runs"),
     "threshold": lambda: threshold_tradeoff([], AgeLimits(), "u", "Minors"),
-    "efficiency": lambda: efficiency([], "cost", "e", "Cost", log_x=True),
-    "efficiency of one": lambda: efficiency([EfficiencyPoint("p", "m", 0.0, 5.0)], "cost", "e", "Cost", log_x=True),
-    "intervals": lambda: intervals([], "i", "Intervals", "accuracy, %"),
+    "efficiency": lambda: efficiency_plot([], "cost", "e", "Cost", log_x=True),
+    "efficiency of one": lambda: efficiency_plot(
+        [EfficiencyPoint("p", "m", 0.0, 5.0)], "cost", "e", "Cost", log_x=True
+    ),
+    "intervals": lambda: interval_plot([], "i", "Intervals", "accuracy, %"),
     "bias of one age": lambda: bias("a", errors(20)),
     "error by age": lambda: errors_by_age([], lambda error: error.absolute, "error, years", "a", "Error"),
-    "ranks of one": lambda: critical_difference(["a"], ranks(1.0), "d", "Ranks"),
+    "ranks of one": lambda: critical_difference_diagram(["a"], ranks(1.0), "d", "Ranks"),
     "network": lambda: network_diagram([], "n", "Network"),
     "network of one value": lambda: network_diagram([Layer("n", "Linear", (1,), 2, 1)], "n", "Network"),
 }

@@ -2,7 +2,7 @@
 
 from figure_examples import texts, two_intervals
 
-from agegender.report.figures.interval_plot import intervals
+from agegender.report.figures.interval_plot import interval_plot
 
 
 def test_an_interval_is_written_beside_its_label():
@@ -11,5 +11,5 @@ def test_an_interval_is_written_beside_its_label():
 
 
 def test_without_marks_no_legend_explains_them():
-    figure = intervals([("a", 1.0, 0.0, 2.0, "")], "i", "Intervals", "accuracy, %")
+    figure = interval_plot([("a", 1.0, 0.0, 2.0, "")], "i", "Intervals", "accuracy, %")
     assert "others" not in texts(figure)

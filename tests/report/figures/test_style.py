@@ -6,7 +6,7 @@ import sys
 import pytest
 from figure_examples import two_intervals
 
-from agegender.report.figures.style import fit, looks, plain, text_width, wrap
+from agegender.report.figures.style import line_styles, one_line, text_width, truncate, wrap
 
 
 def test_importing_the_figures_does_not_import_matplotlib():
@@ -39,9 +39,9 @@ def test_a_figure_holds_no_date_and_no_version():
 
 
 def test_text_is_put_on_one_line_and_cut_to_its_width():
-    assert plain("a\n b\t\x1bc") == "a b ?c"
-    assert fit("abcd", 100) == "abcd"
-    assert fit("abcdefghij" * 9, 100).startswith("abcdefghij") and fit("abcdefghij" * 9, 100).endswith("…")
+    assert one_line("a\n b\t\x1bc") == "a b ?c"
+    assert truncate("abcd", 100) == "abcd"
+    assert truncate("abcdefghij" * 9, 100).startswith("abcdefghij") and truncate("abcdefghij" * 9, 100).endswith("…")
 
 
 def test_text_is_broken_between_words_and_within_those_that_are_too_long():
@@ -60,5 +60,5 @@ def test_the_width_of_text_is_that_of_the_font():
 
 
 def test_looks_are_distinct_for_more_names_than_there_are_colours():
-    found = looks(f"model {number}" for number in range(42))
+    found = line_styles(f"model {number}" for number in range(42))
     assert len({(look.colour, look.marker) for look in found.values()}) == 42

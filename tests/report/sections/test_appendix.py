@@ -3,7 +3,7 @@
 import pytest
 from made_jobs import job
 
-from agegender.report.sections.appendix import command
+from agegender.report.sections.appendix import repeat_command
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ from agegender.report.sections.appendix import command
 def test_the_command_of_a_job_repeats_it(choices: dict[str, str], told: str) -> None:
     made = job(config__data={"root": "UTKFace.tar", "image_size": 64})
     made.choices = {"model": "m", "loss": "plain", **choices}
-    text = command(made)
+    text = repeat_command(made)
     assert told in text and text.startswith("python train.py model=m ") and text.endswith(" seed=0 name=mine")
 
 
 def test_the_command_of_a_job_is_what_it_was_composed_of() -> None:
     made = job()
     made.overrides = ["experiment=demo", "data.root='a b.tar'", "+search.trial=3", "hparams_search=optuna", "seed=1"]
-    assert command(made) == "python train.py experiment=demo 'data.root='\"'\"'a b.tar'\"'\"'' seed=1"
+    assert repeat_command(made) == "python train.py experiment=demo 'data.root='\"'\"'a b.tar'\"'\"'' seed=1"

@@ -4,9 +4,9 @@ import numpy as np
 from made_runs import right_at, write_run
 
 from agegender.report.results import Predictions, read_sweep
-from agegender.report.sections.verdict import verdict
+from agegender.report.sections.verdict import verdict_sentence
 from agegender.report.statistics.analysis import analyse
-from agegender.report.tables.summary import summarise
+from agegender.report.tables.summary import compare_configurations
 
 N = 400
 
@@ -14,7 +14,7 @@ N = 400
 def said(folder: Path) -> str:
     sweep = read_sweep(folder)
     analysis = analyse(sweep, num_draws=200)
-    return verdict(sweep, analysis, summarise(sweep, analysis)).replace("\N{NO-BREAK SPACE}", " ")
+    return verdict_sentence(sweep, analysis, compare_configurations(sweep, analysis)).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def wrong(number: int, gender: int = 0) -> Predictions:

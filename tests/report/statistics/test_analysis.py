@@ -10,14 +10,14 @@ from statsmodels.stats.multitest import multipletests
 
 from agegender.labels import age_groups
 from agegender.records import record
-from agegender.report.results import Predictions, Sweep, read_sweep
+from agegender.report.results import Predictions, SweepResults, read_sweep
 from agegender.report.statistics.analysis import TASKS, Analysis, Pair, analyse
 from agegender.report.statistics.scores import SCORES, draws, scores
 
 IMAGES = 200
 
 
-def sweep_of(folder: Path, told: dict[str, list[Predictions] | dict[int, Predictions]]) -> Sweep:
+def sweep_of(folder: Path, told: dict[str, list[Predictions] | dict[int, Predictions]]) -> SweepResults:
     """A sweep of these models; a list stands for the seeds from 0 on."""
     for model, seeds in told.items():
         for seed, predictions in seeds.items() if isinstance(seeds, dict) else enumerate(seeds):

@@ -7,19 +7,19 @@ from scipy import stats
 
 from agegender.report.results import Predictions
 from agegender.report.statistics.age_limits import AgeLimits
-from agegender.report.statistics.boundary_errors import crossings, paired_difference
+from agegender.report.statistics.boundary_errors import boundary_errors, paired_difference
 from agegender.report.statistics.crossed import crossed_mean
 
 LIMITS = AgeLimits()
 
 
 def share(runs: list[Predictions]) -> float:
-    return crossed_mean(crossings(runs, LIMITS).group).value
+    return crossed_mean(boundary_errors(runs, LIMITS).group).value
 
 
 def test_predicted_older_counts_the_group_13_to_20_in_any_older_group():
     group = [3, 3, 3, 3, 3, 2, 4, 4]
-    older = crossings([make_predictions(group, [3, 4, 7, 2, 0, 4, 5, 3])], LIMITS)
+    older = boundary_errors([make_predictions(group, [3, 4, 7, 2, 0, 4, 5, 3])], LIMITS)
     assert older.group.tolist() == [[False, True, True, False, False]]
 
 
@@ -29,21 +29,21 @@ def test_predicted_older_is_a_mean_over_seeds():
 
 
 def test_the_reverse_counts_older_faces_in_the_group_or_a_younger_one():
-    found = crossings([make_predictions([4, 4, 7, 5, 3, 2], [3, 4, 0, 4, 2, 1])], LIMITS)
+    found = boundary_errors([make_predictions([4, 4, 7, 5, 3, 2], [3, 4, 0, 4, 2, 1])], LIMITS)
     assert found.older.tolist() == [[True, False, True, False]]
 
 
 def test_minors_of_the_group_are_those_below_the_threshold():
     run = make_predictions([3, 3, 3, 2], [3, 4, 4, 4], years=[13, 17, 18, 12])
-    older = crossings([run], LIMITS)
+    older = boundary_errors([run], LIMITS)
     assert older.minors.tolist() == [[False, True]]
-    assert crossings([run], AgeLimits(19)).minors.tolist() == [[False, True, True]]
+    assert boundary_errors([run], AgeLimits(19)).minors.tolist() == [[False, True, True]]
 
 
 def test_predicted_older_without_an_image_of_the_group_has_no_value():
     runs = [make_predictions([2, 4], [4, 5])]
     assert np.isnan(share(runs))
-    older = crossings(runs, LIMITS)
+    older = boundary_errors(runs, LIMITS)
     found = paired_difference(older.group, older.group)
     assert (found.p_value, found.mean.num_images) == (1.0, 0)
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from made_runs import make_predictions, make_record
 
-from agegender.report.results import Configuration, Run, Sweep
+from agegender.report.results import Configuration, Run, SweepResults
 from agegender.report.statistics.analysis import Analysis, analyse
 
 N = 500
 
 
-def sweep_of(hits: list[np.ndarray]) -> Sweep:
+def sweep_of(hits: list[np.ndarray]) -> SweepResults:
     """A sweep of configurations with these hits at age, (S, N) each, in memory."""
     configurations = []
     for number, of_seeds in enumerate(hits):
@@ -21,7 +21,7 @@ def sweep_of(hits: list[np.ndarray]) -> Sweep:
             told = make_predictions(np.full(N, 4), np.where(right, 4, 5))
             runs.append(Run(Path("run"), make_record(told, model=f"m{number}", seed=seed), told, "the same"))
         configurations.append(Configuration(f"m{number}", f"m{number}", "plain", tuple(runs)))
-    return Sweep("t", Path("t"), tuple(configurations), ())
+    return SweepResults("t", Path("t"), tuple(configurations), ())
 
 
 def simulated(random: np.random.Generator, configurations: int, seeds: int, sigma: float) -> Analysis:

@@ -13,15 +13,15 @@ from agegender.report.results import read_sweep
 from agegender.report.statistics.analysis import analyse
 from agegender.report.tables import text_formats
 from agegender.report.tables.console import print_table
-from agegender.report.tables.rows import Comparison
-from agegender.report.tables.summary import summarise
+from agegender.report.tables.rows import ComparisonTable
+from agegender.report.tables.summary import compare_configurations
 
 N = 400
 
 
-def table_of(folder: Path) -> Comparison:
+def table_of(folder: Path) -> ComparisonTable:
     sweep = read_sweep(folder)
-    return summarise(sweep, analyse(sweep, num_draws=200))
+    return compare_configurations(sweep, analyse(sweep, num_draws=200))
 
 
 def three_seeds(folder: Path) -> None:

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agegender.report.figures.style import GREY, PALETTE, WIDTH, canvas, finish, listing, plain, plot_area, text_width
+from agegender.report.figures.style import (
+    GREY,
+    PALETTE,
+    WIDTH,
+    canvas,
+    finish,
+    join_for_alt,
+    one_line,
+    plot_area,
+    text_width,
+)
 from agegender.report.page.document import Figure
 
 _PLOT_HEIGHT = 300  # pixels
@@ -25,7 +35,7 @@ def age_distribution(
     oldest = int(np.flatnonzero(counts)[-1]) if counts.any() else 0
     last = max(oldest, *(edge + 5 for edge in group_edges)) if group_edges else oldest
     ends = [*group_edges[1:], last + 1]
-    groups = list(zip(map(plain, group_names), group_edges, ends, strict=True)) if group_edges else []
+    groups = list(zip(map(one_line, group_names), group_edges, ends, strict=True)) if group_edges else []
     with canvas(_PLOT_HEIGHT) as figure:
         top = 34 + max((text_width(name) for name, _, _ in groups), default=0)
         axes = plot_area(figure, "age, years", "images per year of age", top=top)
@@ -41,5 +51,5 @@ def age_distribution(
             axes.text(middle, 1.02, name, transform=over, rotation=90, ha="center", va="bottom")
         sums = [f"{name}: {counts[first:end].sum():,}" for name, first, end in groups]
         most = f", most at {int(counts.argmax())} years" if counts.any() else ""
-        alt = f"{counts.sum():,} images by year of age{most}. Images by group: {listing(sums)}."
+        alt = f"{counts.sum():,} images by year of age{most}. Images by group: {join_for_alt(sums)}."
         return finish(figure, "age-distribution", title, alt)

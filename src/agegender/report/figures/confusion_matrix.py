@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agegender.report.figures.style import FONT, INK, SMALL, canvas, finish, listing, plain, text_width
+from agegender.report.figures.style import FONT, INK, SMALL, canvas, finish, join_for_alt, one_line, text_width
 from agegender.report.page.document import Figure
 
 
@@ -19,7 +19,7 @@ def confusion_matrix(matrix: np.ndarray, names: Sequence[str], key: str, title: 
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    names, number = [plain(name) for name in names], len(names)
+    names, number = [one_line(name) for name in names], len(names)
     total = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, total, out=np.zeros(matrix.shape), where=total > 0)
     longest = max((text_width(name) for name in names), default=0.0)
@@ -45,4 +45,6 @@ def confusion_matrix(matrix: np.ndarray, names: Sequence[str], key: str, title: 
             count = f"{matrix[row, column]:,}"
             axes.text(column + 0.5, row + 0.5 + 8 / cell, count, color=ink, ha="center", va="center", fontsize=SMALL)
         right = [f"{name}: {100 * shares[at, at]:.1f} % of {total[at, 0]:,}" for at, name in enumerate(names)]
-        return finish(figure, key, title, f"Percent and number of images. Predicted as they are: {listing(right)}.")
+        return finish(
+            figure, key, title, f"Percent and number of images. Predicted as they are: {join_for_alt(right)}."
+        )

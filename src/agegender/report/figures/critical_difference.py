@@ -13,8 +13,8 @@ from agegender.report.figures.style import (
     WIDTH,
     canvas,
     finish,
-    listing,
-    plain,
+    join_for_alt,
+    one_line,
     sketch_area,
     text_width,
     wrap,
@@ -29,7 +29,7 @@ _LABEL = 128  # pixels of a line of a label at the side of the ranks
 _AXIS = 56  # pixels above the axis of the ranks
 
 
-def joined(mean_ranks: np.ndarray, critical_difference: float) -> list[tuple[float, float]]:
+def connected_ranks(mean_ranks: np.ndarray, critical_difference: float) -> list[tuple[float, float]]:
     """Give the lowest and highest rank of each largest group in which no two differ by the critical difference.
 
     Args:
@@ -47,7 +47,7 @@ def joined(mean_ranks: np.ndarray, critical_difference: float) -> list[tuple[flo
     return found
 
 
-def critical_difference(labels: Sequence[str], ranks: Ranks, key: str, title: str) -> Figure:
+def critical_difference_diagram(labels: Sequence[str], ranks: Ranks, key: str, title: str) -> Figure:
     """Draw the diagram of Demšar 2006, figure 1: a bar joins those that do not differ significantly.
 
     Args:
@@ -59,7 +59,7 @@ def critical_difference(labels: Sequence[str], ranks: Ranks, key: str, title: st
     order = np.argsort(ranks.mean_ranks, kind="stable")
     sorted_ranks, number = ranks.mean_ranks[order], len(order)
     names = [wrap(labels[int(at)], _LABEL) for at in order]
-    groups = joined(sorted_ranks, ranks.critical_difference)
+    groups = connected_ranks(sorted_ranks, ranks.critical_difference)
     half = (number + 1) // 2
     sides = (range(half), range(number - 1, half - 1, -1))  # from the axis down
     margins = [16 + max((text_width(line) for at in side for line in names[at]), default=8) for side in sides]
@@ -82,8 +82,10 @@ def critical_difference(labels: Sequence[str], ranks: Ranks, key: str, title: st
                 y += len(names[at]) * LINE + 6
         test = f"Friedman's test: p = {ranks.p_value:.2g}, {ranks.num_blocks} seeds or folds"
         axes.text(4, last + 6, f"Mean ranks, 1 is best\n{test}", va="top")
-        told = [f"{plain(labels[int(at)])}: {ranks.mean_ranks[at]:.2f}" for at in order]
-        alt = f"Mean ranks, 1 is best: {listing(told)}. Critical difference {ranks.critical_difference:.2f}. {test}."
+        told = [f"{one_line(labels[int(at)])}: {ranks.mean_ranks[at]:.2f}" for at in order]
+        alt = (
+            f"Mean ranks, 1 is best: {join_for_alt(told)}. Critical difference {ranks.critical_difference:.2f}. {test}."
+        )
         return finish(figure, key, title, alt)
 
 

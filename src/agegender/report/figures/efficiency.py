@@ -8,12 +8,12 @@ from agegender.report.figures.style import (
     GREY,
     canvas,
     finish,
+    join_for_alt,
     label_points,
     legend,
     legend_height,
-    listing,
-    looks,
-    plain,
+    line_styles,
+    one_line,
     plot_area,
     sample_line,
 )
@@ -22,8 +22,8 @@ from agegender.report.page.document import Figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST_MODELS = 20  # in a legend that one still reads
-_LEAST_LOG_RANGE = 3  # largest to smallest, from which on a logarithmic axis has enough ticks
+_MAX_MODELS = 20  # in a legend that one still reads
+_MIN_LOG_RANGE = 3  # largest to smallest, from which on a logarithmic axis has enough ticks
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _front(points: Sequence[EfficiencyPoint]) -> list[EfficiencyPoint]:
     return sorted((p for p in points if not any(beats(other, p) for other in points)), key=lambda p: p.x)
 
 
-def efficiency(points: Sequence[EfficiencyPoint], x_title: str, key: str, title: str, *, log_x: bool) -> Figure:
+def efficiency_plot(points: Sequence[EfficiencyPoint], x_title: str, key: str, title: str, *, log_x: bool) -> Figure:
     """Show accuracy against cost, with the front of the points that no other one beats.
 
     Args:
@@ -71,7 +71,7 @@ def efficiency(points: Sequence[EfficiencyPoint], x_title: str, key: str, title:
         log_x: a logarithmic axis, where the costs differ enough for one.
     """
     front, name = _front(points), _names(points)
-    look = looks(name[point.model] for point in points)
+    look = line_styles(name[point.model] for point in points)
     models = list(look)
     with canvas(320 + legend_height(models)) as figure:
         axes = plot_area(figure, x_title, "accuracy, %", bottom=legend_height(models))
@@ -80,7 +80,7 @@ def efficiency(points: Sequence[EfficiencyPoint], x_title: str, key: str, title:
             x, y = [point.x for point in own], [point.accuracy for point in own]
             axes.scatter(x, y, 36, color=style.colour, marker=style.marker, zorder=4)
         axes.margins(0.1)
-        if log_x and points and min(p.x for p in points) * _LEAST_LOG_RANGE <= max(p.x for p in points):
+        if log_x and points and min(p.x for p in points) * _MIN_LOG_RANGE <= max(p.x for p in points):
             _make_logarithmic(axes, min(p.x for p in points))
         if front:
             right = axes.get_xlim()[1]
@@ -90,8 +90,9 @@ def efficiency(points: Sequence[EfficiencyPoint], x_title: str, key: str, title:
         first = [*front, *(point for point in points if point not in front)]
         label_points(axes, [(point.label, point.x, point.accuracy) for point in first])
         legend(figure, [sample_line(look[model], line=False) for model in models], models)
-        told = [f"{plain(p.label)}: {p.accuracy:.1f} % at {p.x:,.4g}" for p in front]
-        alt = f"Accuracy of {len(points)} configurations against {plain(x_title)}. No other beats {listing(told)}."
+        told = [f"{one_line(p.label)}: {p.accuracy:.1f} % at {p.x:,.4g}" for p in front]
+        against = f"Accuracy of {len(points)} configurations against {one_line(x_title)}."
+        alt = f"{against} No other beats {join_for_alt(told)}."
         return finish(figure, key, title, alt)
 
 
@@ -100,8 +101,8 @@ def _names(points: Sequence[EfficiencyPoint]) -> dict[str, str]:
     best: dict[str, float] = {}
     for point in points:
         best[point.model] = max(point.accuracy, best.get(point.model, point.accuracy))
-    shown = sorted(best, key=lambda model: -best[model])[:_MOST_MODELS]
-    return {model: plain(model) if model in shown else f"{len(best) - _MOST_MODELS} others" for model in best}
+    shown = sorted(best, key=lambda model: -best[model])[:_MAX_MODELS]
+    return {model: one_line(model) if model in shown else f"{len(best) - _MAX_MODELS} others" for model in best}
 
 
 def _make_logarithmic(axes: "Axes", smallest: float) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from agegender.labels import GENDERS
-from agegender.report.figures.style import INK, WIDTH, listing, plain
+from agegender.report.figures.style import INK, WIDTH, join_for_alt, one_line
 from agegender.report.page.document import Figure
 from agegender.report.results import Predictions
 
@@ -22,7 +22,7 @@ _TYPE = 12.5  # CSS pixels: more than 9 points
 _LINE = 15  # CSS pixels from one line of type to the next
 _GAP = 4  # CSS pixels
 _COLUMNS = 3  # of mistakes: a caption needs a third of the width
-_LONGEST_NAME = 60  # letters of a file name: three lines
+_MAX_NAME_LENGTH = 60  # letters of a file name: three lines
 
 
 class _Page:
@@ -77,19 +77,19 @@ def sample_faces(names_by_group: Sequence[tuple[str, Sequence[str]]], read: Read
         read: gives the pixels of an image by its name, uint8 (H, W, 3); ValueError or OSError: it is skipped.
         per_group: images of each group, at most.
     """
-    label = 14 + max((_width(plain(group)) for group, _ in names_by_group), default=0)
+    label = 14 + max((_width(one_line(group)) for group, _ in names_by_group), default=0)
     side = min(_PHOTO, int((WIDTH - label) / max(per_group, 1)) - _GAP)
     page, skipped, told = _Page(max(len(names_by_group), 1) * (side + _GAP) + _GAP), 0, []
     for row, (group, names) in enumerate(names_by_group):
         y = _GAP + row * (side + _GAP)
-        page.write(_GAP, y + (side - _LINE) / 2, plain(group))
+        page.write(_GAP, y + (side - _LINE) / 2, one_line(group))
         photos = list(_photos(names[:per_group], read, side))
         shown = [photo for photo in photos if photo is not None]
         for column, photo in enumerate(shown):
             page.paste(label + column * (side + _GAP), y, photo)
         skipped += len(photos) - len(shown)
-        told.append(f"{plain(group)}: {len(shown)}")
-    alt = f"Photos, a row for each age group: {listing(told)}."
+        told.append(f"{one_line(group)}: {len(shown)}")
+    alt = f"Photos, a row for each age group: {join_for_alt(told)}."
     return page.finish("sample-faces", "Sample faces of each age group", alt, skipped)
 
 
@@ -128,7 +128,7 @@ def mistakes(predictions: Predictions, task: Task, read: Read, number: int = 24)
         number: how many, at most.
     """
     rows = confident_mistakes(predictions, task, number)
-    names = [plain(name) for name in (predictions.groups if task == "age" else GENDERS)]
+    names = [one_line(name) for name in (predictions.groups if task == "age" else GENDERS)]
     true, predicted, probability = _of_task(predictions, task)
     files = [str(predictions.images[row]) for row in rows]
     tiles: list[tuple[Image.Image, list[str]]] = []
@@ -137,8 +137,8 @@ def mistakes(predictions: Predictions, task: Task, read: Read, number: int = 24)
         if photo is not None:
             said = f"said {names[predicted[row]]}, {_percent(float(probability[row]))} %"
             tiles.append((photo, [f"true {names[true[row]]}", said, *_broken(file, WIDTH / _COLUMNS - 2 * _GAP)]))
-            told.append(f"{plain(file)}: true {names[true[row]]}, {said}")
-    alt = f"Photos of the {len(tiles)} wrong predictions of the highest probability: {listing(told)}."
+            told.append(f"{one_line(file)}: true {names[true[row]]}, {said}")
+    alt = f"Photos of the {len(tiles)} wrong predictions of the highest probability: {join_for_alt(told)}."
     page = _tiled(tiles)
     return page.finish(f"mistakes-{task}", f"The most confident mistakes: {task}", alt, len(rows) - len(tiles))
 
@@ -167,9 +167,9 @@ def _percent(share: float) -> str:
 
 def _broken(name: str, width: float) -> list[str]:
     """Break a file name, which has no spaces, into lines of at most a width; of a long one the end is kept."""
-    name = plain(name)
-    if len(name) > _LONGEST_NAME:
-        name = "..." + name[-_LONGEST_NAME + 3 :]
+    name = one_line(name)
+    if len(name) > _MAX_NAME_LENGTH:
+        name = "..." + name[-_MAX_NAME_LENGTH + 3 :]
     lines = [""]
     for letter in name:
         if _width(lines[-1] + letter) > width:

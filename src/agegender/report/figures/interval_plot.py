@@ -6,16 +6,16 @@ from agegender.report.figures.style import (
     GREY,
     PALETTE,
     WIDTH,
-    Look,
+    LineStyle,
     canvas,
     finish,
-    fit,
+    join_for_alt,
     legend,
     legend_height,
-    listing,
-    plain,
+    one_line,
     sample_line,
     text_width,
+    truncate,
 )
 from agegender.report.page.document import Figure
 
@@ -31,7 +31,7 @@ _MARKS = {
 _TOP = 4  # pixels above the first interval
 
 
-def intervals(rows: Sequence[Interval], key: str, title: str, x_title: str) -> Figure:
+def interval_plot(rows: Sequence[Interval], key: str, title: str, x_title: str) -> Figure:
     """Show values with their intervals, a line each; the label stands above its line.
 
     Args:
@@ -57,13 +57,13 @@ def intervals(rows: Sequence[Interval], key: str, title: str, x_title: str) -> F
                 text += f" [{low:.1f}, {high:.1f}]"
                 axes.plot([low, high], [at + 0.72] * 2, color=colour, linewidth=2, marker="|", markersize=7)
             axes.plot([value], [at + 0.72], color=colour, marker=marker, markersize=6.5)
-            name = fit(label, WIDTH - 32 - text_width(text) - 12)
+            name = truncate(label, WIDTH - 32 - text_width(text) - 12)
             across = axes.get_yaxis_transform()
             axes.text(0, at + 0.28, name, transform=across, va="center")
             axes.text(1, at + 0.28, text, transform=across, va="center", ha="right")
-            told.append(f"{plain(label)}: {text}")
+            told.append(f"{one_line(label)}: {text}")
         axes.margins(x=0.05)
-        axes.set_xlabel(plain(x_title))
-        samples = [sample_line(Look(_MARKS[mark][1], _MARKS[mark][0], "-")) for mark in shown]
+        axes.set_xlabel(one_line(x_title))
+        samples = [sample_line(LineStyle(_MARKS[mark][1], _MARKS[mark][0], "-")) for mark in shown]
         legend(figure, samples, meanings)
-        return finish(figure, key, title, f"{plain(x_title)}, with 95 % intervals: {listing(told)}.")
+        return finish(figure, key, title, f"{one_line(x_title)}, with 95 % intervals: {join_for_alt(told)}.")

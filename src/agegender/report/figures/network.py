@@ -14,15 +14,15 @@ from agegender.report.figures.style import (
     WIDTH,
     canvas,
     finish,
-    fit,
-    listing,
-    plain,
+    join_for_alt,
+    one_line,
     sketch_area,
     text_width,
+    truncate,
 )
 from agegender.report.page.document import Figure
 
-_MOST_BOXES = 16  # of a figure that one can take in
+_MAX_BOXES = 16  # of a figure that one can take in
 _COLOURS = (("Conv", PALETTE[0]), ("Linear", PALETTE[1]), ("Pool", PALETTE[2]))
 _TEXT_AT = 138  # pixels from the left: the widest box ends before it
 _GAP = 10  # pixels between boxes, with the arrow
@@ -81,13 +81,13 @@ def boxes(layers: Sequence[Layer]) -> list[Box]:
     found = [_box([layer]) for layer in drawn]
     sames: tuple[Callable[[Layer], object], ...] = (lambda layer: layer.output, lambda layer: layer.output[1:])
     for same in sames:
-        if len(found) > _MOST_BOXES:
+        if len(found) > _MAX_BOXES:
             found = [_box(list(group)) for _, group in groupby(drawn, key=same)]
     return found
 
 
 def _box(layers: Sequence[Layer]) -> Box:
-    kinds = Counter(plain(layer.kind) for layer in layers)
+    kinds = Counter(one_line(layer.kind) for layer in layers)
     channels = [layer.output[0] if layer.output else 1 for layer in layers]
     return Box(
         ", ".join(kind if number == 1 else f"{number} x {kind}" for kind, number in kinds.items()),
@@ -129,13 +129,17 @@ def network_diagram(layers: Sequence[Layer], key: str, title: str) -> Figure:
             axes.text(_TEXT_AT, middle, "\n".join([*kinds, shape, cost]), va="center", linespacing=1.25)
             before, top = corner[1] + height, top + row
         told = [f"{box.kinds} to {box.shape}" for box in found]
-        alt = f"{len(layers)} layers, {sum(layer.num_params for layer in layers):,} parameters: {listing(told, 40)}."
+        alt = (
+            f"{len(layers)} layers, {sum(layer.num_params for layer in layers):,} parameters: {join_for_alt(told, 40)}."
+        )
         return finish(figure, key, title, alt)
 
 
 def _lines(kinds: str) -> list[str]:
     """Give each kind its line where one is too short for all."""
-    return [kinds] if text_width(kinds) <= WIDTH - _TEXT_AT else [fit(k, WIDTH - _TEXT_AT) for k in kinds.split(", ")]
+    return (
+        [kinds] if text_width(kinds) <= WIDTH - _TEXT_AT else [truncate(k, WIDTH - _TEXT_AT) for k in kinds.split(", ")]
+    )
 
 
 def _height(box: Box) -> float:

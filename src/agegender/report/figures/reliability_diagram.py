@@ -8,11 +8,11 @@ from agegender.report.figures.style import (
     GREY,
     canvas,
     finish,
+    join_for_alt,
     legend,
     legend_height,
-    listing,
-    looks,
-    plain,
+    line_styles,
+    one_line,
     plot_area,
     sample_line,
 )
@@ -20,7 +20,7 @@ from agegender.report.page.document import Figure
 from agegender.report.statistics.calibration import NUM_BINS, bin_of_confidence
 
 
-def calibration(confidence: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+def calibration_curve(confidence: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Compare confidence with accuracy in `NUM_BINS` bins of equal width.
 
     Args:
@@ -48,8 +48,8 @@ def reliability_diagram(items: Sequence[tuple[str, np.ndarray, np.ndarray]], key
         key: of the figure.
         title: of the figure.
     """
-    found = [(plain(label), *calibration(confidence, hit)) for label, confidence, hit in items]
-    look = looks(label for label, *_ in found)
+    found = [(one_line(label), *calibration_curve(confidence, hit)) for label, confidence, hit in items]
+    look = line_styles(label for label, *_ in found)
     labels = [f"{label}, ECE {100 * error:.1f} %" for label, *_, error in found]
     with canvas(360 + legend_height(labels)) as figure:
         axes = plot_area(figure, "confidence, %", "accuracy, %", bottom=legend_height(labels))
@@ -62,5 +62,5 @@ def reliability_diagram(items: Sequence[tuple[str, np.ndarray, np.ndarray]], key
         axes.set_xlim(0, 101.5)
         axes.set_ylim(0, 101.5)
         legend(figure, [sample_line(look[label]) for label, *_ in found], labels)
-        alt = f"Accuracy against confidence in {NUM_BINS} bins. Expected calibration error: {listing(labels)}."
+        alt = f"Accuracy against confidence in {NUM_BINS} bins. Expected calibration error: {join_for_alt(labels)}."
         return finish(figure, key, title, alt)

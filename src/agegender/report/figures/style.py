@@ -51,7 +51,7 @@ _STYLE: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Look:
+class LineStyle:
     """How one name is drawn in all of a figure.
 
     Attributes:
@@ -64,10 +64,10 @@ class Look:
     dash: Any
 
 
-def looks(names: Iterable[str]) -> dict[str, Look]:
+def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
     """Give each name its look, in order of first appearance."""
     return {
-        name: Look(
+        name: LineStyle(
             PALETTE[index % len(PALETTE)],
             _MARKERS[index % len(_MARKERS)],
             _DASHES[index // len(PALETTE) % len(_DASHES)],
@@ -76,7 +76,7 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
     }
 
 
-def plain(text: str) -> str:
+def one_line(text: str) -> str:
     """Put text on one line, without characters that neither a picture nor XML can hold."""
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
 
@@ -86,9 +86,9 @@ def text_width(text: str, points: float = FONT) -> float:
     return sum(_WIDTHS.get(letter, _WIDTH) for letter in text) * points * _CSS_DPI / _POINTS
 
 
-def fit(text: str, width: float) -> str:
+def truncate(text: str, width: float) -> str:
     """Make text plain and cut it to a width."""
-    text = plain(text)
+    text = one_line(text)
     if text_width(text) <= width:
         return text
     while text and text_width(text + "…") > width:
@@ -99,7 +99,7 @@ def fit(text: str, width: float) -> str:
 def wrap(text: str, width: float) -> list[str]:
     """Make text plain and break it into lines of a width, within a word where it is longer than that."""
     lines = [""]
-    for word in plain(text).split(" "):
+    for word in one_line(text).split(" "):
         longer = f"{lines[-1]} {word}".lstrip()
         if text_width(longer) <= width or not lines[-1]:
             lines[-1] = longer
@@ -111,7 +111,7 @@ def wrap(text: str, width: float) -> list[str]:
     return lines
 
 
-def listing(parts: Sequence[str], most: int = 20) -> str:
+def join_for_alt(parts: Sequence[str], most: int = 20) -> str:
     """Join parts for an alternative text, as many as one may want to hear."""
     more = f"; and {len(parts) - most} more" if len(parts) > most else ""
     return "; ".join(parts[:most]) + more
@@ -161,8 +161,8 @@ def plot_area(
     bottom += 44  # tick labels and the axis title
     box = (left / width, bottom / height, (width - left - 18) / width, (height - top - bottom) / height)
     axes = figure.add_axes(box)
-    axes.set_xlabel(plain(x_title))
-    figure.text(4 / width, 1 - 5 / height, plain(y_title), va="top")
+    axes.set_xlabel(one_line(x_title))
+    figure.text(4 / width, 1 - 5 / height, one_line(y_title), va="top")
     return axes
 
 
@@ -176,7 +176,7 @@ def sketch_area(figure: "Canvas") -> "Axes":
     return axes
 
 
-def sample_line(look: Look, *, marker: bool = True, line: bool = True) -> "Line2D":
+def sample_line(look: LineStyle, *, marker: bool = True, line: bool = True) -> "Line2D":
     """Draw a look for a legend."""
     from matplotlib.lines import Line2D
 
@@ -185,7 +185,7 @@ def sample_line(look: Look, *, marker: bool = True, line: bool = True) -> "Line2
 
 
 def _legend_columns(labels: Sequence[str]) -> int:
-    longest = max((text_width(plain(label)) for label in labels), default=0)
+    longest = max((text_width(one_line(label)) for label in labels), default=0)
     return max(1, int(WIDTH // (longest + 44)))  # a sample line, and the gap to the next column
 
 
@@ -198,7 +198,7 @@ def legend(figure: "Canvas", samples: Sequence[Any], labels: Sequence[str]) -> N
     """Explain the looks at the foot of a picture."""
     figure.legend(
         list(samples),
-        [fit(label, WIDTH - 40) for label in labels],
+        [truncate(label, WIDTH - 40) for label in labels],
         loc="lower left",
         bbox_to_anchor=(0.0, 0.0),
         ncols=_legend_columns(labels),
@@ -220,7 +220,7 @@ def label_points(axes: "Axes", points: Sequence[tuple[str, float, float]]) -> No
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in places]
     ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}  # over lines
     for (label, *point), (x, y) in zip(points, places, strict=True):
-        label = plain(label)
+        label = one_line(label)
         width, half = text_width(label), LINE / 2 - 2
         for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)):
             start, up = x + (dx - 1) * width / 2 + 8 * dx, (half + 6) * dy

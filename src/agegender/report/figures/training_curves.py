@@ -7,11 +7,11 @@ import numpy as np
 from agegender.report.figures.style import (
     canvas,
     finish,
+    join_for_alt,
     legend,
     legend_height,
-    listing,
-    looks,
-    plain,
+    line_styles,
+    one_line,
     plot_area,
     sample_line,
 )
@@ -34,9 +34,9 @@ def training_curves(curves: Sequence[tuple[str, Values, Values]], y_title: str, 
     """
     from matplotlib.ticker import MaxNLocator
 
-    told = [(plain(name), np.asarray(epochs), np.asarray(values)) for name, epochs, values in curves]
+    told = [(one_line(name), np.asarray(epochs), np.asarray(values)) for name, epochs, values in curves]
     found = [(name, epochs[np.isfinite(values)], values[np.isfinite(values)]) for name, epochs, values in told]
-    look = looks(name for name, _, _ in found)
+    look = line_styles(name for name, _, _ in found)
     labels, few = list(look), len(found) <= _FEW_RUNS
     width, opacity = (1.5, 1.0) if few else (0.5, 0.4)
     with canvas(_PLOT_HEIGHT + legend_height(labels)) as figure:
@@ -54,7 +54,7 @@ def training_curves(curves: Sequence[tuple[str, Values, Values]], y_title: str, 
         legend(figure, [sample_line(look[label], marker=False) for label in labels], labels)
         number = [f"{label}: {sum(name == label for name, _, _ in found)}" for label in labels]
         thick = "" if few else " Thin: a run each; thick: the median of those of one name."
-        return finish(figure, key, title, f"{plain(y_title)} over the epochs. Runs: {listing(number)}.{thick}")
+        return finish(figure, key, title, f"{one_line(y_title)} over the epochs. Runs: {join_for_alt(number)}.{thick}")
 
 
 def medians(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

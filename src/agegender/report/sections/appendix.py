@@ -7,24 +7,24 @@ from typing import Any
 
 from agegender.records.record import Record
 from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
-from agegender.report.results import Run, Sweep
-from agegender.report.sections.cells import number, text
+from agegender.report.results import Run, SweepResults
+from agegender.report.sections.cells import number_cell, text_cell
 from agegender.report.tables.rows import status_of
 
 _OF_SEARCHES = ("hparams_search", "search.trial")  # with these a trial's command would be the search's
 _SHOWN_FILES = 50  # skipped files in the page; the record lists all
 
 
-def jobs(runs: Sequence[Run]) -> Grid:
+def jobs_grid(runs: Sequence[Run]) -> Grid:
     """Every job: how far it came, and the command that repeats it."""
     rows = [
         (
-            text(run.folder.name if not run.record.choices else _name(run.record)),
+            text_cell(run.folder.name if not run.record.choices else _name(run.record)),
             Cell(str(run.record.seed), run.record.seed),
             Cell(status_of(run.record), status_of(run.record), "worst" if run.record.status == "failed" else ""),
-            number(run.record.best_epoch),
-            text(run.record.started or "-"),
-            text(command(run.record)),
+            number_cell(run.record.best_epoch),
+            text_cell(run.record.started or "-"),
+            text_cell(repeat_command(run.record)),
         )
         for run in runs
     ]
@@ -39,7 +39,7 @@ def _name(record: Record) -> str:
     return f"{record.choices.get('model')} / {record.choices.get('loss')}"
 
 
-def command(record: Record) -> str:
+def repeat_command(record: Record) -> str:
     """Return a command that repeats a job: as it was composed, or, from a record of before, by all that it chose."""
     if record.overrides:
         given = [item for item in record.overrides if item.lstrip("+").partition("=")[0] not in _OF_SEARCHES]
@@ -55,7 +55,7 @@ def command(record: Record) -> str:
     return shlex.join(["python", "train.py", *parts, f"seed={record.seed}", f"name={record.name}"])
 
 
-def environment(records: Sequence[Record]) -> Grid:
+def environment_grid(records: Sequence[Record]) -> Grid:
     """On what the jobs ran, and from which commit: a row each time something differs."""
     keys = ("python", "torch", "lightning", "platform", "device", "num_devices", "cores", "threads", "precision")
     found: Counter[tuple[str, ...]] = Counter()
@@ -67,21 +67,21 @@ def environment(records: Sequence[Record]) -> Grid:
         *(Heading(key.replace("_", " ").capitalize()) for key in (*keys, "commit")),
         Heading("Jobs", numeric=True),
     )
-    rows = tuple((*map(text, row), number(count)) for row, count in found.items())
+    rows = tuple((*map(text_cell, row), number_cell(count)) for row, count in found.items())
     return Grid("Hardware and versions", headings, rows)
 
 
-def skipped(record: Record) -> Grid | None:
+def skipped_grid(record: Record) -> Grid | None:
     """Files that could not be used, and why; None where all could."""
     files: dict[str, Any] = record.data.get("skipped", {})
     if not files:
         return None
-    rows = tuple((text(name), text(reason)) for name, reason in list(files.items())[:_SHOWN_FILES])
+    rows = tuple((text_cell(name), text_cell(reason)) for name, reason in list(files.items())[:_SHOWN_FILES])
     notes = (f"{len(files):,} files; the record lists all.",) if len(files) > _SHOWN_FILES else ()
     return Grid(f"Files that were left out: {len(files):,}", (Heading("File"), Heading("Reason")), rows, notes)
 
 
-def data(sweep: Sweep) -> Grid:
+def data_grid(sweep: SweepResults) -> Grid:
     """Which data and splits the jobs had."""
     found: Counter[tuple[str, ...]] = Counter()
     for run in sweep.runs:
@@ -95,19 +95,19 @@ def data(sweep: Sweep) -> Grid:
         )
         found[row] += 1
     titles = ("Data", "Fingerprint", "Image size", "Age groups", "Leak control", "Split's SHA-256", "Split's manifest")
-    rows = tuple((*map(text, row), number(count)) for row, count in found.items())
+    rows = tuple((*map(text_cell, row), number_cell(count)) for row, count in found.items())
     return Grid("Data and splits", (*map(Heading, titles), Heading("Jobs", numeric=True)), rows)
 
 
-def appendix(sweep: Sweep) -> Section:
+def appendix_section(sweep: SweepResults) -> Section:
     """What a reader needs to repeat it."""
     runs = sweep.runs
     if not runs:
         return Section("appendix", "Appendix", folded=True)
     described = [run.record for run in runs if run.record.data]
-    blocks: list[Grid | Figure] = [jobs(runs)]
+    blocks: list[Grid | Figure] = [jobs_grid(runs)]
     if described:
-        blocks += [data(sweep), environment([one for one in described if one.environment])]
-        left_out = skipped(described[0])
+        blocks += [data_grid(sweep), environment_grid([one for one in described if one.environment])]
+        left_out = skipped_grid(described[0])
         blocks += [left_out] if left_out is not None else []
     return Section("appendix", "Appendix: what repeats it", tuple(sweep.problems), tuple(blocks), folded=True)

@@ -7,26 +7,26 @@ appendix.
 from collections.abc import Sequence
 
 from agegender.report.page.document import Cell, Document, Grid, Heading, Section
-from agegender.report.results import Sweep
-from agegender.report.sections.appendix import appendix
+from agegender.report.results import SweepResults
+from agegender.report.sections.appendix import appendix_section
 from agegender.report.sections.claims import Judgement, scope
-from agegender.report.sections.cost import cost
+from agegender.report.sections.cost import cost_section
 from agegender.report.sections.fairness.fairness_section import fairness_section
-from agegender.report.sections.overview import comparison
+from agegender.report.sections.overview import overview_grid
 from agegender.report.sections.pairwise_tests import tests_section
-from agegender.report.sections.paper_figures import paper
+from agegender.report.sections.paper_figures import paper_section
 from agegender.report.sections.scores_section import scores_section
-from agegender.report.sections.under_age.under_age_section import under_age
+from agegender.report.sections.under_age.under_age_section import under_age_section
 from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.statistics.analysis import Analysis
 from agegender.report.tables.measured_cost import MeasuredCost
-from agegender.report.tables.rows import Comparison
+from agegender.report.tables.rows import ComparisonTable
 
 
-def document(
-    sweep: Sweep,
+def assemble_document(
+    sweep: SweepResults,
     analysis: Analysis,
-    table: Comparison,
+    table: ComparisonTable,
     verdict: str,
     judgements: Sequence[Judgement],
     costs: Sequence[MeasuredCost],
@@ -35,19 +35,19 @@ def document(
     """Put the report together."""
     sections = [
         _statements(judgements, analysis),
-        paper(sweep, analysis),
+        paper_section(sweep, analysis),
         tests_section(analysis),
         scores_section(sweep, analysis),
         fairness_section(sweep, analysis),
-        under_age(sweep, limits),
-        cost(sweep, costs),
-        appendix(sweep),
+        under_age_section(sweep, limits),
+        cost_section(sweep, costs),
+        appendix_section(sweep),
     ]
     return Document(
         sweep.name,
         verdict,
         tuple(table.warnings),
-        comparison(table),
+        overview_grid(table),
         tuple(section for section in sections if section.blocks or section.paragraphs),
     )
 
@@ -59,7 +59,7 @@ def _statements(judgements: Sequence[Judgement], analysis: Analysis) -> Section:
     rows = tuple(
         (
             Cell(one.statement, one.statement),
-            Cell(one.verdict, one.verdict),
+            Cell(one.decision, one.decision),
             Cell(one.figures, one.figures),
             Cell(one.test, one.test),
         )

@@ -5,13 +5,13 @@ from agegender.report.statistics.analysis import Estimate
 from agegender.report.statistics.scores import Score
 
 
-def text(value: object) -> Cell:
+def text_cell(value: object) -> Cell:
     """A cell of text."""
     shown = " ".join(str(value).split())
     return Cell(shown, shown)
 
 
-def number(value: float | None, decimals: int = 0) -> Cell:
+def number_cell(value: float | None, decimals: int = 0) -> Cell:
     """A cell of a number, with thousands apart; a dash where there is none."""
     return Cell("-") if value is None else Cell(f"{value:,.{decimals}f}", float(value))
 

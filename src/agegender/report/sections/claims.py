@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agegender.report.results import Configuration, Predictions, Sweep
+from agegender.report.results import Configuration, Predictions, SweepResults
 from agegender.report.sections.verdict import about_basis, num_seeds
 from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.statistics.analysis import TASKS, Analysis, Pair
-from agegender.report.statistics.boundary_errors import crossings
+from agegender.report.statistics.boundary_errors import boundary_errors
 from agegender.report.statistics.crossed import Mean, crossed_difference, crossed_mean
 from agegender.report.statistics.significance import LEVEL, holm
 from agegender.report.tables.measured_cost import MeasuredCost
@@ -27,18 +27,18 @@ class Judgement:
 
     Attributes:
         statement: what the paper says.
-        verdict: `HOLDS`, `CONTRADICTED` or `OPEN`.
+        decision: `HOLDS`, `CONTRADICTED` or `OPEN`.
         figures: what was measured, with intervals.
         test: how it was decided.
     """
 
     statement: str
-    verdict: str
+    decision: str
     figures: str
     test: str
 
 
-def judge(sweep: Sweep, analysis: Analysis, costs: Sequence[MeasuredCost]) -> list[Judgement]:
+def judge_statements(sweep: SweepResults, analysis: Analysis, costs: Sequence[MeasuredCost]) -> list[Judgement]:
     """Judge the statements whose networks were trained on photographs; empty where the proposed one was not."""
     if any("synthetic faces" in run.record.data["root"] for one in analysis.design.compared for run in one.measured):
         return []
@@ -78,11 +78,11 @@ def _more_accurate(plain: dict[str, Configuration], analysis: Analysis, task: st
     differences = {model: difference for model, (difference, _, _) in pairs.items()}
     p_values = np.array([p for _, _, p in pairs.values()])
     against = holm(np.append(p_values, np.ones(len(missing)))) < LEVEL
-    verdict = OPEN
+    decision = OPEN
     if any(sign and difference < 0 for sign, difference in zip(against, differences.values(), strict=False)):
-        verdict = CONTRADICTED
+        decision = CONTRADICTED
     elif not missing and all(difference > 0 for difference in differences.values()) and (p_values < LEVEL).all():
-        verdict = HOLDS
+        decision = HOLDS
     told = [
         f"{100 * value:+.2f} points to {model} ({100 * low:+.2f} to {100 * high:+.2f}, p {format_p(p)})"
         for model, (value, (low, high), p) in pairs.items()
@@ -91,7 +91,7 @@ def _more_accurate(plain: dict[str, Configuration], analysis: Analysis, task: st
         told.append(f"not trained: {', '.join(missing)}")
     return Judgement(
         f"The small CNN is more accurate than each of the four at {task}",
-        verdict,
+        decision,
         "; ".join(told),
         "Holds where all four differences are significant at 5 % each (intersection-union); contradicted where one of "
         "four is significantly negative after Holm's correction. Intervals are of each comparison alone.",
@@ -115,7 +115,7 @@ def _smaller(plain: dict[str, Configuration]) -> Judgement:
     size = plain[PROPOSED].complete[0].record.data["image_size"]
     own, others = counts[PROPOSED], {model: count for model, count in counts.items() if model != PROPOSED}
     larger = [model for model, count in others.items() if count <= own]
-    verdict = CONTRADICTED if larger else HOLDS if len(others) == len(BASELINES) else OPEN
+    decision = CONTRADICTED if larger else HOLDS if len(others) == len(BASELINES) else OPEN
     told = ", ".join(f"{model} {count / 1e6:.2f} M" for model, count in counts.items())
     note = (
         ""
@@ -127,7 +127,7 @@ def _smaller(plain: dict[str, Configuration]) -> Judgement:
     )
     return Judgement(
         "The small CNN is smaller than each of the four",
-        verdict,
+        decision,
         f"{told}, as trained at {size} pixels{note}",
         "Parameters of the networks trained, counted.",
     )
@@ -139,17 +139,17 @@ def _faster(cost: MeasuredCost) -> Judgement:
         {model: cost.ratios(model, PROPOSED) for model in BASELINES if model in cost.rates},
     )
     if any(min(ratios) > 1 for ratios in others.values()):
-        verdict = CONTRADICTED
+        decision = CONTRADICTED
     else:
         complete = len(others) == len(BASELINES)
-        verdict = HOLDS if complete and all(max(ratios) < 1 for ratios in others.values()) else OPEN
+        decision = HOLDS if complete and all(max(ratios) < 1 for ratios in others.values()) else OPEN
     told = "; ".join(
         f"{model} {np.median(ratios):.2f} times its rate ({min(ratios):.2f} to {max(ratios):.2f})"
         for model, ratios in others.items()
     )
     return Judgement(
         f"The small CNN trains faster than each of the four, at {cost.image_size} pixels",
-        verdict,
+        decision,
         f"{np.median(own):.0f} images/s; {told}",
         f"Training steps side by side on an idle machine, {len(own)} interleaved repeats: {cost.hardware}.",
     )
@@ -159,10 +159,10 @@ def _older(proposed: Configuration, analysis: Analysis) -> Judgement:
     hits = _older_hits(analysis.design.tested(proposed))
     mean = crossed_mean(hits)
     low, high = mean.share_interval()
-    verdict = HOLDS if low > 0.5 else CONTRADICTED if high < 0.5 else OPEN
+    decision = HOLDS if low > 0.5 else CONTRADICTED if high < 0.5 else OPEN
     return Judgement(
         "With the plain loss over half of the faces of 13-20 are predicted older",
-        verdict,
+        decision,
         f"{_percent(mean.value)} of {hits.shape[1]:,} ({_percent(low)} to {_percent(high)}); the paper: over 52 % of "
         "15-20",
         "Holds where the 95 % interval lies above 50 %, contradicted where it lies below.",
@@ -174,12 +174,12 @@ def _remedy(plain: Configuration, weighted: Configuration, analysis: Analysis) -
     change = crossed_difference(_older_hits(after), _older_hits(before))
     cost = crossed_difference(*(np.stack([run.hits("age") for run in runs]) for runs in (after, before)))
     decided = change.p_value() < LEVEL
-    verdict = OPEN if not decided else HOLDS if change.value < 0 else CONTRADICTED
+    decision = OPEN if not decided else HOLDS if change.value < 0 else CONTRADICTED
     share = crossed_mean(_older_hits(after))
     low, high = share.share_interval()
     return Judgement(
         "The weighted loss lowers the share of 13-20 that is predicted older",
-        verdict,
+        decision,
         f"{_percent(share.value)} ({_percent(low)} to {_percent(high)}) with it, a change of {_points(change)}; age "
         f"accuracy changes by {_points(cost)}",
         "Paired on the same faces; two-sided at 5 %.",
@@ -204,11 +204,11 @@ def _diagonal(weighted: Configuration, analysis: Analysis) -> Judgement:
         signs.append(0 if lead.p_value() >= level else 1 if lead.value > 0 else -1)
         if signs[-1] <= 0:
             told.append(f"{name}: {100 * lead.value:+.1f} points over {names[rival]} (p {format_p(lead.p_value())})")
-    verdict = HOLDS if min(signs) > 0 else CONTRADICTED if min(signs) < 0 else OPEN
+    decision = HOLDS if min(signs) > 0 else CONTRADICTED if min(signs) < 0 else OPEN
     rows = f"{sum(sign > 0 for sign in signs)} of {len(signs)} rows"
     return Judgement(
         "With the weighted loss the diagonal of Figure 7 dominates",
-        verdict,
+        decision,
         "; ".join([f"the own group is significantly the most frequent prediction in {rows}", *told]),
         "Each true group: its own predictions against those of its most frequent other group, two-sided at 5 %; all "
         "rows must hold. Contradicted where another group is significantly more frequent, Bonferroni-corrected.",
@@ -216,7 +216,7 @@ def _diagonal(weighted: Configuration, analysis: Analysis) -> Judgement:
 
 
 def _older_hits(runs: list[Predictions]) -> np.ndarray:
-    return crossings(runs, AgeLimits()).group.astype(float)  # the group is the same whoever is a minor
+    return boundary_errors(runs, AgeLimits()).group.astype(float)  # the group is the same whoever is a minor
 
 
 def _percent(share: float) -> str:
@@ -228,10 +228,10 @@ def _points(mean: Mean) -> str:
     return f"{100 * mean.value:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}, p {format_p(mean.p_value())})"
 
 
-def claim(judgements: Sequence[Judgement], analysis: Analysis) -> str:
+def statements_text(judgements: Sequence[Judgement], analysis: Analysis) -> str:
     """Sum the judgements up: lines for a terminal, empty where nothing was judged."""
     if not judgements:
         return ""
     lines = [f"The paper's statements. {scope(analysis)}"]
-    lines += [f"- {one.statement}: {one.verdict}. {one.figures}." for one in judgements]
+    lines += [f"- {one.statement}: {one.decision}. {one.figures}." for one in judgements]
     return "\n".join(lines)

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 from agegender.records.record import Record
-from agegender.report.figures.efficiency import EfficiencyPoint
-from agegender.report.figures.efficiency import efficiency as efficiency_figure
+from agegender.report.figures.efficiency import EfficiencyPoint, efficiency_plot
 from agegender.report.figures.training_curves import training_curves
 from agegender.report.page.document import Figure, Grid, Heading, Section
-from agegender.report.results import Configuration, Sweep
-from agegender.report.sections.cells import number, text
-from agegender.report.sections.highlighted import MOST_SHOWN
+from agegender.report.results import Configuration, SweepResults
+from agegender.report.sections.cells import number_cell, text_cell
+from agegender.report.sections.highlighted import MAX_SHOWN
 from agegender.report.tables import measured_cost as side_by_side
 from agegender.report.tables.measured_cost import MeasuredCost
 
@@ -31,13 +30,13 @@ def _of_time(configuration: Configuration, key: str, unit: float) -> float | Non
     return mean_time([run.record for run in configuration.complete], key, unit)
 
 
-def cost(sweep: Sweep, measured: Sequence[MeasuredCost] = ()) -> Section:
+def cost_section(sweep: SweepResults, measured: Sequence[MeasuredCost] = ()) -> Section:
     """What accuracy costs, and how training went; first what was measured side by side."""
     complete = [configuration for configuration in sweep.configurations if configuration.complete]
     if not complete:
         return Section("cost", "Cost")
-    blocks: list[Grid | Figure] = [side_by_side.grid(one, next(iter(one.rates))) for one in measured]
-    blocks.append(efficiency(complete))
+    blocks: list[Grid | Figure] = [side_by_side.measured_cost_grid(one, next(iter(one.rates))) for one in measured]
+    blocks.append(cost_grid(complete))
     for key, title, read in _COSTS:
         points = [
             EfficiencyPoint(one.label, one.model, value, 100 * _age_accuracy(one))
@@ -46,7 +45,7 @@ def cost(sweep: Sweep, measured: Sequence[MeasuredCost] = ()) -> Section:
         ]
         if len(points) > 1:
             name = f"Age accuracy against {title.partition(',')[0]}"
-            blocks.append(efficiency_figure(points, title, f"cost-{key}", name, log_x=True))
+            blocks.append(efficiency_plot(points, title, f"cost-{key}", name, log_x=True))
     for key, title in (("val_age_accuracy", "age accuracy, validation, %"), ("val_loss", "loss, validation")):
         scale = 100 if key.endswith("accuracy") else 1
         curves = [
@@ -67,7 +66,7 @@ def _age_accuracy(configuration: Configuration) -> float:
 
 def _histories(configurations: list[Configuration]) -> list[tuple[str, list[dict[str, float]]]]:
     """Give the epochs of each run; where there are many configurations, runs look alike by their model."""
-    few = len(configurations) <= MOST_SHOWN
+    few = len(configurations) <= MAX_SHOWN
     return [
         (one.label if few else one.model, run.record.history)
         for one in configurations
@@ -76,7 +75,7 @@ def _histories(configurations: list[Configuration]) -> list[tuple[str, list[dict
     ]
 
 
-def efficiency(configurations: Sequence[Configuration]) -> Grid:
+def cost_grid(configurations: Sequence[Configuration]) -> Grid:
     """What each configuration costs; means over seeds of what was measured."""
     rows = []
     for configuration in configurations:
@@ -86,12 +85,12 @@ def efficiency(configurations: Sequence[Configuration]) -> Grid:
         first = records[0]
         rows.append(
             (
-                text(configuration.label),
-                number(first.num_params and first.num_params / 1e6, 2),
-                number(first.gmacs, 3),
-                *(number(mean_time(records, key), 0) for key in ("fit_seconds", "images_per_second")),
-                *(number(mean_time(records, key, 1e6), 1) for key in ("peak_memory_bytes", "checkpoint_bytes")),
-                text(f"{first.environment.get('device', '-')}, {first.environment.get('precision', '-')}"),
+                text_cell(configuration.label),
+                number_cell(first.num_params and first.num_params / 1e6, 2),
+                number_cell(first.gmacs, 3),
+                *(number_cell(mean_time(records, key), 0) for key in ("fit_seconds", "images_per_second")),
+                *(number_cell(mean_time(records, key, 1e6), 1) for key in ("peak_memory_bytes", "checkpoint_bytes")),
+                text_cell(f"{first.environment.get('device', '-')}, {first.environment.get('precision', '-')}"),
             )
         )
     titles = ("Parameters, M", "GMAC", "Training, s", "Images/s", "Peak memory, MB", "Checkpoint, MB")

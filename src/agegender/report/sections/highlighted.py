@@ -1,10 +1,10 @@
 """Which configurations the report looks at closely, and what it calls their files."""
 
-from agegender.report.results import Configuration, Predictions, Run, Sweep
+from agegender.report.results import Configuration, Predictions, Run, SweepResults
 from agegender.report.sections.claims import PROPOSED
 from agegender.report.statistics.analysis import Analysis
 
-MOST_SHOWN = 12  # configurations with figures and slices of their own; more would bury the rest
+MAX_SHOWN = 12  # configurations with figures and slices of their own; more would bury the rest
 
 
 def runs_on_the_same_images(configuration: Configuration) -> list[Run]:
@@ -18,7 +18,7 @@ def predictions_of(configuration: Configuration) -> list[Predictions]:
     return [run.predictions for run in runs_on_the_same_images(configuration) if run.predictions is not None]
 
 
-def focus(sweep: Sweep, analysis: Analysis) -> list[Configuration]:
+def highlighted_configurations(sweep: SweepResults, analysis: Analysis) -> list[Configuration]:
     """Choose who gets the paper's figures 5 to 7: the small CNN, else the best; one of each loss."""
     measured = [configuration for configuration in sweep.configurations if configuration.measured]
     if not measured:

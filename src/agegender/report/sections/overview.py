@@ -3,7 +3,7 @@
 from agegender.report.page.document import Cell, Grid, Heading
 from agegender.report.paper import TEST_IMAGES
 from agegender.report.statistics.significance import wilson
-from agegender.report.tables.rows import Column, Comparison
+from agegender.report.tables.rows import Column, ComparisonTable
 from agegender.report.tables.text_formats import format_value, is_numeric
 
 _PUBLISHED = {"paper_age_accuracy": "age_minus_paper", "paper_gender_accuracy": "gender_minus_paper"}
@@ -24,7 +24,7 @@ _HELP = {
 }
 
 
-def comparison(table: Comparison) -> Grid:
+def overview_grid(table: ComparisonTable) -> Grid:
     """Make the first screen's table; the difference to the paper stands with its number."""
     columns = [column for column in table.columns if not column.key.endswith("_minus_paper")]
     headings = [Heading(_title(column), _HELP.get(column.key, ""), is_numeric(column, table)) for column in columns]
@@ -40,7 +40,7 @@ def _title(column: Column) -> str:
     return f"{what[column.key.removeprefix('paper_').partition('_')[0]]}, paper"
 
 
-def _value(table: Comparison, number: int, column: Column) -> Cell:
+def _value(table: ComparisonTable, number: int, column: Column) -> Cell:
     row, spread = table.rows[number], table.spread(number, column.key)
     value = row.get(column.key)
     text, note = format_value(value, column), ""

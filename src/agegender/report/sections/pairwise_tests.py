@@ -1,20 +1,20 @@
 """The report's section on tests: which configurations differ significantly, pair by pair."""
 
-from agegender.report.figures.critical_difference import critical_difference
-from agegender.report.figures.interval_plot import intervals
+from agegender.report.figures.critical_difference import critical_difference_diagram
+from agegender.report.figures.interval_plot import interval_plot
 from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
 from agegender.report.sections.cells import estimate_cell
 from agegender.report.sections.verdict import found_differences
 from agegender.report.statistics.analysis import TASKS, Analysis
 from agegender.report.statistics.scores import SCORES
-from agegender.report.statistics.significance import LEAST_BLOCKS, LEVEL
+from agegender.report.statistics.significance import LEVEL, MIN_BLOCKS
 from agegender.report.tables.text_formats import format_p
 
-MOST_INTERVALS = 40  # lines of a figure
-MOST_PAIRS = 60  # rows of a table of pairs; all are in pairs.csv
+MAX_INTERVALS = 40  # lines of a figure
+MAX_PAIRS = 60  # rows of a table of pairs; all are in pairs.csv
 
 _NO_RANKS = (
-    f"Ranks (Friedman, Nemenyi) need three configurations on at least {LEAST_BLOCKS} splits: seeds on one test part "
+    f"Ranks (Friedman, Nemenyi) need three configurations on at least {MIN_BLOCKS} splits: seeds on one test part "
     "are no independent blocks."
 )
 
@@ -28,15 +28,15 @@ def tests_section(analysis: Analysis) -> Section:
         return Section("tests", "Tests", tuple(text))
     for task in TASKS:
         rows, title = _interval_rows(analysis, task), f"{task.capitalize()} accuracy with its 95 % interval"
-        if len(rows) > MOST_INTERVALS:
-            title += f", the highest {MOST_INTERVALS} of {len(rows)}"
-        shown = rows[:MOST_INTERVALS]
-        blocks.append(intervals(shown, f"intervals-{task}", title, f"{task} accuracy, %"))
+        if len(rows) > MAX_INTERVALS:
+            title += f", the highest {MAX_INTERVALS} of {len(rows)}"
+        shown = rows[:MAX_INTERVALS]
+        blocks.append(interval_plot(shown, f"intervals-{task}", title, f"{task} accuracy, %"))
         blocks.append(pairs(analysis, task))
         ranks = analysis.ranks[task]
         if ranks is not None:
             title = f"Critical difference, {task} accuracy (Friedman, Nemenyi)"
-            blocks.append(critical_difference(analysis.compared, ranks, f"critical-difference-{task}", title))
+            blocks.append(critical_difference_diagram(analysis.compared, ranks, f"critical-difference-{task}", title))
     text += [line for line in (*basis(analysis), found_differences(analysis)) if line]
     return Section("tests", "Tests", tuple(text), tuple(blocks))
 
@@ -83,7 +83,7 @@ def _interval_rows(analysis: Analysis, task: str) -> list[tuple[str, float, floa
 def pairs(analysis: Analysis, task: str) -> Grid:
     """Show the test of each pair; of many, the pairs with the highest alone."""
     found, best = analysis.pairs[task], analysis.best.get(task)
-    shown = found if len(found) <= MOST_PAIRS else [pair for pair in found if best in (pair.first, pair.second)]
+    shown = found if len(found) <= MAX_PAIRS else [pair for pair in found if best in (pair.first, pair.second)]
     score = SCORES[f"{task}_accuracy"]
     rows = [
         (

@@ -8,28 +8,28 @@ from agegender.report.figures import network
 from agegender.report.figures.age_distribution import age_distribution
 from agegender.report.figures.confusion_matrix import confusion_matrix
 from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
-from agegender.report.results import Configuration, Sweep
-from agegender.report.sections.cells import number, text
-from agegender.report.sections.highlighted import MOST_SHOWN, focus, predictions_of, slug
+from agegender.report.results import Configuration, SweepResults
+from agegender.report.sections.cells import number_cell, text_cell
+from agegender.report.sections.highlighted import MAX_SHOWN, highlighted_configurations, predictions_of, slug
 from agegender.report.statistics import scores
 from agegender.report.statistics.analysis import Analysis
 
 _PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
 
 
-def paper(sweep: Sweep, analysis: Analysis) -> Section:
+def paper_section(sweep: SweepResults, analysis: Analysis) -> Section:
     """The paper's figures 2 to 7 and its Table 1, from these runs."""
     blocks: list[Grid | Figure] = []
     described = [run.record for run in sweep.runs if run.record.data.get("groups")]
     if described:
         record = described[0]
-        blocks.append(cardinality(record))
+        blocks.append(cardinality_grid(record))
         if record.data.get("age_counts"):
             names = group_names(record)
             edges = group_edges(record)
             title = "Figure 2 of the paper: age distribution and the age groups"
             blocks.append(age_distribution(record.data["age_counts"], edges, names, title))
-    chosen = focus(sweep, analysis)[:MOST_SHOWN]
+    chosen = highlighted_configurations(sweep, analysis)[:MAX_SHOWN]
     if chosen:
         blocks += _network(chosen[0])
         for configuration in chosen:
@@ -42,7 +42,7 @@ def paper(sweep: Sweep, analysis: Analysis) -> Section:
 
 
 def _network(configuration: Configuration) -> list[Grid | Figure]:
-    grid = layers(configuration)
+    grid = layers_grid(configuration)
     if grid is None:
         return []
     drawn = [
@@ -85,16 +85,20 @@ def group_edges(record: Record) -> list[int]:
     return [int(name.replace("+", "-").partition("-")[0]) for name in group_names(record)]
 
 
-def cardinality(record: Record) -> Grid:
+def cardinality_grid(record: Record) -> Grid:
     """The paper's Table 1: images of each age group in each part."""
     groups = record.data["groups"]
     names = group_names(record)
     rows = [
-        (text(name), *(number(groups[part][index]) for part in _PARTS), number(sum(groups[p][index] for p in _PARTS)))
+        (
+            text_cell(name),
+            *(number_cell(groups[part][index]) for part in _PARTS),
+            number_cell(sum(groups[p][index] for p in _PARTS)),
+        )
         for index, name in enumerate(names)
     ]
     totals = [sum(groups[part]) for part in _PARTS]
-    rows.append((Cell("all", "~"), *map(number, totals), number(sum(totals))))
+    rows.append((Cell("all", "~"), *map(number_cell, totals), number_cell(sum(totals))))
     headings = (Heading("Age group"), *(Heading(title, numeric=True) for title in (*_PARTS.values(), "All")))
     scheme = record.data["age_groups"]["scheme"]
     return Grid(
@@ -105,7 +109,7 @@ def cardinality(record: Record) -> Grid:
     )
 
 
-def layers(configuration: Configuration) -> Grid | None:
+def layers_grid(configuration: Configuration) -> Grid | None:
     """The network, layer by layer; None where the record does not hold it."""
     record = configuration.runs[0].record
     if not record.network:
@@ -113,10 +117,10 @@ def layers(configuration: Configuration) -> Grid | None:
     rows = [
         (
             Cell(str(layer["name"]), index),
-            text(layer["kind"]),
+            text_cell(layer["kind"]),
             Cell(" x ".join(map(str, layer["output"])), index),
-            number(layer["num_params"]),
-            number(layer["macs"] / 1e6, 2),
+            number_cell(layer["num_params"]),
+            number_cell(layer["macs"] / 1e6, 2),
         )
         for index, layer in enumerate(record.network)
     ]

@@ -4,9 +4,9 @@ import numpy as np
 
 from agegender.report.figures.reliability_diagram import reliability_diagram
 from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
-from agegender.report.results import Configuration, Sweep
+from agegender.report.results import Configuration, SweepResults
 from agegender.report.sections.cells import estimate_cell
-from agegender.report.sections.highlighted import MOST_SHOWN, focus, predictions_of
+from agegender.report.sections.highlighted import MAX_SHOWN, highlighted_configurations, predictions_of
 from agegender.report.statistics.analysis import TASKS, Analysis
 from agegender.report.statistics.scores import SCORES
 
@@ -18,14 +18,14 @@ _CALIBRATION = (
 )
 
 
-def scores_section(sweep: Sweep, analysis: Analysis) -> Section:
+def scores_section(sweep: SweepResults, analysis: Analysis) -> Section:
     """What one accuracy hides: other scores and calibration."""
     if not analysis.estimates:
         return Section("scores", "What accuracy hides")
-    blocks: list[Grid | Figure] = [scores(analysis)]
+    blocks: list[Grid | Figure] = [scores_grid(analysis)]
     if len(analysis.compared) > 1:
-        blocks.append(to_the_best(analysis))
-    chosen = focus(sweep, analysis)[:MOST_SHOWN]
+        blocks.append(best_differences_grid(analysis))
+    chosen = highlighted_configurations(sweep, analysis)[:MAX_SHOWN]
     for task in TASKS:
         curves = [_reliability(configuration, task) for configuration in chosen]
         pooled = ", all seeds together" if any(len(one.measured) > 1 for one in chosen) else ""
@@ -40,7 +40,7 @@ def _reliability(configuration: Configuration, task: str) -> tuple[str, np.ndarr
     return configuration.label, confidence, np.concatenate([run.hits(task) for run in runs])
 
 
-def scores(analysis: Analysis) -> Grid:
+def scores_grid(analysis: Analysis) -> Grid:
     """Show every score of every configuration, the highest of each (the lowest error) marked."""
     headings = [Heading("Configuration")]
     headings += [Heading(f"{s.title}{f', {s.unit}' if s.unit else ''}", numeric=True) for s in SCORES.values()]
@@ -60,7 +60,7 @@ def scores(analysis: Analysis) -> Grid:
     )
 
 
-def to_the_best(analysis: Analysis) -> Grid:
+def best_differences_grid(analysis: Analysis) -> Grid:
     """Show how far each configuration is from the highest of each score (the lowest error)."""
     headings = [Heading("Configuration"), *(Heading(score.title, numeric=True) for score in SCORES.values())]
     rows = [

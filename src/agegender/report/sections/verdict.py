@@ -1,15 +1,15 @@
 """Who has the highest accuracy, as far as the tests go: what may be said in a sentence or two."""
 
-from agegender.report.results import Sweep
+from agegender.report.results import SweepResults
 from agegender.report.statistics.analysis import TASKS, Analysis
 from agegender.report.statistics.design import Design
-from agegender.report.tables.rows import Comparison
+from agegender.report.tables.rows import ComparisonTable
 
 _LISTED = 3  # names in a sentence; beyond, their number
 _SPACE = "\N{NO-BREAK SPACE}"
 
 
-def verdict(sweep: Sweep, analysis: Analysis, table: Comparison) -> str:
+def verdict_sentence(sweep: SweepResults, analysis: Analysis, table: ComparisonTable) -> str:
     """Say what the tests allow to say, and no more."""
     if not any(configuration.complete for configuration in sweep.configurations):
         return "No run is complete, so there is nothing to compare."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from agegender.report.results import TASKS, Sweep
+from agegender.report.results import TASKS, SweepResults
 from agegender.report.statistics.crossed import PairTests, compare_on_images, compare_over_splits, detectable_difference
 from agegender.report.statistics.design import Design, design_of
 from agegender.report.statistics.resampling import Draws, draw_scores, half_widths
@@ -85,7 +85,7 @@ class Analysis:
         """Test images that the compared ones share; of several splits the first's."""
         return self.design.num_images
 
-    def standing(self, task: str) -> str:
+    def comparator(self, task: str) -> str:
         """Return the label that the others are held against: the reference, else the highest accuracy."""
         return self.design.reference or self.best[task]
 
@@ -98,14 +98,14 @@ class Analysis:
         return 0
 
     def tied(self, task: str) -> frozenset[str]:
-        """Return the labels that do not differ significantly from `standing`, itself included."""
+        """Return the labels that do not differ significantly from `comparator`, itself included."""
         if not self.compared:
             return frozenset()
-        standing = self.standing(task)
-        return frozenset(label for label in self.compared if not self.sign(standing, label, task))
+        comparator = self.comparator(task)
+        return frozenset(label for label in self.compared if not self.sign(comparator, label, task))
 
     def mark(self, task: str, label: str) -> str:
-        """Return `best` for the highest, `tied` for who does not differ significantly from `standing`, or nothing."""
+        """Return `best` for the highest, `tied` for who does not differ significantly from `comparator`, or nothing."""
         if len(self.compared) < 2:
             return ""
         if label == self.best[task]:
@@ -113,7 +113,7 @@ class Analysis:
         return "tied" if label in self.tied(task) else ""
 
 
-def analyse(sweep: Sweep, num_draws: int = NUM_DRAWS) -> Analysis:
+def analyse(sweep: SweepResults, num_draws: int = NUM_DRAWS) -> Analysis:
     """Test what can be tested."""
     design = design_of(sweep)
     labels = design.labels

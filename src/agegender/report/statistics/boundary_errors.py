@@ -17,7 +17,7 @@ UNDERAGE_GROUP = 3  # 13-20 in the closed scheme, 15-20 in Adience's
 
 
 @dataclass(frozen=True)
-class Crossings:
+class BoundaryErrors:
     """Which images are predicted on the other side of the upper end of the group 13-20 (15-20).
 
     Attributes:
@@ -32,7 +32,7 @@ class Crossings:
     older: np.ndarray
 
 
-def crossings(runs: Sequence[Predictions], limits: AgeLimits) -> Crossings:
+def boundary_errors(runs: Sequence[Predictions], limits: AgeLimits) -> BoundaryErrors:
     """Find the images of the group 13-20 (15-20) that are predicted older, and the older ones that are not.
 
     Args:
@@ -43,7 +43,7 @@ def crossings(runs: Sequence[Predictions], limits: AgeLimits) -> Crossings:
     older = runs[0].group > UNDERAGE_GROUP
     minors = inside & limits.minors(runs[0].years)
     predicted_older = np.stack([run.group_predicted > UNDERAGE_GROUP for run in runs])
-    return Crossings(predicted_older[:, inside], predicted_older[:, minors], ~predicted_older[:, older])
+    return BoundaryErrors(predicted_older[:, inside], predicted_older[:, minors], ~predicted_older[:, older])
 
 
 @dataclass(frozen=True)

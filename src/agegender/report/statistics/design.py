@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from agegender.report.results import Configuration, Predictions, Run, Sweep
-from agegender.report.statistics.significance import LEAST_BLOCKS
+from agegender.report.results import Configuration, Predictions, Run, SweepResults
+from agegender.report.statistics.significance import MIN_BLOCKS
 
 _SPLIT_KEYS = ("split_seed", "split_file", "fold")  # of `data`
 WHOLE_RECIPE = "nothing"  # the option of `without` that leaves nothing out: what an ablation is held against
@@ -45,7 +45,7 @@ class Design:
     @property
     def has_enough_splits_for_ranks(self) -> bool:
         """Whether Friedman's test may be used: seeds on one test part are no independent blocks."""
-        return self.num_splits >= LEAST_BLOCKS
+        return self.num_splits >= MIN_BLOCKS
 
     @cached_property
     def num_seeds(self) -> tuple[int, int]:
@@ -89,7 +89,7 @@ class Design:
         return [run.tested for run in configuration.measured if run.images_id == self.splits[0]]
 
 
-def design_of(sweep: Sweep) -> Design:
+def design_of(sweep: SweepResults) -> Design:
     """Find the configurations that may be compared: those with the test parts that most others have too.
 
     A configuration with a run on other images or groups, or without predictions, is left out. Runs on different images

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.05  # of every test; intervals cover 95 %
-LEAST_BLOCKS = 5  # splits or folds from which on ranks are compared
+MIN_BLOCKS = 5  # splits or folds from which on ranks are compared
 
 
 def mcnemar(first_only: np.ndarray, second_only: np.ndarray) -> np.ndarray:

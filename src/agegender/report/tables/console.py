@@ -6,11 +6,11 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from agegender.report.tables.rows import Column, Comparison, Value
+from agegender.report.tables.rows import Column, ComparisonTable, Value
 from agegender.report.tables.text_formats import format_value, is_numeric
 
 _NOT_A_TERMINAL = 200  # characters of a line in a log file
-_LEAST_STATUS = 24  # characters of a line in which a reason can be read
+_MIN_STATUS_WIDTH = 24  # characters of a line in which a reason can be read
 _UNLIMITED = 10_000  # characters: a width at which nothing is squeezed
 _DISPENSABLE = (  # in a narrow terminal, the first of these first
     *("gmacs", "images_per_second", "age_one_off_accuracy", "age_balanced_accuracy", "age_mae_years"),
@@ -19,7 +19,7 @@ _DISPENSABLE = (  # in a narrow terminal, the first of these first
 _MARKS = {"best": "[bold]{}[/bold]", "tied": "{}†", "": "{}"}
 
 
-def print_table(table: Comparison, console: Console | None = None) -> None:
+def print_table(table: ComparisonTable, console: Console | None = None) -> None:
     """Print the table, the paper's value in brackets with ours, without columns that say nothing.
 
     Args:
@@ -36,17 +36,17 @@ def print_table(table: Comparison, console: Console | None = None) -> None:
         console.print(note, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def _fitting_view(table: Comparison, columns: list[Column], console: Console) -> Table:
+def _fitting_view(table: ComparisonTable, columns: list[Column], console: Console) -> Table:
     shown, narrow = columns, False
     for left_out in range(len(_DISPENSABLE) + 1):
-        least = _view(table, shown, narrow=narrow, status_width=_LEAST_STATUS)
+        least = _view(table, shown, narrow=narrow, status_width=_MIN_STATUS_WIDTH)
         if Measurement.get(console, console.options.update(width=_UNLIMITED), least).maximum <= console.width:
             break
         shown, narrow = [column for column in columns if column.key not in _DISPENSABLE[:left_out]], True
     return _view(table, shown, narrow=narrow)
 
 
-def _view(table: Comparison, columns: list[Column], *, narrow: bool, status_width: int | None = None) -> Table:
+def _view(table: ComparisonTable, columns: list[Column], *, narrow: bool, status_width: int | None = None) -> Table:
     view = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 0 if narrow else 1, 0, 0), pad_edge=False)
     gap = "\n" if narrow else " "
     papers = {column.key: _paper_of(column, table) for column in columns}
@@ -62,13 +62,13 @@ def _view(table: Comparison, columns: list[Column], *, narrow: bool, status_widt
     return view
 
 
-def _paper_of(column: Column, table: Comparison) -> Column | None:
+def _paper_of(column: Column, table: ComparisonTable) -> Column | None:
     """The column of published values that follows a column of ours."""
     index = table.columns.index(column) + 1
     return table.columns[index] if index < len(table.columns) and table.columns[index].title == "paper" else None
 
 
-def _says_something(column: Column, table: Comparison) -> bool:
+def _says_something(column: Column, table: ComparisonTable) -> bool:
     values = {row.get(column.key) for row in table.rows}
     if column.title == "paper" or column.key.endswith("_minus_paper"):
         return False  # it stands with the column before it

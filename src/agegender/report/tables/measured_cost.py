@@ -60,7 +60,7 @@ def read_costs(folder: Path) -> list[MeasuredCost]:
     return [found[size] for size in sorted(found)]
 
 
-def grid(cost: MeasuredCost, base: str) -> Grid:
+def measured_cost_grid(cost: MeasuredCost, base: str) -> Grid:
     """Show the rates of all networks beside the paper's training times, both as ratios to one of them."""
     own = TABLE_2.get((base, "plain"))
     rows = []

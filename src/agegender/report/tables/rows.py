@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agegender.records.record import Record
-from agegender.report.choices import order, trait, varying_choices
+from agegender.report.choices import choice_value, report_order, varying_choices
 from agegender.report.paper import CONDITIONS, TABLE_2, Published
 
 Value = str | float | int | None
@@ -39,7 +39,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparisonTable:
     """The table.
 
     Attributes:
@@ -58,7 +58,7 @@ class Comparison:
     spreads: list[dict[str, Spread]] = field(default_factory=list)
     legend: list[str] = field(default_factory=list)
 
-    def plain(self) -> tuple[list[str], list[list[Value]]]:
+    def keys_and_rows(self) -> tuple[list[str], list[list[Value]]]:
         """Give the columns' keys, and the rows as lists of their values."""
         keys = [column.key for column in self.columns]
         return keys, [[row.get(key) for key in keys] for row in self.rows]
@@ -88,20 +88,20 @@ RESULTS = (
 )
 
 
-def compare(entries: Iterable[tuple[Path, Record]]) -> Comparison:
+def compare_jobs(entries: Iterable[tuple[Path, Record]]) -> ComparisonTable:
     """Make the table of all jobs of a name.
 
     Args:
         entries: directories and their records.
     """
-    records = sorted((record for _, record in entries), key=order)
+    records = sorted((record for _, record in entries), key=report_order)
     extra = varying_choices(records)
     columns = [Column("model", "Model"), Column("loss", "Loss"), *(Column(key, key) for key in extra)]
     columns += [Column("seed", "Seed"), *RESULTS]
     complete = [record for record in records if record.status == "complete"]
     warnings = warnings_of(complete)
     rows = [row_of(record, extra) for record in records]
-    return Comparison(columns, rows, [*warnings, *notes_of(complete)], warnings)
+    return ComparisonTable(columns, rows, [*warnings, *notes_of(complete)], warnings)
 
 
 def row_of(record: Record, extra: list[str]) -> dict[str, Value]:
@@ -109,7 +109,7 @@ def row_of(record: Record, extra: list[str]) -> dict[str, Value]:
     model, loss = str(record.choices.get("model")), str(record.choices.get("loss"))
     paper = TABLE_2.get((model, loss))
     row: dict[str, Value] = {"model": model, "loss": loss, "seed": record.seed, "status": status_of(record)}
-    row |= {key: trait(record, key) for key in extra}
+    row |= {key: choice_value(record, key) for key in extra}
     row |= _published(paper)
     if record.num_params is not None:
         row["params_millions"] = record.num_params / 1e6
@@ -117,12 +117,12 @@ def row_of(record: Record, extra: list[str]) -> dict[str, Value]:
     if record.status == "complete":
         row |= {key: 100 * value for key, value in record.test.items() if key.endswith("_accuracy")}
         row["age_mae_years"] = record.test["age_mae_years"]
-        row |= differences(row)
+        row |= differences_to_paper(row)
         row |= {key: record.time.get(key) for key in ("fit_seconds", "images_per_second")}
     return row
 
 
-def differences(row: dict[str, Value]) -> dict[str, Value]:
+def differences_to_paper(row: dict[str, Value]) -> dict[str, Value]:
     """Give our accuracies minus the paper's, in points."""
     found: dict[str, Value] = {}
     for task in ("age", "gender"):

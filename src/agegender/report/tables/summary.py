@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 
 from agegender.report.choices import varying_choices
-from agegender.report.results import Configuration, Sweep
+from agegender.report.results import Configuration, SweepResults
 from agegender.report.statistics.analysis import Analysis, Estimate
 from agegender.report.statistics.scores import SCORES
 from agegender.report.statistics.significance import LEVEL
@@ -12,10 +12,10 @@ from agegender.report.tables.measured_cost import MeasuredCost
 from agegender.report.tables.rows import (
     RESULTS,
     Column,
-    Comparison,
+    ComparisonTable,
     Spread,
     Value,
-    differences,
+    differences_to_paper,
     notes_of,
     row_of,
     status_of,
@@ -25,7 +25,9 @@ from agegender.report.tables.rows import (
 _TASKS = {"age_accuracy": "age", "gender_accuracy": "gender"}
 
 
-def summarise(sweep: Sweep, analysis: Analysis, costs: Sequence[MeasuredCost] = ()) -> Comparison:
+def compare_configurations(
+    sweep: SweepResults, analysis: Analysis, costs: Sequence[MeasuredCost] = ()
+) -> ComparisonTable:
     """Make the table of all configurations.
 
     Where training rates were measured side by side they stand for those of the jobs, beside which other work may have
@@ -37,7 +39,7 @@ def summarise(sweep: Sweep, analysis: Analysis, costs: Sequence[MeasuredCost] = 
     complete = [run.record for run in sweep.runs if run.record.status == "complete"]
     repeated = analysis.design.num_splits > 1 and len(analysis.compared) == len(sweep.configurations)
     warnings = [*warnings_of(complete, repeated_splits=repeated), *_left_out(sweep, analysis)]
-    return Comparison(
+    return ComparisonTable(
         columns,
         [_row(configuration, extra) | _measured(configuration, costs) for configuration in sweep.configurations],
         [*warnings, *_tests(analysis), *_coarse_years(sweep), *_cost(costs), *notes_of(complete), *sweep.problems],
@@ -55,7 +57,7 @@ def _row(configuration: Configuration, extra: list[str]) -> dict[str, Value]:
         values = [value for value in (row.get(key) for row in complete or rows) if isinstance(value, float | int)]
         row[key] = statistics.fmean(values) if values else None
     seeds = [run.record.seed for run in (configuration.complete or configuration.runs)]
-    return row | differences(row) | {"seeds": _blocks(configuration, seeds), "status": _status(configuration)}
+    return row | differences_to_paper(row) | {"seeds": _blocks(configuration, seeds), "status": _status(configuration)}
 
 
 def _blocks(configuration: Configuration, seeds: list[int]) -> str:
@@ -105,7 +107,7 @@ def _spread(estimate: Estimate, key: str, label: str, analysis: Analysis) -> Spr
     return Spread(deviation, interval, analysis.mark(_TASKS[key], label) if key in _TASKS else "")
 
 
-def _left_out(sweep: Sweep, analysis: Analysis) -> list[str]:
+def _left_out(sweep: SweepResults, analysis: Analysis) -> list[str]:
     """Warn of configurations that have results but are in no test."""
     others = [one.label for one in sweep.configurations if one.complete and one.label not in analysis.compared]
     if not others or not analysis.compared:
@@ -127,7 +129,7 @@ def _cost(costs: Sequence[MeasuredCost]) -> list[str]:
     return ["Images/s: training steps of all networks in turn on an idle machine, not the jobs' own."] if costs else []
 
 
-def _coarse_years(sweep: Sweep) -> list[str]:
+def _coarse_years(sweep: SweepResults) -> list[str]:
     """Say whose errors in years are those of a group's typical age, where others predict an age."""
     known = {one.label: one.complete[0].record.coarse_years for one in sweep.configurations if one.complete}
     coarse = [label for label, is_coarse in known.items() if is_coarse]

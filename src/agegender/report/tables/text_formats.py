@@ -5,22 +5,22 @@ import io
 
 from tabulate import tabulate
 
-from agegender.report.tables.rows import Column, Comparison, Spread, Value
+from agegender.report.tables.rows import Column, ComparisonTable, Spread, Value
 
 _NONE = "-"
 _MARKDOWN = str.maketrans({"|": "\\|", "\\": "\\\\", "<": "&lt;"})  # what would end a cell, or begin HTML
-_LONGEST_STATUS = 120  # characters of a reason in a cell; the record has all of it
+_MAX_STATUS_LENGTH = 120  # characters of a reason in a cell; the record has all of it
 _BOLD = ("\ue000", "\ue001")  # no text holds these
 _SURROUNDINGS = ("std", "low", "high")  # columns of the CSV file beside a value
 
 
-def markdown(table: Comparison) -> str:
+def markdown(table: ComparisonTable) -> str:
     """Give a table in GitHub's Markdown."""
     rows = [[_marked(cell.translate(_MARKDOWN), spread, "**", "**") for cell, spread in row] for row in _cells(table)]
     return _tabulate(table, rows, "github")
 
 
-def latex(table: Comparison) -> str:
+def latex(table: ComparisonTable) -> str:
     """Give a table in LaTeX, for the package booktabs."""
     rows = [[_marked(cell, spread, *_BOLD) for cell, spread in row] for row in _cells(table)]
     body = _tabulate(table, rows, "latex_booktabs")  # escapes what is special to LaTeX, and so would the commands
@@ -29,7 +29,7 @@ def latex(table: Comparison) -> str:
     return f"{comments}\n% needs \\usepackage{{booktabs}}\n{body}\n"
 
 
-def as_csv(table: Comparison) -> str:
+def as_csv(table: ComparisonTable) -> str:
     """Give every number in full, with the standard deviation and the ends of the interval where they are known."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -51,15 +51,15 @@ def format_value(value: Value, column: Column) -> str:
     if isinstance(value, float):
         return f"{value:.{column.decimals}f}"
     text = " ".join(str(value).split())
-    return text if len(text) <= _LONGEST_STATUS else text[: _LONGEST_STATUS - 1] + "…"
+    return text if len(text) <= _MAX_STATUS_LENGTH else text[: _MAX_STATUS_LENGTH - 1] + "…"
 
 
-def is_numeric(column: Column, table: Comparison) -> bool:
+def is_numeric(column: Column, table: ComparisonTable) -> bool:
     """Whether any row has a number in a column."""
     return any(isinstance(row.get(column.key), float | int) for row in table.rows)
 
 
-def _cells(table: Comparison) -> list[list[tuple[str, Spread]]]:
+def _cells(table: ComparisonTable) -> list[list[tuple[str, Spread]]]:
     """Give every cell with what surrounds it; the deviation is in its text already."""
     return [
         [
@@ -81,7 +81,7 @@ def _marked(text: str, spread: Spread, begin: str, end: str) -> str:
     return f"{text}†" if spread.mark == "tied" else text
 
 
-def _tabulate(table: Comparison, rows: list[list[str]], style: str) -> str:
+def _tabulate(table: ComparisonTable, rows: list[list[str]], style: str) -> str:
     titles = [column.title for column in table.columns]
     alignment = ["right" if is_numeric(column, table) else "left" for column in table.columns]
     return tabulate(rows, titles, tablefmt=style, disable_numparse=True, colalign=alignment if rows else None)

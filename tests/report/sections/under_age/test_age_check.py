@@ -10,7 +10,7 @@ from agegender.report.results import Predictions, read_sweep
 from agegender.report.sections.under_age.age_check import (
     check_ages,
     choose_age,
-    least_teenagers,
+    min_teenagers,
     passed_range,
     threshold_curve,
     wrong_side,
@@ -122,7 +122,7 @@ def test_the_chosen_age_by_hand():
     predicted = [51.0, 50.0, *range(37), *[90.0] * 10]
     age = choose_age(np.array(years, dtype=float), np.array(predicted), LIMITS)
     assert age is not None and 50.0 < age < 50.0001
-    assert least_teenagers(LIMITS) == 19
+    assert min_teenagers(LIMITS) == 19
     assert choose_age(np.full(18, 17.0), np.arange(18.0), LIMITS) is None
     age = choose_age(np.full(19, 17.0), np.arange(19.0), LIMITS)
     assert age is not None and age > 18.0

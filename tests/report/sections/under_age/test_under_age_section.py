@@ -7,14 +7,14 @@ from made_runs import make_predictions, write_run
 
 from agegender.report.page.document import Cell, Figure, Grid, Section
 from agegender.report.results import Predictions, read_sweep
-from agegender.report.sections.under_age.under_age_section import under_age
+from agegender.report.sections.under_age.under_age_section import under_age_section
 from agegender.report.statistics.age_limits import AgeLimits
 
 LIMITS = AgeLimits()
 
 
 def section_of(folder: Path, limits: AgeLimits = LIMITS) -> Section:
-    return under_age(read_sweep(folder), limits)
+    return under_age_section(read_sweep(folder), limits)
 
 
 def grid(section: Section, title: str) -> Grid:

@@ -6,11 +6,11 @@ from agegender.report.figures.style import (
     GREY,
     canvas,
     finish,
+    join_for_alt,
     legend,
     legend_height,
-    listing,
-    looks,
-    plain,
+    line_styles,
+    one_line,
     plot_area,
     sample_line,
 )
@@ -18,8 +18,8 @@ from agegender.report.page.document import Figure
 from agegender.report.sections.fairness.age_errors import AgeError
 from agegender.report.statistics.crossed import Mean
 
-_PLOT = 320  # pixels, height of the figure without its legend
-_MOST_BANDS = 3  # intervals drawn as bands; more hide each other
+_PLOT_HEIGHT = 320  # pixels, height of the figure without its legend
+_MAX_BANDS = 3  # intervals drawn as bands; more hide each other
 
 
 def errors_by_age(
@@ -38,10 +38,10 @@ def errors_by_age(
         key: of the figure.
         title: of the figure.
     """
-    found = [(plain(label), errors) for label, errors in curves]
-    look = looks(label for label, _ in found)
+    found = [(one_line(label), errors) for label, errors in curves]
+    look = line_styles(label for label, _ in found)
     labels = list(look)
-    with canvas(_PLOT + legend_height(labels)) as figure:
+    with canvas(_PLOT_HEIGHT + legend_height(labels)) as figure:
         axes = plot_area(figure, "true age, years", y_title, bottom=legend_height(labels))
         axes.axhline(0, color=GREY, linewidth=0.8)
         told = []
@@ -50,7 +50,7 @@ def errors_by_age(
             values = [measure(error).value for error in errors]
             few = len(ages) < 2  # no line
             axes.plot(ages, values, color=style.colour, linestyle=style.dash, linewidth=1.4, marker="o" if few else "")
-            if len(found) <= _MOST_BANDS:
+            if len(found) <= _MAX_BANDS:
                 low, high = zip(*(measure(error).interval() for error in errors), strict=True)
                 axes.fill_between(ages, low, high, color=style.colour, alpha=0.18, linewidth=0)
             most = max(range(len(errors)), key=lambda at: abs(values[at]))
@@ -59,4 +59,4 @@ def errors_by_age(
         if all(measure(error).value >= 0 for _, errors in found for error in errors):
             axes.set_ylim(bottom=0)
         legend(figure, [sample_line(look[label], marker=False) for label in labels], labels)
-        return finish(figure, key, title, f"{plain(y_title)} by true age. Farthest from 0: {listing(told)}.")
+        return finish(figure, key, title, f"{one_line(y_title)} by true age. Farthest from 0: {join_for_alt(told)}.")

@@ -8,7 +8,7 @@ import numpy as np
 from agegender.report.results import Predictions
 from agegender.report.statistics.crossed import Mean, crossed_mean
 
-LEAST_FACES = 30  # of a row: with fewer, Student's interval of errors, which are skew, covers less than it says
+MIN_FACES = 30  # of a row: with fewer, Student's interval of errors, which are skew, covers less than it says
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class AgeError:
         return f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
 
 
-def age_errors(runs: Sequence[Predictions], least: int = LEAST_FACES) -> list[AgeError]:
+def age_errors(runs: Sequence[Predictions], least: int = MIN_FACES) -> list[AgeError]:
     """Measure single years where they have enough faces, else years together until there are; youngest first.
 
     Args:

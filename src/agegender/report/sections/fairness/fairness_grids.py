@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from agegender.report.page.document import Cell, Grid, Heading
 from agegender.report.results import TASKS
-from agegender.report.sections.fairness.age_errors import LEAST_FACES, AgeError
+from agegender.report.sections.fairness.age_errors import MIN_FACES, AgeError
 from agegender.report.sections.fairness.equalized_odds import Recall
 from agegender.report.sections.fairness.gaps import Gap, simultaneous_level
 from agegender.report.sections.fairness.overconfidence import Overconfidence
@@ -25,7 +25,7 @@ _EXCESS = (
 )
 
 
-def gaps(found: Mapping[str, GapsByTask]) -> Grid:
+def gaps_grid(found: Mapping[str, GapsByTask]) -> Grid:
     """Show the gaps of races and genders, of both tasks, by label of the configuration."""
     rows = []
     for label, of_tasks in found.items():
@@ -55,7 +55,7 @@ def gaps(found: Mapping[str, GapsByTask]) -> Grid:
     return Grid("Gaps of accuracy between races and genders, points", tuple(headings), tuple(rows))
 
 
-def recalls(found: Mapping[str, Sequence[Recall]]) -> Grid:
+def recalls_grid(found: Mapping[str, Sequence[Recall]]) -> Grid:
     """Show the recall of male and female faces by race, by label of the configuration."""
     rows = []
     for label, of_all in found.items():
@@ -76,7 +76,7 @@ def recalls(found: Mapping[str, Sequence[Recall]]) -> Grid:
     return Grid("Equalized odds of the gender task by race", tuple(headings), tuple(rows))
 
 
-def overconfidence(found: Mapping[str, OverconfidenceByTask]) -> Grid:
+def overconfidence_grid(found: Mapping[str, OverconfidenceByTask]) -> Grid:
     """Show by how much confidence exceeds accuracy in each group, by label of the configuration."""
     rows = []
     for label, of_tasks in found.items():
@@ -99,7 +99,7 @@ def overconfidence(found: Mapping[str, OverconfidenceByTask]) -> Grid:
     return Grid(caption, tuple(headings), tuple(rows))
 
 
-def age_errors(label: str, errors: Sequence[AgeError]) -> Grid:
+def age_errors_grid(label: str, errors: Sequence[AgeError]) -> Grid:
     """Show the error of the predicted years by true age."""
     rows = tuple(
         (
@@ -116,11 +116,11 @@ def age_errors(label: str, errors: Sequence[AgeError]) -> Grid:
         Heading("Mean absolute error, years", "Below, its 95 % interval, of each row by itself.", numeric=True),
         Heading("Bias, years", "Mean of predicted minus true; below, its 95 % interval.", numeric=True),
     )
-    notes = (f"Years with fewer than {LEAST_FACES} faces stand together with the next ones.",)
+    notes = (f"Years with fewer than {MIN_FACES} faces stand together with the next ones.",)
     return Grid(f"{label}: error by true age", headings, rows, notes)
 
 
-def slices(label: str, parts: Sequence[Slice], worst: Mapping[str, Slice | None]) -> Grid:
+def slices_grid(label: str, parts: Sequence[Slice], worst: Mapping[str, Slice | None]) -> Grid:
     """Show every slice of a configuration with an image in it.
 
     Args:
@@ -150,7 +150,7 @@ def slices(label: str, parts: Sequence[Slice], worst: Mapping[str, Slice | None]
     return Grid(f"{label}: gender x race x age group", tuple(headings), tuple(rows), notes)
 
 
-def format_p(value: float) -> str:
+def p_text(value: float) -> str:
     """Show a p-value."""
     return "p < 0.0001" if value < 1e-4 else f"p = {value:.4f}"
 
@@ -191,7 +191,7 @@ def _rest(accuracy: Accuracy) -> Cell:
     """Show what a combination is compared with; nothing of single labels."""
     if accuracy.rest != accuracy.rest:
         return Cell("-")
-    return Cell(f"{100 * accuracy.rest:.1f}", accuracy.rest, note=format_p(accuracy.p_value))
+    return Cell(f"{100 * accuracy.rest:.1f}", accuracy.rest, note=p_text(accuracy.p_value))
 
 
 def _share(value: float, interval: tuple[float, float], mark: str = "") -> Cell:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agegender.report.page.document import Figure, Grid, Section
-from agegender.report.results import Configuration, Sweep
+from agegender.report.results import Configuration, SweepResults
 from agegender.report.sections.fairness import (
     age_error_figure,
     age_errors,
@@ -15,7 +15,7 @@ from agegender.report.sections.fairness import (
     slices,
 )
 from agegender.report.sections.fairness.overconfidence import Overconfidence, overconfidence
-from agegender.report.sections.highlighted import MOST_SHOWN, focus, predictions_of
+from agegender.report.sections.highlighted import MAX_SHOWN, highlighted_configurations, predictions_of
 from agegender.report.statistics.analysis import TASKS, Analysis
 
 _TITLE = "Who is served how well"
@@ -66,26 +66,26 @@ class _Findings:
         return self.label + _COARSE[self.configuration.measured[0].record.coarse_years]
 
 
-def fairness_section(sweep: Sweep, analysis: Analysis) -> Section:
+def fairness_section(sweep: SweepResults, analysis: Analysis) -> Section:
     """Gaps, equalized odds, calibration by group, error by age, and slices, of the configurations looked at closely."""
-    found = [_findings(configuration) for configuration in focus(sweep, analysis)[:MOST_SHOWN]]
+    found = [_findings(configuration) for configuration in highlighted_configurations(sweep, analysis)[:MAX_SHOWN]]
     if not found:
         return Section("fairness", _TITLE)
     text = [_LABELS, _GAPS, _WORST_OFF]
     if any(one.coarse_label != one.label for one in found):
         text.append(_COARSE_TEXT)
-    shown = {one.label: shown_grid.Summary(one.gaps, one.recall_gaps, one.worst) for one in found}
+    shown = {one.label: shown_grid.ShownDifferences(one.gaps, one.recall_gaps, one.worst) for one in found}
     blocks: list[Grid | Figure] = [
-        shown_grid.summary(shown),
-        fairness_grids.gaps({one.label: one.gaps for one in found}),
+        shown_grid.shown_grid(shown),
+        fairness_grids.gaps_grid({one.label: one.gaps for one in found}),
     ]
     odds = {one.label: one.recalls for one in found if one.recalls}
     if odds:
-        blocks.append(fairness_grids.recalls(odds))
-    blocks.append(fairness_grids.overconfidence({one.label: one.overconfidence for one in found}))
+        blocks.append(fairness_grids.recalls_grid(odds))
+    blocks.append(fairness_grids.overconfidence_grid({one.label: one.overconfidence for one in found}))
     blocks += _error_figures(found)
-    blocks += [fairness_grids.age_errors(one.coarse_label, one.age_errors) for one in found]
-    blocks += [fairness_grids.slices(one.label, one.parts, one.worst) for one in found]
+    blocks += [fairness_grids.age_errors_grid(one.coarse_label, one.age_errors) for one in found]
+    blocks += [fairness_grids.slices_grid(one.label, one.parts, one.worst) for one in found]
     return Section("fairness", _TITLE, tuple(text), tuple(blocks))
 
 

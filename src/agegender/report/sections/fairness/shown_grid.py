@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from agegender.report.page.document import Cell, Grid, Heading
 from agegender.report.results import TASKS
 from agegender.report.sections.fairness.equalized_odds import RecallGap
-from agegender.report.sections.fairness.fairness_grids import GapsByTask, format_p
+from agegender.report.sections.fairness.fairness_grids import GapsByTask, p_text
 from agegender.report.sections.fairness.gaps import simultaneous_level
 from agegender.report.sections.fairness.slices import Slice
 from agegender.report.statistics.significance import LEVEL
@@ -15,7 +15,7 @@ _NONE = "none is shown"
 
 
 @dataclass(frozen=True)
-class Summary:
+class ShownDifferences:
     """What is shown of one configuration.
 
     Attributes:
@@ -29,7 +29,7 @@ class Summary:
     worst: Mapping[str, Slice | None]
 
 
-def summary(found: Mapping[str, Summary]) -> Grid:
+def shown_grid(found: Mapping[str, ShownDifferences]) -> Grid:
     """Show in a row what is shown of a configuration, by its label."""
     rows = []
     for label, one in found.items():
@@ -59,7 +59,7 @@ def _largest(gaps: Sequence[RecallGap]) -> Cell:
     gap, num_shown = gaps[0], sum(one.p_value < LEVEL for one in gaps)
     answer = "shown" if gap.p_value < LEVEL else "not shown"
     text = f"{100 * gap.value:.1f}: {gap.gender}, {gap.higher} above {gap.lower}"
-    note = f"{answer}, {format_p(gap.p_value)}; {num_shown} of {len(gaps)} gaps shown"
+    note = f"{answer}, {p_text(gap.p_value)}; {num_shown} of {len(gaps)} gaps shown"
     return Cell(text, gap.value, note=note)
 
 

@@ -111,7 +111,7 @@ def _cut(labels: Predictions) -> dict[Labels, np.ndarray]:
 def _accuracies(cut: dict[Labels, np.ndarray], hits: np.ndarray, labels: Predictions) -> dict[Labels, Accuracy]:
     """Measure each slice; hits are bool (S, N)."""
     level = LEVEL / sum(inside.any() for inside in cut.values())
-    rest, p_value = compare_with_age_groups(hits, combinations(labels), labels.group, len(labels.groups))
+    rest, p_value = compare_with_age_groups(hits, combination_numbers(labels), labels.group, len(labels.groups))
     compared: dict[Labels, tuple[float, float]] = {}
     for at, name in enumerate(product(GENDERS, RACES, labels.groups)):
         compared[name] = float(rest[at]), float(p_value[at])
@@ -122,7 +122,7 @@ def _accuracies(cut: dict[Labels, np.ndarray], hits: np.ndarray, labels: Predict
     return found
 
 
-def combinations(labels: Predictions) -> np.ndarray:
+def combination_numbers(labels: Predictions) -> np.ndarray:
     """Number the combination of gender, race and age group of each image, as `itertools.product` does.
 
     Returns:

@@ -86,7 +86,7 @@ def passed_range(num_teenagers: int, limits: AgeLimits) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def least_teenagers(limits: AgeLimits) -> int:
+def min_teenagers(limits: AgeLimits) -> int:
     """Return how many teenagers `choose_age` needs."""
     return math.ceil(1 / limits.minors_passed - 1 - 1e-9)
 

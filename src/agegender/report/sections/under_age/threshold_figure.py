@@ -7,14 +7,14 @@ import numpy as np
 
 from agegender.report.figures.style import (
     GREY,
-    Look,
+    LineStyle,
     canvas,
     finish,
+    join_for_alt,
     legend,
     legend_height,
-    listing,
-    looks,
-    plain,
+    line_styles,
+    one_line,
     plot_area,
     sample_line,
 )
@@ -25,7 +25,7 @@ from agegender.report.statistics.age_limits import AgeLimits
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_PLOT = 320  # pixels, height of the figure without its legend
+_PLOT_HEIGHT = 320  # pixels, height of the figure without its legend
 _RATES = (0, 1, 5, 10, 20, 40, 60, 80, 100)  # percent, on an axis of square roots
 
 
@@ -38,16 +38,16 @@ def threshold_tradeoff(items: Sequence[AgeCheck], limits: AgeLimits, key: str, t
         key: of the figure.
         title: of the figure.
     """
-    look = looks(plain(item.label) for item in items)
+    look = line_styles(one_line(item.label) for item in items)
     labels = list(look)
-    with canvas(_PLOT + legend_height(labels)) as figure:
+    with canvas(_PLOT_HEIGHT + legend_height(labels)) as figure:
         titles = "adults refused, %", f"{limits.teenage_years} years, pass as adults, %"
         axes = plot_area(figure, *titles, bottom=legend_height(labels))
         _scale(axes)
         if any(item.at_chosen is not None for item in items):
             axes.axhline(100 * limits.minors_passed, color=GREY, linewidth=0.8, linestyle=(0, (3, 2)))
         for item in items:
-            style = look[plain(item.label)]
+            style = look[one_line(item.label)]
             if item.curve is None:
                 continue
             rates = 100 * item.curve.false_negative_rate, 100 * item.curve.false_positive_rate
@@ -56,10 +56,10 @@ def threshold_tradeoff(items: Sequence[AgeCheck], limits: AgeLimits, key: str, t
         legend(figure, [sample_line(look[label]) for label in labels], labels)
         marks = _marks(items, limits)
         axes.text(0.98, 0.97, "\n".join(marks), transform=axes.transAxes, ha="right", va="top", linespacing=1.5)
-        told = [f"{plain(item.label)}: {_told(item)}" for item in items]
+        told = [f"{one_line(item.label)}: {_told(item)}" for item in items]
         alt = (
             f"Share of the minors of {limits.teenage_years} years that pass as adults, and of the adults that are "
-            f"refused. {listing(told)}."
+            f"refused. {join_for_alt(told)}."
         )
         return finish(figure, key, title, alt)
 
@@ -76,7 +76,7 @@ def _scale(axes: "Axes") -> None:
         limit(0, 100)
 
 
-def _mark(axes: "Axes", item: AgeCheck, style: Look) -> None:
+def _mark(axes: "Axes", item: AgeCheck, style: LineStyle) -> None:
     """Mark the points of a configuration: filled, white, and white with a dot."""
     outline = {"marker": style.marker, "edgecolor": style.colour, "linewidth": 1.3, "zorder": 3, "clip_on": False}
     axes.scatter(*_place(item.at_threshold), 34, facecolor=style.colour, **outline)

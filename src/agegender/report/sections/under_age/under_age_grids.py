@@ -7,7 +7,7 @@ import numpy as np
 from agegender.report.page.document import Cell, Grid, Heading
 from agegender.report.sections.under_age.age_check import WrongSide
 from agegender.report.statistics.age_limits import AgeLimits
-from agegender.report.statistics.boundary_errors import Crossings, PairedDifference
+from agegender.report.statistics.boundary_errors import BoundaryErrors, PairedDifference
 from agegender.report.statistics.crossed import Mean, crossed_mean
 from agegender.report.statistics.significance import holm
 from agegender.report.tables.text_formats import format_p
@@ -19,7 +19,7 @@ _TESTED = (
 )
 
 
-def crossings(rows: Sequence[tuple[str, Crossings]], group: str, limits: AgeLimits) -> Grid:
+def boundary_errors_grid(rows: Sequence[tuple[str, BoundaryErrors]], group: str, limits: AgeLimits) -> Grid:
     """Show who of the group 13-20 (15-20) is predicted older; the paper: over 52 % with the plain loss."""
     cells = [
         (Cell(label, label), *(share_cell(crossed_mean(hits)) for hits in (found.group, found.minors, found.older)))
@@ -31,7 +31,9 @@ def crossings(rows: Sequence[tuple[str, Crossings]], group: str, limits: AgeLimi
     return Grid(title, tuple(headings), tuple(cells))
 
 
-def differences(rows: Sequence[tuple[str, Sequence[PairedDifference]]], group: str, limits: AgeLimits) -> Grid:
+def plain_differences_grid(
+    rows: Sequence[tuple[str, Sequence[PairedDifference]]], group: str, limits: AgeLimits
+) -> Grid:
     """Show what each configuration changes against the plain loss of the same network.
 
     Args:
@@ -72,7 +74,7 @@ def _parts(group: str, limits: AgeLimits) -> tuple[tuple[str, str], ...]:
     )
 
 
-def wrong_side(title: str, rows: Sequence[tuple[str, WrongSide]], limits: AgeLimits) -> Grid:
+def wrong_side_grid(title: str, rows: Sequence[tuple[str, WrongSide]], limits: AgeLimits) -> Grid:
     """Show who is taken for the wrong side of the threshold.
 
     Args:

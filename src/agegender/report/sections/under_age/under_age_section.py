@@ -5,36 +5,41 @@ from dataclasses import dataclass
 
 from agegender.records.record import VALIDATION_PREDICTIONS
 from agegender.report.page.document import Figure, Grid, Section
-from agegender.report.results import Configuration, Predictions, Sweep
-from agegender.report.sections.highlighted import MOST_SHOWN, predictions_of, runs_on_the_same_images
+from agegender.report.results import Configuration, Predictions, SweepResults
+from agegender.report.sections.highlighted import MAX_SHOWN, predictions_of, runs_on_the_same_images
 from agegender.report.sections.under_age import threshold_figure, under_age_grids
 from agegender.report.sections.under_age.age_check import (
     AgeCheck,
     check_ages,
     choose_age,
-    least_teenagers,
+    min_teenagers,
     passed_range,
 )
 from agegender.report.sections.under_age.validation import read_years
 from agegender.report.statistics.age_limits import TEENAGER, AgeLimits
-from agegender.report.statistics.boundary_errors import UNDERAGE_GROUP, PairedDifference, crossings, paired_difference
+from agegender.report.statistics.boundary_errors import (
+    UNDERAGE_GROUP,
+    PairedDifference,
+    boundary_errors,
+    paired_difference,
+)
 from agegender.report.statistics.significance import LEVEL
 
 _PLAIN = "plain"  # the loss that the paper offers a remedy for
 
 
-def under_age(sweep: Sweep, limits: AgeLimits) -> Section:
+def under_age_section(sweep: SweepResults, limits: AgeLimits) -> Section:
     """Turn the paper's "solution of underage prevention" into numbers."""
     measured = [configuration for configuration in sweep.configurations if configuration.measured]
     if not measured:
         return Section("under-age", "Under-age faces")
     first = predictions_of(measured[0])[0]
     group = first.groups[UNDERAGE_GROUP]
-    found = [(one.label, crossings(predictions_of(one), limits)) for one in measured]
-    blocks: list[Grid | Figure] = [under_age_grids.crossings(found, group, limits)]
+    found = [(one.label, boundary_errors(predictions_of(one), limits)) for one in measured]
+    blocks: list[Grid | Figure] = [under_age_grids.boundary_errors_grid(found, group, limits)]
     compared = _to_plain(measured, limits)
     if compared:
-        blocks.append(under_age_grids.differences(compared, group, limits))
+        blocks.append(under_age_grids.plain_differences_grid(compared, group, limits))
     text = [_claim(group, first, limits), _intervals(measured)]
     exact = [one for one in measured if one.complete[0].record.coarse_years is False]
     if not exact:
@@ -77,7 +82,7 @@ def _to_plain(measured: Sequence[Configuration], limits: AgeLimits) -> list[tupl
         plain = by_label.get(f"{one.model} / {_PLAIN}{one.label.removeprefix(f'{one.model} / {one.loss}')}")
         if plain is None or plain is one or plain.measured[0].images_id != one.measured[0].images_id:
             continue
-        ours, theirs = (crossings(predictions_of(each), limits) for each in (one, plain))
+        ours, theirs = (boundary_errors(predictions_of(each), limits) for each in (one, plain))
         pairs = [
             paired_difference(ours.group, theirs.group),
             paired_difference(ours.minors, theirs.minors),
@@ -151,7 +156,7 @@ def _on_choosing(chosen: Sequence[_Chosen], num_runs: int, limits: AgeLimits) ->
     few = [one.num_teenagers for one in chosen if one.ages is None and not one.num_unread]
     if few:
         text.append(
-            f"An age that {share} reach needs {least_teenagers(limits)} validation faces of {limits.teenage_years} "
+            f"An age that {share} reach needs {min_teenagers(limits)} validation faces of {limits.teenage_years} "
             f"years or more to be chosen on; {min(few)} are too few."
         )
     return text
@@ -169,8 +174,8 @@ def _check_blocks(checks: Sequence[AgeCheck], limits: AgeLimits) -> list[Grid | 
         (f"{asked} {limits.challenge_age:g} years are asked for", challenge),
         (f"{asked} the age is asked for that was chosen on the validation part for {share}", chosen),
     ]
-    blocks: list[Grid | Figure] = [under_age_grids.wrong_side(title, rows, limits) for title, rows in wrong if rows]
-    drawn = [one for one in checks if one.curve is not None][:MOST_SHOWN]
+    blocks: list[Grid | Figure] = [under_age_grids.wrong_side_grid(title, rows, limits) for title, rows in wrong if rows]
+    drawn = [one for one in checks if one.curve is not None][:MAX_SHOWN]
     if drawn:
         title = f"Minors of {limits.teenage_years} years that pass as adults against adults that are refused"
         blocks.append(threshold_figure.threshold_tradeoff(drawn, limits, "threshold", title))
