@@ -174,7 +174,8 @@ def _archive(options: argparse.Namespace) -> int:
 def _predict(options: argparse.Namespace) -> int:
     from agegender.jobs.predict import predict
 
-    writer, failed = csv.writer(sys.stdout, lineterminator="\n"), False
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    failed = False
     for number, face in enumerate(predict(options.checkpoint, options.paths)):
         if number == 0:  # a mistake in the arguments leaves the output empty
             writer.writerow(["image", "group", "p_group", "years", "gender", "p_gender", "error"])

@@ -28,7 +28,8 @@ def varying_choices(records: Sequence[Record]) -> list[str]:
 
 def choice_value(record: Record, key: str) -> str:
     """Tell what a run had for a key: the value of its configuration, or the option of a group."""
-    value, chosen = identity.value_of(record.config, key), record.choices.get(key, "")
+    value = identity.value_of(record.config, key)
+    chosen = record.choices.get(key, "")
     if value is not None:
         return str(value)
     return "" if chosen == "null" else str(chosen)

@@ -168,7 +168,8 @@ def _faces(sweep: SweepResults, analysis: Analysis, read_image: ReadImage) -> Do
 
 def _by_group(predictions: Predictions) -> list[tuple[str, list[str]]]:
     """Draw names of test images of each group, the same ones every time."""
-    random, found = np.random.default_rng(0), []
+    random = np.random.default_rng(0)
+    found = []
     for index, name in enumerate(predictions.groups):
         inside = np.flatnonzero(predictions.group == index)
         drawn = random.permutation(inside)[: 2 * _PER_GROUP]  # spares, for images that cannot be read

@@ -9,7 +9,8 @@ from agegender.report.figures.reliability_diagram import calibration_curve, reli
 
 def test_calibration_compares_confidence_with_hits_bin_by_bin():
     # Bins of width 1/15: 0.9 and 0.92 share (13/15, 14/15]; 1.0 is in the last.
-    confidence, hit = np.array([0.9, 0.92, 1.0, 1.0]), np.array([True, False, True, True])
+    confidence = np.array([0.9, 0.92, 1.0, 1.0])
+    hit = np.array([True, False, True, True])
     means, accuracies, shares, error = calibration_curve(confidence, hit)
     assert means == pytest.approx([0.91, 1.0])
     assert accuracies == pytest.approx([0.5, 1.0])

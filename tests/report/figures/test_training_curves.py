@@ -15,7 +15,8 @@ def test_two_hundred_runs_of_five_models_have_five_lines_in_the_legend():
 
 
 def test_the_median_of_runs_is_taken_epoch_by_epoch():
-    first, second = (np.array([0, 1, 2]), np.array([1.0, 2.0, 9.0])), (np.array([0, 1]), np.array([3.0, 4.0]))
+    first = (np.array([0, 1, 2]), np.array([1.0, 2.0, 9.0]))
+    second = (np.array([0, 1]), np.array([3.0, 4.0]))
     epochs, values = medians([first, second])
     assert epochs.tolist() == [0, 1, 2]
     assert values.tolist() == [2.0, 3.0, 9.0]

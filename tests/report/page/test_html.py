@@ -178,7 +178,8 @@ def test_nothing_comes_from_outside() -> None:
     for element in root.all():
         for name in ("src", "href", "srcset", "action", "data", "poster", "style"):
             assert re.match(r"data:|#|$", element.attributes.get(name, "")), (element.tag, name)
-    style, script = root.all("style")[0].children[0], root.all("script")[0].children[0]
+    style = root.all("style")[0].children[0]
+    script = root.all("script")[0].children[0]
     assert isinstance(style, str) and isinstance(script, str)
     assert "url(" not in style and "@import" not in style and "http" not in style + script
 

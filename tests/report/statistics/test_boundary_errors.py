@@ -49,7 +49,8 @@ def test_predicted_older_without_an_image_of_the_group_has_no_value():
 
 
 def test_two_networks_are_compared_by_mcnemar_and_several_seeds_crossed():
-    first, second = (np.arange(60) < 20)[None], (np.arange(60) < 32)[None]
+    first = (np.arange(60) < 20)[None]
+    second = (np.arange(60) < 32)[None]
     alone = paired_difference(first, second)
     assert alone.mean.value == pytest.approx(-0.2)
     assert alone.p_value == pytest.approx(2 / 2**12)
@@ -66,7 +67,8 @@ def simulated(random: np.random.Generator, mean: float, num_seeds: int, image: n
 
 @pytest.mark.parametrize("num_seeds", [3, 5])
 def test_a_remedy_that_changes_nothing_is_seldom_called_one(num_seeds):
-    random, found = np.random.default_rng(0), 0
+    random = np.random.default_rng(0)
+    found = 0
     for _ in range(600):
         image = random.normal(0, 1, 284)
         found += paired_difference(*(simulated(random, 0.1, num_seeds, image) for _ in range(2))).p_value < 0.05
@@ -74,7 +76,8 @@ def test_a_remedy_that_changes_nothing_is_seldom_called_one(num_seeds):
 
 
 def test_the_interval_of_a_remedy_covers_its_true_effect():
-    random, covered = np.random.default_rng(1), 0
+    random = np.random.default_rng(1)
+    covered = 0
     truth = np.subtract(*stats.norm.cdf([0.1, -0.5], scale=np.sqrt(1 + 0.25**2 + 1)))
     for _ in range(600):
         image = random.normal(0, 1, 284)

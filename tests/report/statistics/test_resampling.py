@@ -37,7 +37,9 @@ def simulated(random: np.random.Generator, configurations: int, seeds: int, sigm
 
 @pytest.mark.parametrize(("seeds", "sigma"), [(1, 0.0), (3, 0.03)])
 def test_intervals_of_equal_configurations_seldom_leave_zero_out(seeds, sigma):
-    random, excluded, to_highest = np.random.default_rng(seeds), 0, 0
+    random = np.random.default_rng(seeds)
+    excluded = 0
+    to_highest = 0
     for _ in range(60):
         found = simulated(random, 5, seeds, sigma)
         ends = [pair.difference.interval for pair in found.pairs["age"]]
@@ -48,7 +50,8 @@ def test_intervals_of_equal_configurations_seldom_leave_zero_out(seeds, sigma):
 
 
 def test_an_interval_over_images_and_seeds_covers_the_mean_of_all_seeds():
-    random, covered = np.random.default_rng(5), 0
+    random = np.random.default_rng(5)
+    covered = 0
     for _ in range(150):
         estimate = simulated(random, 1, 3, 0.03).estimates["m0"]["age_accuracy"]
         assert estimate.interval is not None

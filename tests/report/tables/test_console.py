@@ -47,6 +47,7 @@ def test_the_console_shows_the_status_only_where_a_job_is_not_complete(record_of
 
 
 def test_the_console_shows_every_note() -> None:
-    text, table = io.StringIO(), table_of(job(), job("alexnet", data__image_size=128))
+    text = io.StringIO()
+    table = table_of(job(), job("alexnet", data__image_size=128))
     print_table(table, Console(file=text, width=60, force_terminal=True, color_system=None))
     assert all(note in text.getvalue() for note in table.notes)

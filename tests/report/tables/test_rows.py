@@ -115,7 +115,8 @@ def test_latex_specials_in_a_reason_are_escaped(tmp_path):
 
 def test_a_begun_job_is_shown_as_not_finished(tmp_path):
     begun = failed(NASTY)
-    begun.status, begun.error = "running", None
+    begun.status = "running"
+    begun.error = None
     _, files = written(tmp_path, begun)
     assert rows_of(files["csv"])[0]["status"] == "begun, not finished"
 
@@ -176,14 +177,25 @@ def test_the_report_and_the_command_work_without_torch(tmp_path):
 
 def test_rows_stand_in_the_papers_order_then_by_name_loss_and_seed() -> None:
     mixed = [
-        *(job("small_cnn", "weighted"), job("own_net"), job("small_cnn", "plain", 2), job("alexnet")),
-        *(job("small_cnn", "plain", 1), job("another_net"), job("resnet18"), job("vgg11")),
+        job("small_cnn", "weighted"),
+        job("own_net"),
+        job("small_cnn", "plain", 2),
+        job("alexnet"),
+        job("small_cnn", "plain", 1),
+        job("another_net"),
+        job("resnet18"),
+        job("vgg11"),
     ]
     order = [(row["model"], row["loss"], row["seed"]) for row in table_of(*mixed).rows]
     assert order == [
-        *(("alexnet", "plain", 0), ("vgg11", "plain", 0), ("resnet18", "plain", 0)),
-        *(("small_cnn", "plain", 1), ("small_cnn", "plain", 2), ("small_cnn", "weighted", 0)),
-        *(("another_net", "plain", 0), ("own_net", "plain", 0)),
+        ("alexnet", "plain", 0),
+        ("vgg11", "plain", 0),
+        ("resnet18", "plain", 0),
+        ("small_cnn", "plain", 1),
+        ("small_cnn", "plain", 2),
+        ("small_cnn", "weighted", 0),
+        ("another_net", "plain", 0),
+        ("own_net", "plain", 0),
     ]
 
 

@@ -35,7 +35,8 @@ def test_seeds_are_one_row_with_their_mean_and_standard_deviation(tmp_path: Path
     three_seeds(tmp_path)
     table = table_of(tmp_path)
     assert [row["model"] for row in table.rows] == ["vgg11", "resnet18", "small_cnn"]
-    row, spread = table.rows[2], table.spread(2, "age_accuracy")
+    row = table.rows[2]
+    spread = table.spread(2, "age_accuracy")
     assert row["age_accuracy"] == pytest.approx(90.0)
     assert spread.deviation == pytest.approx(statistics.stdev([95, 90, 85]))
     assert row["seeds"] == "1-3"

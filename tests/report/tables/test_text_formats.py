@@ -29,7 +29,11 @@ def test_markdown_rounds_numbers_for_people_and_shows_a_dash_where_there_is_none
     lines = [line for line in files_of(tmp_path, job("own_net"))["md"].splitlines() if line.startswith("|")]
     row = dict(zip(cells(lines[0]), cells(lines[2]), strict=True))
     assert (row["Age %"], row["Gender %"], row["MAE y"], row["Params M"], row["GMAC"], row["Train s"]) == (
-        *("58.60", "87.00", "6.79", "11.18", "2.369"),
+        "58.60",
+        "87.00",
+        "6.79",
+        "11.18",
+        "2.369",
         f"{1234.5:.0f}",
     )
     assert row["paper"] == "-"

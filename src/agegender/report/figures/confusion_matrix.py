@@ -19,14 +19,18 @@ def confusion_matrix(matrix: np.ndarray, names: Sequence[str], key: str, title: 
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    names, number = [one_line(name) for name in names], len(names)
+    number = len(names)
+    names = [one_line(name) for name in names]
     total = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, total, out=np.zeros(matrix.shape), where=total > 0)
     longest = max((text_width(name) for name in names), default=0.0)
-    left, cell = round(longest) + 34, min(90, max(40, 320 // max(number, 1)))
+    left = round(longest) + 34
+    cell = min(90, max(40, 320 // max(number, 1)))
     turned = longest > cell
-    side, below = cell * number, 44 + (round(longest) - 10 if turned else 0)
-    width, height = left + side + 12, side + below + 8
+    side = cell * number
+    below = 44 + (round(longest) - 10 if turned else 0)
+    width = left + side + 12
+    height = side + below + 8
     with canvas(height, width) as figure:
         axes = figure.add_axes((left / width, below / height, side / width, side / height))
         colours = LinearSegmentedColormap.from_list("blue", ["#ffffff", "#7fb8d8", "#00426a"])

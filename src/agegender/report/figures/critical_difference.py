@@ -39,7 +39,8 @@ def connected_ranks(mean_ranks: np.ndarray, critical_difference: float) -> list[
     Returns:
         Groups of two or more, by their lowest rank.
     """
-    ranks, found = np.sort(mean_ranks), []
+    ranks = np.sort(mean_ranks)
+    found = []
     for start, low in enumerate(ranks):
         end = int(np.flatnonzero(ranks - low < critical_difference)[-1])
         if end > start and (not found or ranks[end] > found[-1][1]):
@@ -57,7 +58,8 @@ def critical_difference_diagram(labels: Sequence[str], ranks: Ranks, key: str, t
         title: of the figure.
     """
     order = np.argsort(ranks.mean_ranks, kind="stable")
-    sorted_ranks, number = ranks.mean_ranks[order], len(order)
+    sorted_ranks = ranks.mean_ranks[order]
+    number = len(order)
     names = [wrap(labels[int(at)], _LABEL) for at in order]
     groups = connected_ranks(sorted_ranks, ranks.critical_difference)
     half = (number + 1) // 2
@@ -91,7 +93,8 @@ def critical_difference_diagram(labels: Sequence[str], ranks: Ranks, key: str, t
 
 def _draw_rank_axis(axes: "Axes", left: float, scale: float, ranks: Ranks, groups: list[tuple[float, float]]) -> None:
     """Draw the axis, above it the critical difference at its length, below it a bar for each group."""
-    number, difference = len(ranks.mean_ranks), ranks.critical_difference
+    number = len(ranks.mean_ranks)
+    difference = ranks.critical_difference
     axes.plot([left, left + (number - 1) * scale], [_AXIS, _AXIS], color=INK, linewidth=0.9)
     every = math.ceil(text_width("00 ") / max(scale, 1))
     for rank in range(1, number + 1):
@@ -103,5 +106,6 @@ def _draw_rank_axis(axes: "Axes", left: float, scale: float, ranks: Ranks, group
     axes.plot([left, left, left, end, end, end], [21, 29, 25, 25, 21, 29], color=PALETTE[1], linewidth=1.4)
     axes.text(left, 10, f"critical difference {difference:.2f}", va="center")
     for level, (low, high) in enumerate(groups):
-        ends, y = [left + (low - 1) * scale - 3, left + (high - 1) * scale + 3], _AXIS + 10 + 7 * level
+        ends = [left + (low - 1) * scale - 3, left + (high - 1) * scale + 3]
+        y = _AXIS + 10 + 7 * level
         axes.plot(ends, [y, y], color=PALETTE[1], linewidth=3, solid_capstyle="butt")

@@ -70,14 +70,16 @@ def efficiency_plot(points: Sequence[EfficiencyPoint], x_title: str, key: str, t
         title: of the figure.
         log_x: a logarithmic axis, where the costs differ enough for one.
     """
-    front, name = _front(points), _names(points)
+    front = _front(points)
+    name = _names(points)
     look = line_styles(name[point.model] for point in points)
     models = list(look)
     with canvas(320 + legend_height(models)) as figure:
         axes = plot_area(figure, x_title, "accuracy, %", bottom=legend_height(models))
         for model, style in look.items():
             own = [point for point in points if name[point.model] == model]
-            x, y = [point.x for point in own], [point.accuracy for point in own]
+            x = [point.x for point in own]
+            y = [point.accuracy for point in own]
             axes.scatter(x, y, 36, color=style.colour, marker=style.marker, zorder=4)
         axes.margins(0.1)
         if log_x and points and min(p.x for p in points) * _MIN_LOG_RANGE <= max(p.x for p in points):

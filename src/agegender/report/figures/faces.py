@@ -79,7 +79,9 @@ def sample_faces(names_by_group: Sequence[tuple[str, Sequence[str]]], read: Read
     """
     label = 14 + max((_width(one_line(group)) for group, _ in names_by_group), default=0)
     side = min(_PHOTO, int((WIDTH - label) / max(per_group, 1)) - _GAP)
-    page, skipped, told = _Page(max(len(names_by_group), 1) * (side + _GAP) + _GAP), 0, []
+    page = _Page(max(len(names_by_group), 1) * (side + _GAP) + _GAP)
+    skipped = 0
+    told = []
     for row, (group, names) in enumerate(names_by_group):
         y = _GAP + row * (side + _GAP)
         page.write(_GAP, y + (side - _LINE) / 2, one_line(group))
@@ -153,7 +155,8 @@ def _tiled(tiles: Sequence[tuple[Image.Image, list[str]]]) -> _Page:
     if not tiles:
         page.write(_GAP, _GAP, "none")
     for at, (photo, lines) in enumerate(tiles):
-        x, y = _GAP + at % _COLUMNS * WIDTH / _COLUMNS, _GAP + sum(heights[: at // _COLUMNS])
+        x = _GAP + at % _COLUMNS * WIDTH / _COLUMNS
+        y = _GAP + sum(heights[: at // _COLUMNS])
         page.paste(x, y, photo)
         for number, line in enumerate(lines):
             page.write(x, y + _PHOTO + 2 + number * _LINE, line)

@@ -42,7 +42,8 @@ def interval_plot(rows: Sequence[Interval], key: str, title: str, x_title: str) 
     """
     shown = [mark for mark in _MARKS if any(row[4] == mark for row in rows)] if any(row[4] for row in rows) else []
     meanings = [_MARKS[mark][2] for mark in shown]
-    step, foot = 36, 46 + legend_height(meanings)
+    step = 36
+    foot = 46 + legend_height(meanings)
     height = _TOP + max(len(rows), 1) * step + foot
     with canvas(height) as figure:
         axes = figure.add_axes((16 / WIDTH, foot / height, 1 - 32 / WIDTH, 1 - (_TOP + foot) / height))

@@ -112,9 +112,13 @@ def network_diagram(layers: Sequence[Layer], key: str, title: str) -> Figure:
     texts = [[*_lines(box.kinds), box.shape, _cost(box)] for box in found]
     rows = [max(_height(box), len(text) * LINE + 4) + _GAP for box, text in zip(found, texts, strict=True)]
     with canvas(max(sum(rows), LINE) + 12) as figure:
-        axes, top, before = sketch_area(figure), 6.0, None
+        axes = sketch_area(figure)
+        top = 6.0
+        before = None
         for box, text, row in zip(found, texts, rows, strict=True):
-            middle, height, width = top + (row - _GAP) / 2, _height(box), _width(box)
+            middle = top + (row - _GAP) / 2
+            height = _height(box)
+            width = _width(box)
             corner = (_TEXT_AT / 2 - 6 - width / 2, middle - height / 2)
             colour = next((colour for part, colour in _COLOURS if part in box.kinds), GREY)
             axes.add_patch(Rectangle(corner, width, height, facecolor=colour, edgecolor=INK, linewidth=0.6))
@@ -127,7 +131,8 @@ def network_diagram(layers: Sequence[Layer], key: str, title: str) -> Figure:
                 )
             *kinds, shape, cost = text
             axes.text(_TEXT_AT, middle, "\n".join([*kinds, shape, cost]), va="center", linespacing=1.25)
-            before, top = corner[1] + height, top + row
+            before = corner[1] + height
+            top += row
         told = [f"{box.kinds} to {box.shape}" for box in found]
         alt = (
             f"{len(layers)} layers, {sum(layer.num_params for layer in layers):,} parameters: {join_for_alt(told, 40)}."

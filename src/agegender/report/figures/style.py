@@ -22,12 +22,15 @@ WIDTH = 400  # a phone shows 390 of them: type of 9.5 points is then still large
 FONT = 9.5
 SMALL = 8.0  # what is not needed to understand the figure
 LINE = 17  # from one line of type to the next
-INK, GREY, LIGHT = "#1a1a1a", "#6b6b6b", "#dcdcdc"
+INK = "#1a1a1a"
+GREY = "#6b6b6b"
+LIGHT = "#dcdcdc"
 # Okabe & Ito 2008, without the yellow, which is too light on white.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1.5)))
-_CSS_DPI, _POINTS = 96, 72  # per inch
+_CSS_DPI = 96
+_POINTS = 72  # per inch
 # Width of a letter, in sizes of the type; DejaVu Sans.
 _WIDTH = 0.636
 _WIDTHS = {
@@ -39,11 +42,26 @@ _WIDTHS = {
     **dict.fromkeys("mMW%@…", 0.99),
 }
 _STYLE: dict[str, Any] = {
-    **{"font.family": ["sans-serif"], "font.sans-serif": ["DejaVu Sans", "Verdana"], "font.size": FONT},
-    **{"axes.labelsize": FONT, "xtick.labelsize": FONT, "ytick.labelsize": FONT, "legend.fontsize": FONT},
-    **{"text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.edgecolor": GREY},
-    **{"axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "axes.axisbelow": True},
-    **{"axes.grid": True, "grid.color": LIGHT, "grid.linewidth": 0.6, "savefig.facecolor": "white"},
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],
+    "font.size": FONT,
+    "axes.labelsize": FONT,
+    "xtick.labelsize": FONT,
+    "ytick.labelsize": FONT,
+    "legend.fontsize": FONT,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.edgecolor": GREY,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": LIGHT,
+    "grid.linewidth": 0.6,
+    "savefig.facecolor": "white",
     "text.parse_math": False,  # a dollar in a label is a dollar
     "svg.fonttype": "none",  # text stays text: searchable, and small
     "svg.hashsalt": "agegender",  # the same identifiers every time
@@ -135,7 +153,8 @@ def canvas(height: float, width: int = WIDTH) -> Iterator["Canvas"]:
 
 def finish(figure: "Canvas", key: str, title: str, alt: str) -> Figure:
     """Render a picture, within its `canvas`."""
-    png, svg = io.BytesIO(), io.StringIO()
+    png = io.BytesIO()
+    svg = io.StringIO()
     figure.savefig(png, format="png", dpi=2 * _CSS_DPI, metadata={"Software": None})
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(svg, format="svg", metadata=nothing)
@@ -203,8 +222,12 @@ def legend(figure: "Canvas", samples: Sequence[Any], labels: Sequence[str]) -> N
         bbox_to_anchor=(0.0, 0.0),
         ncols=_legend_columns(labels),
         frameon=False,
-        **{"handlelength": 1.7, "handletextpad": 0.5, "labelspacing": 0.34, "columnspacing": 1.0},
-        **{"borderaxespad": 0.1, "borderpad": 0.2},
+        handlelength=1.7,
+        handletextpad=0.5,
+        labelspacing=0.34,
+        columnspacing=1.0,
+        borderaxespad=0.1,
+        borderpad=0.2,
     )
 
 
@@ -221,9 +244,11 @@ def label_points(axes: "Axes", points: Sequence[tuple[str, float, float]]) -> No
     ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}  # over lines
     for (label, *point), (x, y) in zip(points, places, strict=True):
         label = one_line(label)
-        width, half = text_width(label), LINE / 2 - 2
+        width = text_width(label)
+        half = LINE / 2 - 2
         for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)):
-            start, up = x + (dx - 1) * width / 2 + 8 * dx, (half + 6) * dy
+            start = x + (dx - 1) * width / 2 + 8 * dx
+            up = (half + 6) * dy
             box = (start, y + up - half, start + width, y + up + half)
             if _inside(box, (*corners[0], *corners[1])) and not any(_overlap(box, other) for other in taken):
                 taken.append(box)

@@ -37,7 +37,8 @@ def training_curves(curves: Sequence[tuple[str, Values, Values]], y_title: str, 
     told = [(one_line(name), np.asarray(epochs), np.asarray(values)) for name, epochs, values in curves]
     found = [(name, epochs[np.isfinite(values)], values[np.isfinite(values)]) for name, epochs, values in told]
     look = line_styles(name for name, _, _ in found)
-    labels, few = list(look), len(found) <= _FEW_RUNS
+    labels = list(look)
+    few = len(found) <= _FEW_RUNS
     width, opacity = (1.5, 1.0) if few else (0.5, 0.4)
     with canvas(_PLOT_HEIGHT + legend_height(labels)) as figure:
         axes = plot_area(figure, "epoch", y_title, bottom=legend_height(labels))
@@ -47,7 +48,8 @@ def training_curves(curves: Sequence[tuple[str, Values, Values]], y_title: str, 
             if len(epochs) == 1:  # no line
                 axes.scatter(epochs, values, 16, color=style.colour, marker=style.marker)
         for name in labels if not few else ():
-            style, middle = look[name], medians([curve[1:] for curve in found if curve[0] == name])
+            style = look[name]
+            middle = medians([curve[1:] for curve in found if curve[0] == name])
             axes.plot(*middle, color="white", linewidth=3.2)
             axes.plot(*middle, color=style.colour, linestyle=style.dash, linewidth=2.0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

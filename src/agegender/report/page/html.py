@@ -42,7 +42,8 @@ def render(document: Document, *, public: bool = False) -> str:
     Returns:
         HTML; can be encoded as UTF-8, whatever bytes file names are made of.
     """
-    style, script = _source("page.css"), _source("page.js")
+    style = _source("page.css")
+    script = _source("page.js")
     page = _template().render(
         document=document,
         public=public,

@@ -29,8 +29,12 @@ def jobs_grid(runs: Sequence[Run]) -> Grid:
         for run in runs
     ]
     headings = (
-        *(Heading("Job"), Heading("Seed", numeric=True), Heading("Status"), Heading("Best epoch", numeric=True)),
-        *(Heading("Begun, UTC"), Heading("Command")),
+        Heading("Job"),
+        Heading("Seed", numeric=True),
+        Heading("Status"),
+        Heading("Best epoch", numeric=True),
+        Heading("Begun, UTC"),
+        Heading("Command"),
     )
     return Grid("Every job", headings, tuple(rows))
 
@@ -90,7 +94,9 @@ def data_grid(sweep: SweepResults) -> Grid:
             continue
         row = (
             *(str(told.get(key, "-")) for key in ("root", "fingerprint", "image_size")),
-            *(str(told["age_groups"]["scheme"]), str(told.get("leak_control")), str(told.get("split_hash", "-"))),
+            str(told["age_groups"]["scheme"]),
+            str(told.get("leak_control")),
+            str(told.get("split_hash", "-")),
             str(told.get("split_file", "-")),
         )
         found[row] += 1

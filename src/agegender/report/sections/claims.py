@@ -17,7 +17,9 @@ from agegender.report.tables.text_formats import format_p
 
 BASELINES = ("alexnet", "vgg11", "resnet18", "densenet161")  # of the paper's Table 2
 PROPOSED = "small_cnn"
-HOLDS, CONTRADICTED, OPEN = "holds", "contradicted", "not decided"
+HOLDS = "holds"
+CONTRADICTED = "contradicted"
+OPEN = "not decided"
 _PAPER = (256, 30)  # pixels and epochs
 
 
@@ -59,7 +61,8 @@ def judge_statements(sweep: SweepResults, analysis: Analysis, costs: Sequence[Me
 def scope(analysis: Analysis) -> str:
     """Say where the judgements hold."""
     run = analysis.design.runs_on(0)[0]
-    size, epochs = run.record.data["image_size"], run.record.config["trainer"]["max_epochs"]
+    size = run.record.data["image_size"]
+    epochs = run.record.config["trainer"]["max_epochs"]
     which = "the paper's size and epochs" if (size, epochs) == _PAPER else "not the paper's 256 pixels and 30 epochs"
     basis = about_basis(analysis.design)
     seeds = "" if basis else f", with {num_seeds(analysis.design)}"
@@ -113,7 +116,8 @@ def _smaller(plain: dict[str, Configuration]) -> Judgement:
         model: plain[model].complete[0].record.num_params or 0 for model in (PROPOSED, *BASELINES) if model in plain
     }
     size = plain[PROPOSED].complete[0].record.data["image_size"]
-    own, others = counts[PROPOSED], {model: count for model, count in counts.items() if model != PROPOSED}
+    own = counts[PROPOSED]
+    others = {model: count for model, count in counts.items() if model != PROPOSED}
     larger = [model for model, count in others.items() if count <= own]
     decision = CONTRADICTED if larger else HOLDS if len(others) == len(BASELINES) else OPEN
     told = ", ".join(f"{model} {count / 1e6:.2f} M" for model, count in counts.items())
@@ -134,10 +138,8 @@ def _smaller(plain: dict[str, Configuration]) -> Judgement:
 
 
 def _faster(cost: MeasuredCost) -> Judgement:
-    own, others = (
-        cost.rates[PROPOSED],
-        {model: cost.ratios(model, PROPOSED) for model in BASELINES if model in cost.rates},
-    )
+    own = cost.rates[PROPOSED]
+    others = {model: cost.ratios(model, PROPOSED) for model in BASELINES if model in cost.rates}
     if any(min(ratios) > 1 for ratios in others.values()):
         decision = CONTRADICTED
     else:
@@ -189,7 +191,9 @@ def _remedy(plain: Configuration, weighted: Configuration, analysis: Analysis) -
 def _diagonal(weighted: Configuration, analysis: Analysis) -> Judgement:
     """Judge Figure 7 row by row: the own group against the group that is predicted most often instead."""
     runs = analysis.design.tested(weighted)
-    names, told, signs = runs[0].groups, [], []
+    names = runs[0].groups
+    told = []
+    signs = []
     for group, name in enumerate(names):
         inside = np.flatnonzero(runs[0].group == group)
         if not len(inside):

@@ -41,9 +41,11 @@ def _title(column: Column) -> str:
 
 
 def _value(table: ComparisonTable, number: int, column: Column) -> Cell:
-    row, spread = table.rows[number], table.spread(number, column.key)
+    row = table.rows[number]
+    spread = table.spread(number, column.key)
     value = row.get(column.key)
-    text, note = format_value(value, column), ""
+    text = format_value(value, column)
+    note = ""
     if spread.deviation is not None:
         text += f" ± {format_value(spread.deviation, column)}"
     if spread.interval is not None:

@@ -27,7 +27,8 @@ def tests_section(analysis: Analysis) -> Section:
         text.append("Nothing to test: fewer than two configurations were tested on the same images.")
         return Section("tests", "Tests", tuple(text))
     for task in TASKS:
-        rows, title = _interval_rows(analysis, task), f"{task.capitalize()} accuracy with its 95 % interval"
+        rows = _interval_rows(analysis, task)
+        title = f"{task.capitalize()} accuracy with its 95 % interval"
         if len(rows) > MAX_INTERVALS:
             title += f", the highest {MAX_INTERVALS} of {len(rows)}"
         shown = rows[:MAX_INTERVALS]
@@ -82,7 +83,8 @@ def _interval_rows(analysis: Analysis, task: str) -> list[tuple[str, float, floa
 
 def pairs(analysis: Analysis, task: str) -> Grid:
     """Show the test of each pair; of many, the pairs with the highest alone."""
-    found, best = analysis.pairs[task], analysis.best.get(task)
+    found = analysis.pairs[task]
+    best = analysis.best.get(task)
     shown = found if len(found) <= MAX_PAIRS else [pair for pair in found if best in (pair.first, pair.second)]
     score = SCORES[f"{task}_accuracy"]
     rows = [

@@ -46,7 +46,7 @@ def _network(configuration: Configuration) -> list[Grid | Figure]:
     if grid is None:
         return []
     drawn = [
-        network.Layer(*(layer["name"], layer["kind"], tuple(layer["output"])), layer["num_params"], layer["macs"])
+        network.Layer(layer["name"], layer["kind"], tuple(layer["output"]), layer["num_params"], layer["macs"])
         for layer in configuration.runs[0].record.network
     ]
     title = f"Figures 3 and 4 of the paper: the network, {configuration.model}"
@@ -125,8 +125,11 @@ def layers_grid(configuration: Configuration) -> Grid | None:
         for index, layer in enumerate(record.network)
     ]
     headings = (
-        *(Heading("Layer"), Heading("Kind"), Heading("Output", "Channels x height x width.")),
-        *(Heading("Parameters", numeric=True), Heading("MACs, M", "Multiply-accumulates of one image.", numeric=True)),
+        Heading("Layer"),
+        Heading("Kind"),
+        Heading("Output", "Channels x height x width."),
+        Heading("Parameters", numeric=True),
+        Heading("MACs, M", "Multiply-accumulates of one image.", numeric=True),
     )
     total = f"{sum(layer['num_params'] for layer in record.network):,} parameters"
     return Grid(f"{configuration.model}, layer by layer: {total}", headings, tuple(rows))

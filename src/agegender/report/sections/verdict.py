@@ -77,7 +77,8 @@ def _accuracy(analysis: Analysis, label: str, task: str) -> str:
 
 def _lead(task: str, analysis: Analysis) -> str:
     """Say how accurate the highest is, and over whom its lead is significant."""
-    best, tied = analysis.best[task], analysis.tied(task)
+    best = analysis.best[task]
+    tied = analysis.tied(task)
     others = [label for label in analysis.compared if label != best]
     equals = [label for label in others if label in tied]
     if not equals:

@@ -154,7 +154,8 @@ def _to_best(
         sign = 1 if score.higher_is_better else -1
         values = np.array([estimates[other][key].value for other in labels])
         best = int(np.argmax(np.where(np.isnan(values), -np.inf, sign * values)))
-        value, half = float(values[at] - values[best]), float(widths[key][at, best])
+        value = float(values[at] - values[best])
+        half = float(widths[key][at, best])
         found[key] = Estimate(value, None, (value - half, value + half) if score.has_interval else None)
     return found
 
@@ -170,7 +171,8 @@ def _by_split(design: Design, drawn: dict[str, Draws], key: str) -> np.ndarray:
 
 
 def _pairs(design: Design, tests: PairTests) -> list[Pair]:
-    labels, reference = design.labels, design.reference
+    labels = design.labels
+    reference = design.reference
     first, second = np.triu_indices(len(labels), 1)
     chosen = np.array([reference in (None, labels[j], labels[k]) for j, k in zip(first, second, strict=True)])
     adjusted = np.ones(len(first))
@@ -179,8 +181,10 @@ def _pairs(design: Design, tests: PairTests) -> list[Pair]:
     alone = stats.t.isf(LEVEL / 2, tests.degrees) * tests.standard_error
     found = []
     for at in np.flatnonzero(chosen):
-        j, k = first[at], second[at]
-        value, half = float(tests.difference[at]), float(simultaneous[at])
+        j = first[at]
+        k = second[at]
+        value = float(tests.difference[at])
+        half = float(simultaneous[at])
         difference = Estimate(value, None, (value - half, value + half))
         planned = (value - float(alone[at]), value + float(alone[at]))
         found.append(Pair(labels[j], labels[k], difference, planned, float(tests.p_value[at]), float(adjusted[at])))

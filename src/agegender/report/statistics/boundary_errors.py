@@ -65,6 +65,7 @@ def paired_difference(first: np.ndarray, second: np.ndarray) -> PairedDifference
     """Compare the hits of two configurations on the same images, bool (S1, N) and (S2, N)."""
     mean = crossed_difference(first, second)
     if len(first) == len(second) == 1:
-        only_first, only_second = (first & ~second).sum(), (second & ~first).sum()
+        only_first = (first & ~second).sum()
+        only_second = (second & ~first).sum()
         return PairedDifference(mean, float(mcnemar(only_first, only_second)), single=True)
     return PairedDifference(mean, mean.p_value(), single=1 in (len(first), len(second)))

@@ -64,7 +64,8 @@ class Mean:
         if self.standard_error and spread:
             ratio = special.ndtri(level / 2) / special.stdtrit(self.share_degrees, level / 2)
             number = min(number, spread / self.standard_error**2) * float(ratio) ** 2
-        hits, misses = self.value * number, (1 - self.value) * number
+        hits = self.value * number
+        misses = (1 - self.value) * number
         low = special.betaincinv(hits, misses + 1, level / 2) if self.value > 0 else 0.0
         high = special.betaincinv(hits + 1, misses, 1 - level / 2) if self.value < 1 else 1.0
         return float(low), float(high)
@@ -89,7 +90,8 @@ def crossed_mean(values: np.ndarray) -> Mean:
 
 def crossed_difference(first: np.ndarray, second: np.ndarray) -> Mean:
     """Return the difference of two configurations' means on the same images, (S1, N) and (S2, N)."""
-    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    first = np.asarray(first, dtype=np.float64)
+    second = np.asarray(second, dtype=np.float64)
     return _mean(first.mean(axis=0) - second.mean(axis=0), [first, second])
 
 

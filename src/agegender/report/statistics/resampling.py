@@ -47,7 +47,8 @@ class Draws:
 
 def draw_scores(configurations: Iterable[Configuration], design: Design, num_draws: int) -> dict[str, Draws]:
     """Score every configuration with predictions, and draw its scores anew, by label."""
-    on_images, on_splits = _ImageDraws(num_draws), _SplitDraws(design, num_draws)
+    on_images = _ImageDraws(num_draws)
+    on_splits = _SplitDraws(design, num_draws)
     found = {}
     for number, configuration in enumerate(configurations):
         if not configuration.measured:

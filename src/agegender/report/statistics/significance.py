@@ -45,7 +45,8 @@ def wilson(hits: float, total: int) -> tuple[float, float]:
     if total == 0:
         return 0.0, 1.0
     z = stats.norm.ppf(1 - LEVEL / 2)
-    share, spread = hits / total, z * z / total
+    share = hits / total
+    spread = z * z / total
     center = (share + spread / 2) / (1 + spread)
     half = z * np.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
     return max(0.0, float(center - half)), min(1.0, float(center + half))

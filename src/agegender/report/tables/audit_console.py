@@ -11,7 +11,8 @@ _SHOWN = 20  # skipped files; audit.json lists them all
 def print_audit(found: dict[str, Any], console: Console | None = None) -> None:
     """Print what `agegender.data.audit` found, as its `to_dict` gives it."""
     console = console or Console()
-    total, usable = found["files"], found["usable"]
+    total = found["files"]
+    usable = found["usable"]
     console.print(f"{found['root']}: {total:,} image files, {usable:,} usable", highlight=False, markup=False)
     for title, key in ((f"Age group ({found['scheme']})", "groups"), ("Gender", "genders"), ("Race", "races")):
         view = Table(title, "Images", "Share", box=None, header_style="bold", padding=(0, 2, 0, 0))

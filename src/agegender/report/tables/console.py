@@ -13,8 +13,13 @@ _NOT_A_TERMINAL = 200  # characters of a line in a log file
 _MIN_STATUS_WIDTH = 24  # characters of a line in which a reason can be read
 _UNLIMITED = 10_000  # characters: a width at which nothing is squeezed
 _DISPENSABLE = (  # in a narrow terminal, the first of these first
-    *("gmacs", "images_per_second", "age_one_off_accuracy", "age_balanced_accuracy", "age_mae_years"),
-    *("params_millions", "fit_seconds"),
+    "gmacs",
+    "images_per_second",
+    "age_one_off_accuracy",
+    "age_balanced_accuracy",
+    "age_mae_years",
+    "params_millions",
+    "fit_seconds",
 )
 _MARKS = {"best": "[bold]{}[/bold]", "tied": "{}†", "": "{}"}
 
@@ -37,12 +42,14 @@ def print_table(table: ComparisonTable, console: Console | None = None) -> None:
 
 
 def _fitting_view(table: ComparisonTable, columns: list[Column], console: Console) -> Table:
-    shown, narrow = columns, False
+    shown = columns
+    narrow = False
     for left_out in range(len(_DISPENSABLE) + 1):
         least = _view(table, shown, narrow=narrow, status_width=_MIN_STATUS_WIDTH)
         if Measurement.get(console, console.options.update(width=_UNLIMITED), least).maximum <= console.width:
             break
-        shown, narrow = [column for column in columns if column.key not in _DISPENSABLE[:left_out]], True
+        shown = [column for column in columns if column.key not in _DISPENSABLE[:left_out]]
+        narrow = True
     return _view(table, shown, narrow=narrow)
 
 

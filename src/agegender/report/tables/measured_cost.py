@@ -65,7 +65,8 @@ def measured_cost_grid(cost: MeasuredCost, base: str) -> Grid:
     own = TABLE_2.get((base, "plain"))
     rows = []
     for model, rates in cost.rates.items():
-        ratios, paper = cost.ratios(model, base), TABLE_2.get((model, "plain"))
+        ratios = cost.ratios(model, base)
+        paper = TABLE_2.get((model, "plain"))
         time = None if paper is None else paper.training_time
         told = [Cell("-"), Cell("-")]
         if time is not None and own is not None and own.training_time is not None:

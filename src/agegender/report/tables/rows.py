@@ -106,7 +106,8 @@ def compare_jobs(entries: Iterable[tuple[Path, Record]]) -> ComparisonTable:
 
 def row_of(record: Record, extra: list[str]) -> dict[str, Value]:
     """Give the values of a job by column key; `extra` are choices that vary."""
-    model, loss = str(record.choices.get("model")), str(record.choices.get("loss"))
+    model = str(record.choices.get("model"))
+    loss = str(record.choices.get("loss"))
     paper = TABLE_2.get((model, loss))
     row: dict[str, Value] = {"model": model, "loss": loss, "seed": record.seed, "status": status_of(record)}
     row |= {key: choice_value(record, key) for key in extra}
@@ -126,7 +127,8 @@ def differences_to_paper(row: dict[str, Value]) -> dict[str, Value]:
     """Give our accuracies minus the paper's, in points."""
     found: dict[str, Value] = {}
     for task in ("age", "gender"):
-        ours, paper = row.get(f"{task}_accuracy"), row.get(f"paper_{task}_accuracy")
+        ours = row.get(f"{task}_accuracy")
+        paper = row.get(f"paper_{task}_accuracy")
         if isinstance(ours, float) and isinstance(paper, float):
             found[f"{task}_minus_paper"] = ours - paper
     return found
@@ -180,7 +182,8 @@ def warnings_of(complete: list[Record], *, repeated_splits: bool = False) -> lis
 
 
 def _is_cut(record: Record) -> bool:
-    done, planned = len(record.history), record.config["trainer"]["max_epochs"]
+    done = len(record.history)
+    planned = record.config["trainer"]["max_epochs"]
     told = record.config.get("early_stopping") or record.config["trainer"].get("fast_dev_run")
     return 0 < done < planned and not told
 
@@ -212,7 +215,8 @@ def _distinct(records: list[Record], line: Callable[[Record], str]) -> list[str]
 
 
 def _data_line(record: Record) -> str:
-    data, counts = record.data, record.data["counts"]
+    data = record.data
+    counts = record.data["counts"]
     parts = " / ".join(f"{counts[part]:,}" for part in ("train", "val", "test"))
     left_out = counts["skipped"] + sum(counts["dropped"].values())
     control = {True: "leak control on", False: "leak control off", None: "split from a file"}[data["leak_control"]]
@@ -223,7 +227,8 @@ def _data_line(record: Record) -> str:
 
 
 def _training_line(record: Record) -> str:
-    config, data = record.config, record.data
+    config = record.config
+    data = record.data
     tested = f"tested at the best epoch by {config['monitor']}"
     if data.get("train_part") == "trainval":
         tested = "with the validation part, tested after the last epoch"

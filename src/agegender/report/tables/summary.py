@@ -83,7 +83,8 @@ def _averaged(rows: list[dict[str, Value]]) -> list[str]:
 
 
 def _status(configuration: Configuration) -> str:
-    runs, complete = configuration.runs, configuration.complete
+    runs = configuration.runs
+    complete = configuration.complete
     if len(runs) == 1:
         return status_of(runs[0].record)
     if len(complete) == len(runs):

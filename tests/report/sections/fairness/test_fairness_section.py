@@ -73,7 +73,8 @@ def test_coarse_years_are_marked_and_others_are_not(alike: Section, tmp_path: Pa
 def test_what_is_shown_is_said_and_marked(tmp_path: Path) -> None:
     # Women of the first race and of 21-32 are taken for men, and for 33-43.
     size = 1600
-    gender, race = np.arange(size) % 2, np.arange(size) // 2 % 4
+    gender = np.arange(size) % 2
+    race = np.arange(size) // 2 % 4
     group = np.where(np.arange(size) // 8 % 2, 4, 5)
     worse = (gender == 1) & (race == 0) & (group == 4)
     predictions = make_predictions(

@@ -61,7 +61,8 @@ def test_faces_without_a_teenager_have_no_rate_of_teenagers():
 
 @pytest.mark.parametrize(("seeds", "age"), [((1,), 18), ((2, 3, 4), 18), ((5, 6), 21), ((7, 8, 9), 16)])
 def test_every_rate_is_what_counting_image_by_image_finds(seeds, age):
-    runs, limits = [aged(seed, 300) for seed in seeds], AgeLimits(age)
+    runs = [aged(seed, 300) for seed in seeds]
+    limits = AgeLimits(age)
     curve = threshold_curve(runs, limits)
     assert curve is not None
     points = zip(curve.asked, curve.false_positive_rate, curve.false_negative_rate, strict=True)
@@ -139,8 +140,11 @@ def predictions_of_teenagers(random: np.random.Generator, shape: tuple[int, ...]
 
 
 def test_a_chosen_age_passes_the_asked_share_of_new_faces_and_one_of_the_test_part_seems_better():
-    random, size = np.random.default_rng(0), 99
-    on_validation, on_test, seemingly = [], [], []
+    random = np.random.default_rng(0)
+    size = 99
+    on_validation = []
+    on_test = []
+    seemingly = []
     for _ in range(2000):
         validation, test = predictions_of_teenagers(random, (2, size))
         age, peeked = (choose_age(np.full(size, 16.0), predicted, LIMITS) for predicted in (validation, test))
@@ -160,8 +164,11 @@ def coverage(num_seeds: int, number: int, asked: float, seed_spread: float) -> t
 
     A prediction is off by 4 years from face to face, by `seed_spread` from seed to seed, and by 4 years by chance.
     """
-    random, years = np.random.default_rng(2), np.full(number, 16.0)
-    truth, covered, rounds = stats.norm.sf((asked - 16) / np.sqrt(4**2 + 4**2 + seed_spread**2)), [], 500
+    random = np.random.default_rng(2)
+    years = np.full(number, 16.0)
+    truth = stats.norm.sf((asked - 16) / np.sqrt(4**2 + 4**2 + seed_spread**2))
+    covered = []
+    rounds = 500
     for _ in range(rounds):
         seeds = random.normal(0, seed_spread, (num_seeds, 1))
         predicted = years + random.normal(0, 4, number) + seeds + random.normal(0, 4, (num_seeds, number))

@@ -33,7 +33,8 @@ def shown(cell: Cell) -> str:
 
 def predictions_of_years(num_wrong: int) -> Predictions:
     """40 minors of 15, some of them taken for 19; 10 of 5; 60 adults of 30, 6 of them taken for 17."""
-    years, groups = np.repeat([15, 5, 30], [40, 10, 60]), np.repeat([3, 1, 4], [40, 10, 60])
+    years = np.repeat([15, 5, 30], [40, 10, 60])
+    groups = np.repeat([3, 1, 4], [40, 10, 60])
     minors = np.repeat([19.0, 14.0, 5.0], [num_wrong, 40 - num_wrong, 10])
     predicted = np.concatenate([minors, np.repeat([17.0, 31.0], [6, 54])])
     return make_predictions(groups, groups, years=years, years_predicted=predicted)
@@ -63,7 +64,8 @@ def test_other_limits_are_asked_for(tmp_path: Path) -> None:
 
 def test_the_age_that_is_chosen_comes_from_each_runs_own_validation_part(tmp_path: Path) -> None:
     for seed, wrong in ((1, 4), (2, 0)):  # the second highest of 40 is 19, and 14
-        test, validation = predictions_of_years(10), predictions_of_years(wrong)
+        test = predictions_of_years(10)
+        validation = predictions_of_years(wrong)
         write_run(tmp_path, test, validation=validation, seed=seed, coarse_years=False)
     section = section_of(tmp_path)
     row = grid(section, "was chosen on the validation part").rows[0]
@@ -91,7 +93,8 @@ def test_too_few_minors_in_the_validation_part_choose_no_age(tmp_path: Path) -> 
 
 
 def test_minors_of_the_group_are_counted_beside_its_adults(tmp_path: Path) -> None:
-    predicted, years = [4, 4, 4, 3, 3, 3, 3, 3], [19, 19, 14, 14, 17, 17, 17, 20]
+    predicted = [4, 4, 4, 3, 3, 3, 3, 3]
+    years = [19, 19, 14, 14, 17, 17, 17, 20]
     write_run(tmp_path, make_predictions([3] * 8, predicted, years=years))
     section = section_of(tmp_path)
     row = grid(section, "predicted in an older group").rows[0]

@@ -46,7 +46,8 @@ def errors_by_age(
         axes.axhline(0, color=GREY, linewidth=0.8)
         told = []
         for label, errors in found:
-            style, ages = look[label], [error.age for error in errors]
+            style = look[label]
+            ages = [error.age for error in errors]
             values = [measure(error).value for error in errors]
             few = len(ages) < 2  # no line
             axes.plot(ages, values, color=style.colour, linestyle=style.dash, linewidth=1.4, marker="o" if few else "")

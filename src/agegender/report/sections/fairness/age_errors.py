@@ -56,13 +56,15 @@ def age_errors(runs: Sequence[Predictions], least: int = MIN_FACES) -> list[AgeE
 def _bins(years: np.ndarray, least: int) -> list[tuple[int, int]]:
     """Return first and last year of each row; what is left at the end joins the row before it."""
     bins: list[tuple[int, int]] = []
-    begin, faces = None, 0
+    begin = None
+    faces = 0
     for year, number in zip(*np.unique(years, return_counts=True), strict=True):
         begin = int(year) if begin is None else begin
         faces += int(number)
         if faces >= least:
             bins.append((begin, int(year)))
-            begin, faces = None, 0
+            begin = None
+            faces = 0
     if begin is not None:
         oldest = int(years.max())
         bins[-1:] = [(bins[-1][0] if bins else begin, oldest)]

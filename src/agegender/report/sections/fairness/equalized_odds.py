@@ -47,7 +47,8 @@ class RecallGap:
 
 def recalls(runs: Sequence[Predictions]) -> list[Recall]:
     """Measure the recall of each gender and race that has an image."""
-    hits, found = np.stack([run.hits("gender") for run in runs]), []
+    hits = np.stack([run.hits("gender") for run in runs])
+    found = []
     for gender, race, inside in _parts(runs[0]):
         found.append(Recall(gender, race, int(inside.sum()), crossed_mean(hits[:, inside])))
     return found
@@ -60,7 +61,8 @@ def recall_gaps(runs: Sequence[Predictions]) -> list[RecallGap]:
     test (Agresti & Caffo 2000): recalls are near 1, where a few images without a mistake would tell no variance.
     """
     hits = np.stack([run.hits("gender") for run in runs])
-    found, p_values = [], []
+    found = []
+    p_values = []
     for one, other in combinations(_parts(runs[0]), 2):
         if one[0] != other[0]:
             continue

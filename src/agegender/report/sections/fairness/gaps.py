@@ -110,7 +110,8 @@ def _cells(
     hits: np.ndarray, strata: np.ndarray, mask: np.ndarray, number: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return size (G,), share of each seed (S, G) and variance over images (G,) of each stratum within a mask."""
-    inside, strata = hits[:, mask].astype(np.float64), strata[mask]
+    inside = hits[:, mask].astype(np.float64)
+    strata = strata[mask]
     size = np.bincount(strata, minlength=number)
     shares = np.stack([np.bincount(strata, weights=seed, minlength=number) for seed in inside]) / np.maximum(size, 1)
     away = inside.mean(axis=0) - shares.mean(axis=0)[strata]

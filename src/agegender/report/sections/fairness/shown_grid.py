@@ -56,7 +56,8 @@ def shown_grid(found: Mapping[str, ShownDifferences]) -> Grid:
 def _largest(gaps: Sequence[RecallGap]) -> Cell:
     if not gaps:
         return Cell("-")
-    gap, num_shown = gaps[0], sum(one.p_value < LEVEL for one in gaps)
+    gap = gaps[0]
+    num_shown = sum(one.p_value < LEVEL for one in gaps)
     answer = "shown" if gap.p_value < LEVEL else "not shown"
     text = f"{100 * gap.value:.1f}: {gap.gender}, {gap.higher} above {gap.lower}"
     note = f"{answer}, {p_text(gap.p_value)}; {num_shown} of {len(gaps)} gaps shown"

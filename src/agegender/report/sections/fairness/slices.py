@@ -95,7 +95,9 @@ def worst_off(parts: Sequence[Slice], task: str) -> Slice | None:
 
 def _cut(labels: Predictions) -> dict[Labels, np.ndarray]:
     """Return the images of each slice, bool (N,)."""
-    genders, races, groups = (ALL, *GENDERS), (ALL, *RACES), (ALL, *labels.groups)
+    genders = (ALL, *GENDERS)
+    races = (ALL, *RACES)
+    groups = (ALL, *labels.groups)
     found: dict[Labels, np.ndarray] = {}
     for (g, gender), (r, race), (a, group) in product(enumerate(genders), enumerate(races), enumerate(groups)):
         if (gender, race, group).count(ALL) == 1:

@@ -117,7 +117,8 @@ def threshold_curve(runs: Sequence[Predictions], limits: AgeLimits) -> Threshold
         None where the test images show no teenagers, or no adults.
     """
     years = runs[0].years
-    teenagers, adults = limits.teenagers(years), ~limits.minors(years)
+    teenagers = limits.teenagers(years)
+    adults = ~limits.minors(years)
     if not teenagers.any() or not adults.any():
         return None
     asked = np.unique(np.concatenate([[limits.threshold_age], *(run.years_predicted for run in runs)]))

@@ -119,7 +119,8 @@ def _choose(configuration: Configuration, limits: AgeLimits) -> _Chosen:
 def _age_checks(exact: Sequence[Configuration], limits: AgeLimits) -> tuple[list[str], list[Grid | Figure]]:
     """Report who is taken for an adult by the methods that predict years."""
     years = predictions_of(exact[0])[0].years
-    num_minors, num_teenagers = int(limits.minors(years).sum()), int(limits.teenagers(years).sum())
+    num_minors = int(limits.minors(years).sum())
+    num_teenagers = int(limits.teenagers(years).sum())
     if num_minors in (0, len(years)):
         return [f"The test images do not hold both minors and adults at {limits.threshold_age:g} years."], []
     younger = num_minors - num_teenagers
@@ -137,7 +138,8 @@ def _age_checks(exact: Sequence[Configuration], limits: AgeLimits) -> tuple[list
 
 def _on_choosing(chosen: Sequence[_Chosen], num_runs: int, limits: AgeLimits) -> list[str]:
     """Say on what ages were chosen, and where none could be."""
-    share, text = f"{100 * limits.minors_passed:g} %", []
+    share = f"{100 * limits.minors_passed:g} %"
+    text = []
     numbers = [one.num_teenagers for one in chosen if one.ages is not None]
     if numbers:
         low, high = passed_range(min(numbers), limits)
