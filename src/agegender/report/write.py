@@ -2,13 +2,14 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from agegender.report.figures import faces
+from agegender.report.figures.faces import ReadImage
 from agegender.report.page.document import Document, Figure, Section
 from agegender.report.page.html import render
 from agegender.report.results import Predictions, SweepResults, read_sweep
@@ -27,8 +28,6 @@ from agegender.system.files import write_atomically
 _PER_GROUP = 5  # sample faces
 _MISTAKES = 24  # faces of a gallery
 _LIMITS = AgeLimits()
-
-ReadImage = Callable[[str], np.ndarray]
 
 
 @dataclass(frozen=True)

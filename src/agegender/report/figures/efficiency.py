@@ -6,22 +6,19 @@ from typing import TYPE_CHECKING
 
 from agegender.report.figures.style import (
     GREY,
-    canvas,
     finish,
     join_for_alt,
     label_points,
-    legend,
-    legend_height,
     line_styles,
     one_line,
-    plot_area,
-    sample_line,
+    plot_with_legend,
 )
 from agegender.report.page.document import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_PLOT_HEIGHT = 320  # pixels, without the legend
 _MAX_MODELS = 20  # in a legend that one still reads
 _MIN_LOG_RANGE = 3  # largest to smallest, from which on a logarithmic axis has enough ticks
 
@@ -73,9 +70,7 @@ def efficiency_plot(points: Sequence[EfficiencyPoint], x_title: str, key: str, t
     front = _front(points)
     name = _names(points)
     look = line_styles(name[point.model] for point in points)
-    models = list(look)
-    with canvas(320 + legend_height(models)) as figure:
-        axes = plot_area(figure, x_title, "accuracy, %", bottom=legend_height(models))
+    with plot_with_legend(_PLOT_HEIGHT, x_title, "accuracy, %", look, line=False) as (figure, axes):
         for model, style in look.items():
             own = [point for point in points if name[point.model] == model]
             x = [point.x for point in own]
@@ -91,7 +86,6 @@ def efficiency_plot(points: Sequence[EfficiencyPoint], x_title: str, key: str, t
             axes.set_xlim(right=right)
         first = [*front, *(point for point in points if point not in front)]
         label_points(axes, [(point.label, point.x, point.accuracy) for point in first])
-        legend(figure, [sample_line(look[model], line=False) for model in models], models)
         told = [f"{one_line(p.label)}: {p.accuracy:.1f} % at {p.x:,.4g}" for p in front]
         against = f"Accuracy of {len(points)} configurations against {one_line(x_title)}."
         alt = f"{against} No other beats {join_for_alt(told)}."

@@ -13,7 +13,7 @@ from agegender.report.figures.style import INK, WIDTH, join_for_alt, one_line
 from agegender.report.page.document import Figure
 from agegender.report.results import Predictions
 
-Read = Callable[[str], np.ndarray]
+ReadImage = Callable[[str], np.ndarray]
 Task = Literal["age", "gender"]
 
 _PHOTO = 96  # CSS pixels, at most
@@ -58,7 +58,7 @@ def _width(text: str) -> float:
     return _font().getlength(text) / _SCALE
 
 
-def _photos(names: Sequence[str], read: Read, side: int) -> Iterator[Image.Image | None]:
+def _photos(names: Sequence[str], read: ReadImage, side: int) -> Iterator[Image.Image | None]:
     """Read images and fit them into a square of CSS pixels; None for one that cannot be read."""
     for name in names:
         try:
@@ -69,7 +69,7 @@ def _photos(names: Sequence[str], read: Read, side: int) -> Iterator[Image.Image
             yield ImageOps.contain(photo, (_SCALE * side, _SCALE * side))
 
 
-def sample_faces(names_by_group: Sequence[tuple[str, Sequence[str]]], read: Read, per_group: int = 5) -> Figure:
+def sample_faces(names_by_group: Sequence[tuple[str, Sequence[str]]], read: ReadImage, per_group: int = 5) -> Figure:
     """Show the first images of each age group, a row each.
 
     Args:
@@ -120,7 +120,7 @@ def _of_task(predictions: Predictions, task: Task) -> tuple[np.ndarray, np.ndarr
     return true, predicted, np.take_along_axis(probabilities, predicted[:, None], axis=1)[:, 0]
 
 
-def mistakes(predictions: Predictions, task: Task, read: Read, number: int = 24) -> Figure:
+def mistakes(predictions: Predictions, task: Task, read: ReadImage, number: int = 24) -> Figure:
     """Show the wrong predictions that the model is surest of: among them are wrong labels.
 
     Args:

@@ -4,20 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agegender.report.figures.style import (
-    GREY,
-    canvas,
-    finish,
-    join_for_alt,
-    legend,
-    legend_height,
-    line_styles,
-    one_line,
-    plot_area,
-    sample_line,
-)
+from agegender.report.figures.style import GREY, finish, join_for_alt, line_styles, one_line, plot_with_legend
 from agegender.report.page.document import Figure
 from agegender.report.statistics.calibration import NUM_BINS, bin_of_confidence
+
+_PLOT_HEIGHT = 360  # pixels, without the legend
 
 
 def calibration_curve(confidence: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
@@ -50,9 +41,8 @@ def reliability_diagram(items: Sequence[tuple[str, np.ndarray, np.ndarray]], key
     """
     found = [(one_line(label), *calibration_curve(confidence, hit)) for label, confidence, hit in items]
     look = line_styles(label for label, *_ in found)
-    labels = [f"{label}, ECE {100 * error:.1f} %" for label, *_, error in found]
-    with canvas(360 + legend_height(labels)) as figure:
-        axes = plot_area(figure, "confidence, %", "accuracy, %", bottom=legend_height(labels))
+    entries = {f"{label}, ECE {100 * error:.1f} %": look[label] for label, *_, error in found}
+    with plot_with_legend(_PLOT_HEIGHT, "confidence, %", "accuracy, %", entries) as (figure, axes):
         axes.plot([0, 100], [0, 100], color=GREY, linewidth=0.8, linestyle=(0, (3, 2)))
         for label, means, accuracies, shares, _ in found:
             style = look[label]
@@ -61,6 +51,6 @@ def reliability_diagram(items: Sequence[tuple[str, np.ndarray, np.ndarray]], key
             axes.scatter(100 * means, 100 * accuracies, sizes, color=style.colour, marker=style.marker, zorder=3)
         axes.set_xlim(0, 101.5)
         axes.set_ylim(0, 101.5)
-        legend(figure, [sample_line(look[label]) for label, *_ in found], labels)
-        alt = f"Accuracy against confidence in {NUM_BINS} bins. Expected calibration error: {join_for_alt(labels)}."
+        errors = join_for_alt(list(entries))
+        alt = f"Accuracy against confidence in {NUM_BINS} bins. Expected calibration error: {errors}."
         return finish(figure, key, title, alt)

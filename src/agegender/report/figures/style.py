@@ -6,7 +6,7 @@ Lengths are CSS pixels, 96 to the inch; type is in points. matplotlib is importe
 import io
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -211,6 +211,33 @@ def _legend_columns(labels: Sequence[str]) -> int:
 def legend_height(labels: Sequence[str]) -> int:
     """Tell how many pixels `legend` needs."""
     return math.ceil(len(labels) / _legend_columns(labels)) * LINE
+
+
+@contextmanager
+def plot_with_legend(
+    height: float,
+    x_title: str,
+    y_title: str,
+    entries: Mapping[str, LineStyle],
+    *,
+    marker: bool = True,
+    line: bool = True,
+) -> Iterator[tuple["Canvas", "Axes"]]:
+    """Open a picture of one plot, with a legend below it.
+
+    Args:
+        height: pixels of the plot, without the legend.
+        x_title: of the x axis.
+        y_title: of the y axis.
+        entries: of the legend: a label, and how it is drawn.
+        marker: whether the legend shows markers.
+        line: whether it shows lines.
+    """
+    labels = list(entries)
+    with canvas(height + legend_height(labels)) as figure:
+        axes = plot_area(figure, x_title, y_title, bottom=legend_height(labels))
+        legend(figure, [sample_line(style, marker=marker, line=line) for style in entries.values()], labels)
+        yield figure, axes
 
 
 def legend(figure: "Canvas", samples: Sequence[Any], labels: Sequence[str]) -> None:

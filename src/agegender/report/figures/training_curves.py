@@ -4,17 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agegender.report.figures.style import (
-    canvas,
-    finish,
-    join_for_alt,
-    legend,
-    legend_height,
-    line_styles,
-    one_line,
-    plot_area,
-    sample_line,
-)
+from agegender.report.figures.style import finish, join_for_alt, line_styles, one_line, plot_with_legend
 from agegender.report.page.document import Figure
 
 Values = Sequence[float] | np.ndarray
@@ -40,8 +30,7 @@ def training_curves(curves: Sequence[tuple[str, Values, Values]], y_title: str, 
     labels = list(look)
     few = len(found) <= _FEW_RUNS
     width, opacity = (1.5, 1.0) if few else (0.5, 0.4)
-    with canvas(_PLOT_HEIGHT + legend_height(labels)) as figure:
-        axes = plot_area(figure, "epoch", y_title, bottom=legend_height(labels))
+    with plot_with_legend(_PLOT_HEIGHT, "epoch", y_title, look, marker=False) as (figure, axes):
         for name, epochs, values in found:
             style = look[name]
             axes.plot(epochs, values, color=style.colour, linestyle=style.dash, linewidth=width, alpha=opacity)
@@ -53,7 +42,6 @@ def training_curves(curves: Sequence[tuple[str, Values, Values]], y_title: str, 
             axes.plot(*middle, color="white", linewidth=3.2)
             axes.plot(*middle, color=style.colour, linestyle=style.dash, linewidth=2.0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        legend(figure, [sample_line(look[label], marker=False) for label in labels], labels)
         number = [f"{label}: {sum(name == label for name, _, _ in found)}" for label in labels]
         thick = "" if few else " Thin: a run each; thick: the median of those of one name."
         return finish(figure, key, title, f"{one_line(y_title)} over the epochs. Runs: {join_for_alt(number)}.{thick}")

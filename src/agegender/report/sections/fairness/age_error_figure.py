@@ -2,18 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from agegender.report.figures.style import (
-    GREY,
-    canvas,
-    finish,
-    join_for_alt,
-    legend,
-    legend_height,
-    line_styles,
-    one_line,
-    plot_area,
-    sample_line,
-)
+from agegender.report.figures.style import GREY, finish, join_for_alt, line_styles, one_line, plot_with_legend
 from agegender.report.page.document import Figure
 from agegender.report.sections.fairness.age_errors import AgeError
 from agegender.report.statistics.crossed import Mean
@@ -40,9 +29,7 @@ def errors_by_age(
     """
     found = [(one_line(label), errors) for label, errors in curves]
     look = line_styles(label for label, _ in found)
-    labels = list(look)
-    with canvas(_PLOT_HEIGHT + legend_height(labels)) as figure:
-        axes = plot_area(figure, "true age, years", y_title, bottom=legend_height(labels))
+    with plot_with_legend(_PLOT_HEIGHT, "true age, years", y_title, look, marker=False) as (figure, axes):
         axes.axhline(0, color=GREY, linewidth=0.8)
         told = []
         for label, errors in found:
@@ -59,5 +46,4 @@ def errors_by_age(
         axes.set_xlim(left=0)
         if all(measure(error).value >= 0 for _, errors in found for error in errors):
             axes.set_ylim(bottom=0)
-        legend(figure, [sample_line(look[label], marker=False) for label in labels], labels)
         return finish(figure, key, title, f"{one_line(y_title)} by true age. Farthest from 0: {join_for_alt(told)}.")

@@ -11,6 +11,7 @@ from agegender.report.sections.fairness.overconfidence import Overconfidence
 from agegender.report.sections.fairness.slices import Accuracy, Slice
 from agegender.report.statistics.crossed import Mean
 from agegender.report.statistics.significance import LEVEL
+from agegender.report.tables.text_formats import format_p
 
 GapsByTask = Mapping[str, Sequence[Gap]]
 OverconfidenceByTask = Mapping[str, Sequence[Overconfidence]]
@@ -151,8 +152,9 @@ def slices_grid(label: str, parts: Sequence[Slice], worst: Mapping[str, Slice | 
 
 
 def p_text(value: float) -> str:
-    """Show a p-value."""
-    return "p < 0.0001" if value < 1e-4 else f"p = {value:.4f}"
+    """Return a p-value as `p = 0.0123` or `p < 0.0001`."""
+    text = format_p(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def _name(label: str, name: str) -> Cell:

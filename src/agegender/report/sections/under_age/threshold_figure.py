@@ -8,15 +8,11 @@ import numpy as np
 from agegender.report.figures.style import (
     GREY,
     LineStyle,
-    canvas,
     finish,
     join_for_alt,
-    legend,
-    legend_height,
     line_styles,
     one_line,
-    plot_area,
-    sample_line,
+    plot_with_legend,
 )
 from agegender.report.page.document import Figure
 from agegender.report.sections.under_age.age_check import AgeCheck, WrongSide
@@ -39,10 +35,8 @@ def threshold_tradeoff(items: Sequence[AgeCheck], limits: AgeLimits, key: str, t
         title: of the figure.
     """
     look = line_styles(one_line(item.label) for item in items)
-    labels = list(look)
-    with canvas(_PLOT_HEIGHT + legend_height(labels)) as figure:
-        titles = "adults refused, %", f"{limits.teenage_years} years, pass as adults, %"
-        axes = plot_area(figure, *titles, bottom=legend_height(labels))
+    y_title = f"{limits.teenage_years} years, pass as adults, %"
+    with plot_with_legend(_PLOT_HEIGHT, "adults refused, %", y_title, look) as (figure, axes):
         _scale(axes)
         if any(item.at_chosen is not None for item in items):
             axes.axhline(100 * limits.minors_passed, color=GREY, linewidth=0.8, linestyle=(0, (3, 2)))
@@ -53,7 +47,6 @@ def threshold_tradeoff(items: Sequence[AgeCheck], limits: AgeLimits, key: str, t
             rates = 100 * item.curve.false_negative_rate, 100 * item.curve.false_positive_rate
             axes.plot(*rates, color=style.colour, linestyle=style.dash, linewidth=1.1, alpha=0.75)
             _mark(axes, item, style)
-        legend(figure, [sample_line(look[label]) for label in labels], labels)
         marks = _marks(items, limits)
         axes.text(0.98, 0.97, "\n".join(marks), transform=axes.transAxes, ha="right", va="top", linespacing=1.5)
         told = [f"{one_line(item.label)}: {_told(item)}" for item in items]
