@@ -15,8 +15,10 @@ def varying_choices(records: Sequence[Record]) -> list[str]:
     """Name what tells records apart beside model, loss, seed and split.
 
     Choices that make another experiment, unless they say what the others have by default; and where an experiment's
-    file made a difference that nobody chose by name, the experiment, or that key itself.
+    file made a difference that nobody chose by name, the experiment, or that key itself. Records without a
+    configuration, which are broken, are left out.
     """
+    records = [record for record in records if record.config]
     chosen = dict.fromkeys(key for record in records for key in record.choices)
     keys = [key for key in chosen if key not in _FIXED and identity.is_identity(key)]
     keys = [key for key in keys if len({choice_value(record, key) for record in records}) > 1]

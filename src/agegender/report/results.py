@@ -206,7 +206,7 @@ def _images_id(predictions: Predictions | None) -> str | None:
 
 
 def _configurations(runs: Sequence[Run]) -> tuple[Configuration, ...]:
-    extra = varying_choices([run.record for run in runs if run.record.config])  # a broken record holds none
+    extra = varying_choices([run.record for run in runs])
     found: dict[tuple[str, ...], list[Run]] = {}
     for run in sorted(runs, key=lambda run: report_order(run.record)):
         choices = run.record.choices

@@ -132,3 +132,13 @@ def test_coarse_years_are_told_where_others_are_exact(tmp_path: Path) -> None:
         record.write(folder, entry)
     (note,) = [note for note in table_of(tmp_path).notes if "coarse" in note]
     assert note.endswith("not comparable: resnet18 / plain.")
+
+
+def test_a_broken_record_makes_no_column_of_a_choice_that_the_others_share(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_run(tmp_path, right_at(N, range(20)), seed=seed, **{"model.dropout": "0.3"})
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "record.json").write_text("{")
+    table = table_of(tmp_path)
+    assert len(table.rows) == 2
+    assert "model.dropout" not in [column.key for column in table.columns]
