@@ -1,4 +1,4 @@
-"""What tells the runs of a sweep apart, and their order."""
+"""The choices in which the runs of a sweep differ, and the order of the runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,16 +7,16 @@ from agegender.records import identity
 from agegender.records.record import Record
 from agegender.report.paper import MODEL_ORDER
 
-_BLOCKS = frozenset({"seed", "data.split_seed", "data.split_file", "data.fold"})  # runs of one configuration
+_BLOCKS = frozenset({"seed", "data.split_seed", "data.split_file", "data.fold"})  # vary within a configuration
 _FIXED = _BLOCKS | {"model", "loss", "experiment", "debug"}
 
 
 def varying_choices(records: Sequence[Record]) -> list[str]:
-    """Name what tells records apart beside model, loss, seed and split.
+    """Return the keys in which records differ, beside model, loss, seed and split.
 
-    Choices that make another experiment, unless they say what the others have by default; and where an experiment's
-    file made a difference that nobody chose by name, the experiment, or that key itself. Records without a
-    configuration, which are broken, are left out.
+    These are choices that make a different experiment, unless they name the value that the other runs have by default.
+    Where the file of an experiment makes a difference that nobody chose by name, they include `experiment`, or that key
+    itself. Broken records, which have no configuration, are left out.
     """
     records = [record for record in records if record.config]
     chosen = dict.fromkeys(key for record in records for key in record.choices)
@@ -29,7 +29,7 @@ def varying_choices(records: Sequence[Record]) -> list[str]:
 
 
 def choice_value(record: Record, key: str) -> str:
-    """Tell what a run had for a key: the value of its configuration, or the option of a group."""
+    """Return the value of a key in a run's configuration, or the option chosen for a group."""
     value = identity.value_of(record.config, key)
     chosen = record.choices.get(key, "")
     if value is not None:
@@ -38,15 +38,15 @@ def choice_value(record: Record, key: str) -> str:
 
 
 def _hidden(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
-    """Name the keys in which runs still differ that these keys make the same, old records' lack of a key apart."""
-    same: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    """Return the keys in which runs with equal values of `keys` still differ; a key must be in all their records."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for record in records:
         model, loss = (str(record.choices.get(group)) for group in ("model", "loss"))
         key = (model, loss, *(choice_value(record, key) for key in keys))
-        same.setdefault(key, []).append(identity.of(record.config))
+        groups.setdefault(key, []).append(identity.of(record.config))
     found = {
         key: None
-        for configs in same.values()
+        for configs in groups.values()
         for key in configs[0]
         if key not in _BLOCKS
         and all(key in config for config in configs)
@@ -56,7 +56,7 @@ def _hidden(records: Sequence[Record], keys: Sequence[str]) -> list[str]:
 
 
 def report_order(record: Record) -> tuple[object, ...]:
-    """Sort key: the paper's order of models, then names, losses, what else was chosen, and the seed."""
+    """Return a sort key: the paper's order of models, then other models by name, loss, other choices, and seed."""
     model = str(record.choices.get("model"))
     known = MODEL_ORDER.index(model) if model in MODEL_ORDER else len(MODEL_ORDER)
     others = sorted((key, str(value)) for key, value in record.choices.items() if key != "seed")

@@ -1,4 +1,4 @@
-"""runs/NAME/report: the page, the tables and the figures, rebuilt from records and predictions alone."""
+"""Write runs/NAME/report: the page, the tables and the figures, from records and predictions alone."""
 
 import csv
 import io
@@ -25,22 +25,22 @@ from agegender.report.tables.rows import ComparisonTable, compare_jobs
 from agegender.report.tables.summary import compare_configurations
 from agegender.system.files import write_atomically
 
-_PER_GROUP = 5  # sample faces
-_MISTAKES = 24  # faces of a gallery
-_LIMITS = AgeLimits()
+_FACES_PER_GROUP = 5  # in the figure of sample faces
+_NUM_MISTAKES = 24  # faces in a gallery of mistakes
+_DEFAULT_LIMITS = AgeLimits()
 
 
 @dataclass(frozen=True)
 class WrittenReport:
-    """What was written.
+    """A report that was written.
 
     Attributes:
         folder: runs/NAME/report.
-        table: the comparison, a row per configuration.
-        verdict: what the tests allow to say, one sentence.
-        statements: what becomes of the paper's statements, lines; empty where its networks were not compared.
-        page: index.html, which shows no face and may be passed on.
-        faces: local/faces.html, for this machine alone; None where the images are not at hand.
+        table: the comparison table, one row per configuration.
+        verdict: the conclusion that the tests allow, a sentence or two.
+        statements: the decisions on the paper's statements, one line each; empty where its networks were not compared.
+        page: index.html, which shows no face and may be shared.
+        faces: local/faces.html, which must stay on this machine; None where the images are not available.
         figures: PNG files of the page by key.
     """
 
@@ -53,7 +53,7 @@ class WrittenReport:
     figures: dict[str, Path]
 
     def as_text(self) -> str:
-        """The verdict, and where the files are: lines for a terminal."""
+        """Return the verdict and the paths of the files, for a terminal."""
         lines = [
             self.verdict,
             *([self.statements] if self.statements else []),
@@ -63,14 +63,16 @@ class WrittenReport:
         return "\n".join([*lines, *([f"Faces, for this machine alone: {self.faces}"] if self.faces else [])])
 
 
-def write_report(folder: Path, *, limits: AgeLimits = _LIMITS, read_image: ReadImage | None = None) -> WrittenReport:
+def write_report(
+    folder: Path, *, limits: AgeLimits = _DEFAULT_LIMITS, read_image: ReadImage | None = None
+) -> WrittenReport:
     """Rebuild runs/NAME/report from the records and predictions below runs/NAME.
 
     Args:
         folder: runs/NAME.
-        limits: at which ages minors and adults are told apart.
-        read_image: gives the pixels of a test image, uint8 (H, W, 3), by its name, or raises ValueError or OSError;
-            None where the images are not at hand.
+        limits: ages that separate minors from adults.
+        read_image: returns the pixels of a test image, uint8 (H, W, 3), by its name, or raises ValueError or OSError;
+            None where the images are not available.
 
     Raises:
         InputError: a record cannot be read.
@@ -79,27 +81,27 @@ def write_report(folder: Path, *, limits: AgeLimits = _LIMITS, read_image: ReadI
     analysis = analyse(sweep)
     costs = read_costs(folder)
     table = compare_configurations(sweep, analysis, costs)
-    said = verdict_sentence(sweep, analysis, table)
-    judged = [] if table.warnings else judge_statements(sweep, analysis, costs)
+    conclusion = verdict_sentence(sweep, analysis, table)
+    judgements = [] if table.warnings else judge_statements(sweep, analysis, costs)
     report = folder / "report"
     _write_tables(report, sweep, table)
     write_atomically(report / "pairs.csv", _pairs(analysis))
-    contents = assemble_document(sweep, analysis, table, said, judged, costs, limits)
+    contents = assemble_document(sweep, analysis, table, conclusion, judgements, costs, limits)
     figures = _write_figures(report / "figures", contents.figures)
     write_atomically(report / "index.html", render(contents, public=True))
-    local = report / "local" / "faces.html"
-    shown = None if read_image is None else _faces(sweep, analysis, read_image)
-    if shown is None:
-        local.unlink(missing_ok=True)  # of an earlier report, perhaps of other runs
+    faces_page = report / "local" / "faces.html"
+    faces_document = None if read_image is None else _faces(sweep, analysis, read_image)
+    if faces_document is None:
+        faces_page.unlink(missing_ok=True)  # left by an earlier report, perhaps of other runs
     else:
-        write_atomically(local, render(shown))
+        write_atomically(faces_page, render(faces_document))
     return WrittenReport(
         report,
         table,
-        said,
-        statements_text(judged, analysis),
+        conclusion,
+        statements_text(judgements, analysis),
         report / "index.html",
-        local if shown is not None else None,
+        faces_page if faces_document is not None else None,
         figures,
     )
 
@@ -114,7 +116,7 @@ def _write_tables(report: Path, sweep: SweepResults, table: ComparisonTable) -> 
 
 
 def _pairs(analysis: Analysis) -> str:
-    """Give every pair of configurations, as shares in [0, 1]."""
+    """Return a CSV of the tests of all pairs of configurations; accuracies are shares in [0, 1]."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["task", "first", "second", "difference", "low", "high", "p", "p_holm"])
@@ -126,7 +128,7 @@ def _pairs(analysis: Analysis) -> str:
 
 
 def _write_figures(folder: Path, figures: Sequence[Figure]) -> dict[str, Path]:
-    """Write PNG and SVG files; those of an earlier report that are no more are removed."""
+    """Write PNG and SVG files, and remove those of an earlier report that this one does not have."""
     folder.mkdir(parents=True, exist_ok=True)
     written: dict[Path, bytes] = {}
     for figure in figures:
@@ -142,35 +144,35 @@ def _write_figures(folder: Path, figures: Sequence[Figure]) -> dict[str, Path]:
 
 
 def _faces(sweep: SweepResults, analysis: Analysis, read_image: ReadImage) -> Document | None:
-    """Show samples of each age group, and what was most confidently got wrong: a page of its own, never passed on."""
-    chosen = highlighted_configurations(sweep, analysis)
-    if not chosen:
+    """Make the page of sample faces and of the most confident mistakes; it must stay on this machine."""
+    highlighted = highlighted_configurations(sweep, analysis)
+    if not highlighted:
         return None
-    first = predictions_of(chosen[0])[0]
+    first = predictions_of(highlighted[0])[0]
     sections = [
         Section(
             "samples",
             "Figure 1 of the paper: sample faces of each age group",
-            blocks=(faces.sample_faces(_by_group(first), read_image, _PER_GROUP),),
+            blocks=(faces.sample_faces(_by_group(first), read_image, _FACES_PER_GROUP),),
         )
     ]
-    for configuration in chosen:
+    for configuration in highlighted:
         predictions = predictions_of(configuration)[0]
-        blocks = tuple(faces.mistakes(predictions, task, read_image, _MISTAKES) for task in TASKS)
+        blocks = tuple(faces.mistakes(predictions, task, read_image, _NUM_MISTAKES) for task in TASKS)
         text = (
             "The surest of the wrong predictions. Where the label is wrong rather than the network, this finds it.",
         )
         sections.append(Section(f"mistakes-{configuration.loss}", f"Mistakes of {configuration.label}", text, blocks))
-    said = "The licence of the data set does not allow to pass these faces on: this page is for this machine."
-    return Document(f"{sweep.name}: faces", said, (), None, tuple(sections))
+    notice = "The licence of the data set does not allow to pass these faces on: this page is for this machine."
+    return Document(f"{sweep.name}: faces", notice, (), None, tuple(sections))
 
 
 def _by_group(predictions: Predictions) -> list[tuple[str, list[str]]]:
-    """Draw names of test images of each group, the same ones every time."""
+    """Draw names of test images of each group, with a fixed seed."""
     random = np.random.default_rng(0)
     found = []
     for index, name in enumerate(predictions.groups):
         inside = np.flatnonzero(predictions.group == index)
-        drawn = random.permutation(inside)[: 2 * _PER_GROUP]  # spares, for images that cannot be read
+        drawn = random.permutation(inside)[: 2 * _FACES_PER_GROUP]  # twice as many as shown: some may be unreadable
         found.append((name, [str(predictions.images[row]) for row in drawn]))
     return found

@@ -9,7 +9,7 @@ from agegender.report.page.document import Figure
 
 
 def confusion_matrix(matrix: np.ndarray, names: Sequence[str], key: str, title: str) -> Figure:
-    """Show what each class is taken for.
+    """Draw which class the images of each class are predicted in.
 
     Args:
         matrix: int (C, C) images, true classes in rows.
@@ -19,16 +19,16 @@ def confusion_matrix(matrix: np.ndarray, names: Sequence[str], key: str, title: 
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    number = len(names)
+    num_classes = len(names)
     names = [one_line(name) for name in names]
     total = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, total, out=np.zeros(matrix.shape), where=total > 0)
     longest = max((text_width(name) for name in names), default=0.0)
     left = round(longest) + 34
-    cell = min(90, max(40, 320 // max(number, 1)))
-    turned = longest > cell
-    side = cell * number
-    below = 44 + (round(longest) - 10 if turned else 0)
+    cell = min(90, max(40, 320 // max(num_classes, 1)))
+    vertical = longest > cell
+    side = cell * num_classes
+    below = 44 + (round(longest) - 10 if vertical else 0)
     width = left + side + 12
     height = side + below + 8
     with canvas(height, width) as figure:
@@ -38,17 +38,17 @@ def confusion_matrix(matrix: np.ndarray, names: Sequence[str], key: str, title: 
         axes.invert_yaxis()
         axes.grid(visible=False)
         axes.tick_params(length=0)
-        axes.set_xticks(np.arange(number) + 0.5, names, rotation=90 if turned else 0)
-        axes.set_yticks(np.arange(number) + 0.5, names)
+        axes.set_xticks(np.arange(num_classes) + 0.5, names, rotation=90 if vertical else 0)
+        axes.set_yticks(np.arange(num_classes) + 0.5, names)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
         for (row, column), share in np.ndenumerate(shares):
-            ink = "white" if share > 0.75 else INK  # the contrast of either is 4 or more
+            ink = "white" if share > 0.75 else INK  # a contrast of 4 or more for either
             percent = f"{100 * share:.1f}" if total[row, 0] else "-"
             axes.text(column + 0.5, row + 0.5 - 8 / cell, percent, color=ink, ha="center", va="center", fontsize=FONT)
             count = f"{matrix[row, column]:,}"
             axes.text(column + 0.5, row + 0.5 + 8 / cell, count, color=ink, ha="center", va="center", fontsize=SMALL)
-        right = [f"{name}: {100 * shares[at, at]:.1f} % of {total[at, 0]:,}" for at, name in enumerate(names)]
+        correct = [f"{name}: {100 * shares[at, at]:.1f} % of {total[at, 0]:,}" for at, name in enumerate(names)]
         return finish(
-            figure, key, title, f"Percent and number of images. Predicted as they are: {join_for_alt(right)}."
+            figure, key, title, f"Percent and number of images. Predicted as they are: {join_for_alt(correct)}."
         )

@@ -1,4 +1,4 @@
-"""Accuracy against cost."""
+"""Accuracy against cost, and the Pareto front."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _PLOT_HEIGHT = 320  # pixels, without the legend
-_MAX_MODELS = 20  # in a legend that one still reads
-_MIN_LOG_RANGE = 3  # largest to smallest, from which on a logarithmic axis has enough ticks
+_MAX_MODELS = 20  # in the legend; more are hard to read
+_MIN_LOG_RANGE = 3  # largest by smallest cost; with less, a logarithmic axis has too few ticks
 
 
 @dataclass(frozen=True)
 class EfficiencyPoint:
-    """What a configuration costs and gives.
+    """Cost and accuracy of a configuration.
 
     Attributes:
         label: of the configuration.
-        model: decides how it looks.
-        x: cost, less is better.
+        model: points of one model have one colour and marker.
+        x: cost; lower is better.
         accuracy: percent.
     """
 
@@ -41,37 +41,37 @@ class EfficiencyPoint:
 
 
 def pareto(points: Sequence[EfficiencyPoint]) -> list[str]:
-    """Name the points that no other one beats: by costing less and giving no less, or giving more and costing no more.
+    """Return the Pareto front: no other point costs less and is as accurate, or is more accurate and costs no more.
 
     Returns:
-        Labels, the cheapest first; equal points are on the front together.
+        Labels, the cheapest first; equal points are all on the front.
     """
     return [point.label for point in _front(points)]
 
 
 def _front(points: Sequence[EfficiencyPoint]) -> list[EfficiencyPoint]:
     def beats(one: EfficiencyPoint, other: EfficiencyPoint) -> bool:
-        no_worse = one.x <= other.x and one.accuracy >= other.accuracy
-        return no_worse and (one.x < other.x or one.accuracy > other.accuracy)
+        as_good = one.x <= other.x and one.accuracy >= other.accuracy
+        return as_good and (one.x < other.x or one.accuracy > other.accuracy)
 
     return sorted((p for p in points if not any(beats(other, p) for other in points)), key=lambda p: p.x)
 
 
 def efficiency_plot(points: Sequence[EfficiencyPoint], x_title: str, key: str, title: str, *, log_x: bool) -> Figure:
-    """Show accuracy against cost, with the front of the points that no other one beats.
+    """Draw accuracy against cost, with the Pareto front.
 
     Args:
-        points: labelled where there is room; a legend names their models.
+        points: each is labelled where there is room; a legend lists their models.
         x_title: the cost, with its unit.
         key: of the figure.
         title: of the figure.
-        log_x: a logarithmic axis, where the costs differ enough for one.
+        log_x: use a logarithmic axis, if the costs differ enough.
     """
     front = _front(points)
     name = _names(points)
-    look = line_styles(name[point.model] for point in points)
-    with plot_with_legend(_PLOT_HEIGHT, x_title, "accuracy, %", look, line=False) as (figure, axes):
-        for model, style in look.items():
+    styles = line_styles(name[point.model] for point in points)
+    with plot_with_legend(_PLOT_HEIGHT, x_title, "accuracy, %", styles, line=False) as (figure, axes):
+        for model, style in styles.items():
             own = [point for point in points if name[point.model] == model]
             x = [point.x for point in own]
             y = [point.accuracy for point in own]
@@ -84,16 +84,16 @@ def efficiency_plot(points: Sequence[EfficiencyPoint], x_title: str, key: str, t
             steps = [*((p.x, p.accuracy) for p in front), (right, front[-1].accuracy)]
             axes.step(*zip(*steps, strict=True), where="post", color=GREY, linewidth=1.0, linestyle=(0, (4, 2)))
             axes.set_xlim(right=right)
-        first = [*front, *(point for point in points if point not in front)]
-        label_points(axes, [(point.label, point.x, point.accuracy) for point in first])
-        told = [f"{one_line(p.label)}: {p.accuracy:.1f} % at {p.x:,.4g}" for p in front]
+        front_first = [*front, *(point for point in points if point not in front)]
+        label_points(axes, [(point.label, point.x, point.accuracy) for point in front_first])
+        on_front = [f"{one_line(p.label)}: {p.accuracy:.1f} % at {p.x:,.4g}" for p in front]
         against = f"Accuracy of {len(points)} configurations against {one_line(x_title)}."
-        alt = f"{against} No other beats {join_for_alt(told)}."
+        alt = f"{against} No other beats {join_for_alt(on_front)}."
         return finish(figure, key, title, alt)
 
 
 def _names(points: Sequence[EfficiencyPoint]) -> dict[str, str]:
-    """Name each model in the legend; of very many, the most accurate have a look of their own."""
+    """Return the name of each model in the legend; of very many, only the most accurate have their own."""
     best: dict[str, float] = {}
     for point in points:
         best[point.model] = max(point.accuracy, best.get(point.model, point.accuracy))

@@ -1,4 +1,4 @@
-"""Values with their intervals, one below the other."""
+"""Interval plot: values with their intervals, one below the other."""
 
 from collections.abc import Sequence
 
@@ -28,29 +28,31 @@ _MARKS = {
     "": ("o", GREY, "others"),
     "worst": ("v", PALETTE[1], "worst"),
 }
-_TOP = 4  # pixels above the first interval
+_TOP_MARGIN = 4  # pixels above the first row
 
 
 def interval_plot(rows: Sequence[Interval], key: str, title: str, x_title: str) -> Figure:
-    """Show values with their intervals, a line each; the label stands above its line.
+    """Draw values with their intervals, one per row; the label stands above its interval.
 
     Args:
-        rows: in the order to be shown in, in the unit of the axis.
+        rows: from the top down, in the unit of the axis.
         key: of the figure.
         title: of the figure.
         x_title: what is measured, with its unit.
     """
     shown = [mark for mark in _MARKS if any(row[4] == mark for row in rows)] if any(row[4] for row in rows) else []
     meanings = [_MARKS[mark][2] for mark in shown]
-    step = 36
-    foot = 46 + legend_height(meanings)
-    height = _TOP + max(len(rows), 1) * step + foot
+    row_height = 36
+    bottom_margin = 46 + legend_height(meanings)
+    height = _TOP_MARGIN + max(len(rows), 1) * row_height + bottom_margin
     with canvas(height) as figure:
-        axes = figure.add_axes((16 / WIDTH, foot / height, 1 - 32 / WIDTH, 1 - (_TOP + foot) / height))
+        axes = figure.add_axes(
+            (16 / WIDTH, bottom_margin / height, 1 - 32 / WIDTH, 1 - (_TOP_MARGIN + bottom_margin) / height)
+        )
         axes.set_ylim(max(len(rows), 1), 0)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        told = []
+        descriptions = []
         for at, (label, value, low, high, mark) in enumerate(rows):
             marker, colour, _ = _MARKS[mark]
             text = f"{value:.1f}"
@@ -62,9 +64,9 @@ def interval_plot(rows: Sequence[Interval], key: str, title: str, x_title: str) 
             across = axes.get_yaxis_transform()
             axes.text(0, at + 0.28, name, transform=across, va="center")
             axes.text(1, at + 0.28, text, transform=across, va="center", ha="right")
-            told.append(f"{one_line(label)}: {text}")
+            descriptions.append(f"{one_line(label)}: {text}")
         axes.margins(x=0.05)
         axes.set_xlabel(one_line(x_title))
         samples = [sample_line(LineStyle(_MARKS[mark][1], _MARKS[mark][0], "-")) for mark in shown]
         legend(figure, samples, meanings)
-        return finish(figure, key, title, f"{one_line(x_title)}, with 95 % intervals: {join_for_alt(told)}.")
+        return finish(figure, key, title, f"{one_line(x_title)}, with 95 % intervals: {join_for_alt(descriptions)}.")

@@ -19,8 +19,8 @@ def calibration_curve(confidence: np.ndarray, hit: np.ndarray) -> tuple[np.ndarr
         hit: bool (N,), whether it is the true one.
 
     Returns:
-        Of the bins that are not empty: mean confidence, accuracy and share of the images; then the expected calibration
-        error, Guo et al. 2017; NaN without an image.
+        Mean confidence, accuracy and share of the images of each bin that is not empty; then the expected calibration
+        error (Guo et al. 2017), NaN without an image.
     """
     _, bins = bin_of_confidence(confidence[:, None])
     counts = np.bincount(bins, minlength=NUM_BINS)
@@ -32,20 +32,20 @@ def calibration_curve(confidence: np.ndarray, hit: np.ndarray) -> tuple[np.ndarr
 
 
 def reliability_diagram(items: Sequence[tuple[str, np.ndarray, np.ndarray]], key: str, title: str) -> Figure:
-    """Show whether a probability means what it says; a larger mark stands for more images.
+    """Draw accuracy against confidence; a larger mark stands for more images.
 
     Args:
-        items: label, confidence (N,) and hit, bool (N,), as for `calibration`.
+        items: label, confidence (N,) and hit, bool (N,), as for `calibration_curve`.
         key: of the figure.
         title: of the figure.
     """
     found = [(one_line(label), *calibration_curve(confidence, hit)) for label, confidence, hit in items]
-    look = line_styles(label for label, *_ in found)
-    entries = {f"{label}, ECE {100 * error:.1f} %": look[label] for label, *_, error in found}
+    styles = line_styles(label for label, *_ in found)
+    entries = {f"{label}, ECE {100 * error:.1f} %": styles[label] for label, *_, error in found}
     with plot_with_legend(_PLOT_HEIGHT, "confidence, %", "accuracy, %", entries) as (figure, axes):
         axes.plot([0, 100], [0, 100], color=GREY, linewidth=0.8, linestyle=(0, (3, 2)))
         for label, means, accuracies, shares, _ in found:
-            style = look[label]
+            style = styles[label]
             axes.plot(100 * means, 100 * accuracies, color=style.colour, linestyle=style.dash, linewidth=1.4)
             sizes = 12 + 120 * shares  # square points
             axes.scatter(100 * means, 100 * accuracies, sizes, color=style.colour, marker=style.marker, zorder=3)

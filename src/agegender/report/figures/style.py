@@ -1,6 +1,6 @@
-"""How every figure is drawn: on white, safe for the colour-blind, legible on a phone, the same bytes every time.
+"""How every figure is drawn: on white, in colours for the colour-blind, legible on a phone, reproducible to the byte.
 
-Lengths are CSS pixels, 96 to the inch; type is in points. matplotlib is imported when the first figure is drawn.
+Lengths are CSS pixels, 96 to the inch; font sizes are points. matplotlib is imported when the first figure is drawn.
 """
 
 import io
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
     from matplotlib.lines import Line2D
 
-WIDTH = 400  # a phone shows 390 of them: type of 9.5 points is then still larger than 9
+WIDTH = 400  # a phone shows 390 of them, so that text of 9.5 points is still larger than 9
 FONT = 9.5
-SMALL = 8.0  # what is not needed to understand the figure
-LINE = 17  # from one line of type to the next
+SMALL = 8.0  # for what is not needed to understand the figure
+LINE = 17  # from one line of text to the next
 INK = "#1a1a1a"
 GREY = "#6b6b6b"
 LIGHT = "#dcdcdc"
@@ -31,7 +31,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1.5)))
 _CSS_DPI = 96
 _POINTS = 72  # per inch
-# Width of a letter, in sizes of the type; DejaVu Sans.
+# Width of a character by the font size; DejaVu Sans.
 _WIDTH = 0.636
 _WIDTHS = {
     **dict.fromkeys("ijl'|", 0.28),
@@ -62,19 +62,19 @@ _STYLE: dict[str, Any] = {
     "grid.color": LIGHT,
     "grid.linewidth": 0.6,
     "savefig.facecolor": "white",
-    "text.parse_math": False,  # a dollar in a label is a dollar
-    "svg.fonttype": "none",  # text stays text: searchable, and small
-    "svg.hashsalt": "agegender",  # the same identifiers every time
+    "text.parse_math": False,  # a dollar sign in a label is shown as such
+    "svg.fonttype": "none",  # keep text as text: searchable, and a smaller file
+    "svg.hashsalt": "agegender",  # reproducible identifiers
 }
 
 
 @dataclass(frozen=True)
 class LineStyle:
-    """How one name is drawn in all of a figure.
+    """How one name is drawn throughout a figure.
 
     Attributes:
         colour: of the palette.
-        marker, dash: as matplotlib calls them; colour and marker together tell 42 names apart.
+        marker, dash: as matplotlib names them; colour and marker together distinguish 42 names.
     """
 
     colour: str
@@ -83,7 +83,7 @@ class LineStyle:
 
 
 def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
-    """Give each name its look, in order of first appearance."""
+    """Return the style of each name, in order of first appearance."""
     return {
         name: LineStyle(
             PALETTE[index % len(PALETTE)],
@@ -95,17 +95,17 @@ def line_styles(names: Iterable[str]) -> dict[str, LineStyle]:
 
 
 def one_line(text: str) -> str:
-    """Put text on one line, without characters that neither a picture nor XML can hold."""
+    """Put text on one line, and replace characters that a picture or XML cannot hold."""
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
 
 
 def text_width(text: str, points: float = FONT) -> float:
-    """Tell about how wide a line of text is, in pixels."""
+    """Estimate the width of a line of text, in pixels."""
     return sum(_WIDTHS.get(letter, _WIDTH) for letter in text) * points * _CSS_DPI / _POINTS
 
 
 def truncate(text: str, width: float) -> str:
-    """Make text plain and cut it to a width."""
+    """Put text on one line and cut it to a width."""
     text = one_line(text)
     if text_width(text) <= width:
         return text
@@ -115,7 +115,7 @@ def truncate(text: str, width: float) -> str:
 
 
 def wrap(text: str, width: float) -> list[str]:
-    """Make text plain and break it into lines of a width, within a word where it is longer than that."""
+    """Break text into lines of at most a width; a word longer than that is broken, too."""
     lines = [""]
     for word in one_line(text).split(" "):
         longer = f"{lines[-1]} {word}".lstrip()
@@ -130,14 +130,14 @@ def wrap(text: str, width: float) -> list[str]:
 
 
 def join_for_alt(parts: Sequence[str], most: int = 20) -> str:
-    """Join parts for an alternative text, as many as one may want to hear."""
+    """Join parts for an alternative text, which a screen reader reads aloud: the first `most` of them."""
     more = f"; and {len(parts) - most} more" if len(parts) > most else ""
     return "; ".join(parts[:most]) + more
 
 
 @contextmanager
 def canvas(height: float, width: int = WIDTH) -> Iterator["Canvas"]:
-    """Open an empty picture whose settings are those of no other program and end with it."""
+    """Open an empty picture; its settings neither depend on matplotlib's current ones nor change them."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
@@ -145,19 +145,19 @@ def canvas(height: float, width: int = WIDTH) -> Iterator["Canvas"]:
     defaults = {key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith("backend")}
     settings: dict[Any, Any] = {**defaults, **_STYLE}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*missing from font.*")  # a box stands for it
+        warnings.filterwarnings("ignore", message=".*missing from font.*")  # a box is drawn instead
         figure = Canvas(figsize=(width / _CSS_DPI, height / _CSS_DPI), dpi=2 * _CSS_DPI)
         FigureCanvasAgg(figure)
         yield figure
 
 
 def finish(figure: "Canvas", key: str, title: str, alt: str) -> Figure:
-    """Render a picture, within its `canvas`."""
+    """Render a picture as PNG and SVG; call it within its `canvas`."""
     png = io.BytesIO()
     svg = io.StringIO()
     figure.savefig(png, format="png", dpi=2 * _CSS_DPI, metadata={"Software": None})
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(svg, format="svg", metadata=nothing)
+    no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(svg, format="svg", metadata=no_metadata)
     text = svg.getvalue()
     width = round(figure.get_figwidth() * _CSS_DPI)
     return Figure(key, title, alt, png.getvalue(), text[text.index("<svg") :], width)
@@ -166,27 +166,27 @@ def finish(figure: "Canvas", key: str, title: str, alt: str) -> Figure:
 def plot_area(
     figure: "Canvas", x_title: str, y_title: str, *, top: float = 28, bottom: float = 0, left: float = 48
 ) -> "Axes":
-    """Place axes; the title of the y axis stands above it, where it can be read without turning one's head.
+    """Add axes; the title of the y axis stands above it, horizontally.
 
     Args:
-        figure: where.
-        x_title: of the x axis, short enough for one line.
-        y_title: of the y axis, likewise.
+        figure: that the axes are added to.
+        x_title: of the x axis, one line.
+        y_title: of the y axis, one line.
         top: pixels above the axes.
         bottom: pixels below the title of the x axis, for a legend.
         left: pixels for the labels of the y axis.
     """
     width, height = figure.get_size_inches() * _CSS_DPI
     bottom += 44  # tick labels and the axis title
-    box = (left / width, bottom / height, (width - left - 18) / width, (height - top - bottom) / height)
-    axes = figure.add_axes(box)
+    area = (left / width, bottom / height, (width - left - 18) / width, (height - top - bottom) / height)
+    axes = figure.add_axes(area)
     axes.set_xlabel(one_line(x_title))
     figure.text(4 / width, 1 - 5 / height, one_line(y_title), va="top")
     return axes
 
 
 def sketch_area(figure: "Canvas") -> "Axes":
-    """Cover the picture with axes that count pixels from the top left."""
+    """Cover the picture with invisible axes in pixels from the top left corner."""
     width, height = figure.get_size_inches() * _CSS_DPI
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
@@ -195,12 +195,12 @@ def sketch_area(figure: "Canvas") -> "Axes":
     return axes
 
 
-def sample_line(look: LineStyle, *, marker: bool = True, line: bool = True) -> "Line2D":
-    """Draw a look for a legend."""
+def sample_line(style: LineStyle, *, marker: bool = True, line: bool = True) -> "Line2D":
+    """Return a sample of a style for a legend."""
     from matplotlib.lines import Line2D
 
-    shown = look.marker if marker else ""
-    return Line2D([], [], color=look.colour, marker=shown, markersize=5.5, linestyle=look.dash if line else "")
+    shown = style.marker if marker else ""
+    return Line2D([], [], color=style.colour, marker=shown, markersize=5.5, linestyle=style.dash if line else "")
 
 
 def _legend_columns(labels: Sequence[str]) -> int:
@@ -209,7 +209,7 @@ def _legend_columns(labels: Sequence[str]) -> int:
 
 
 def legend_height(labels: Sequence[str]) -> int:
-    """Tell how many pixels `legend` needs."""
+    """Return how many pixels `legend` needs."""
     return math.ceil(len(labels) / _legend_columns(labels)) * LINE
 
 
@@ -241,7 +241,7 @@ def plot_with_legend(
 
 
 def legend(figure: "Canvas", samples: Sequence[Any], labels: Sequence[str]) -> None:
-    """Explain the looks at the foot of a picture."""
+    """Add a legend at the bottom of a picture."""
     figure.legend(
         list(samples),
         [truncate(label, WIDTH - 40) for label in labels],
@@ -259,16 +259,16 @@ def legend(figure: "Canvas", samples: Sequence[Any], labels: Sequence[str]) -> N
 
 
 def label_points(axes: "Axes", points: Sequence[tuple[str, float, float]]) -> None:
-    """Write each label at the first of eight places around its point where it covers nothing; leave it out without one.
+    """Write each label at the first of eight positions around its point where it covers nothing, or leave it out.
 
     Args:
         axes: whose limits and scales are final.
-        points: label, x, y; the first ones choose first.
+        points: label, x, y; earlier ones are placed first.
     """
-    corners = axes.transAxes.transform([(0, 0), (1, 1)]) / 2  # the canvas has two pixels in a CSS pixel
+    corners = axes.transAxes.transform([(0, 0), (1, 1)]) / 2  # the canvas has two pixels per CSS pixel
     places = [axes.transData.transform((x, y)) / 2 for _, x, y in points]
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in places]
-    ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}  # over lines
+    background = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}  # hides lines behind text
     for (label, *point), (x, y) in zip(points, places, strict=True):
         label = one_line(label)
         width = text_width(label)
@@ -281,7 +281,7 @@ def label_points(axes: "Axes", points: Sequence[tuple[str, float, float]]) -> No
                 taken.append(box)
                 offset = (8 * dx * _POINTS / _CSS_DPI, up * _POINTS / _CSS_DPI)
                 side = {1: "left", -1: "right", 0: "center"}[dx]
-                style: dict[str, Any] = {"ha": side, "va": "center", "bbox": ground}
+                style: dict[str, Any] = {"ha": side, "va": "center", "bbox": background}
                 axes.annotate(label, (point[0], point[1]), offset, textcoords="offset points", **style)
                 break
 

@@ -10,34 +10,35 @@ from agegender.report.page.document import Figure
 Values = Sequence[float] | np.ndarray
 
 _PLOT_HEIGHT = 300  # pixels, without the legend
-_FEW_RUNS = 12  # that can be told apart as thick lines
+_FEW_RUNS = 12  # that can be distinguished as thick lines
 
 
 def training_curves(curves: Sequence[tuple[str, Values, Values]], y_title: str, key: str, title: str) -> Figure:
-    """Show all runs over their epochs.
+    """Draw a measure of all runs over their epochs.
 
     Args:
-        curves: a name, epochs (E,), values (E,), NaN where none; runs of one name, such as their model, look alike.
+        curves: name, epochs (E,), values (E,), NaN where there is none; runs of one name, such as their model, share a
+            colour and a dash pattern.
         y_title: of the values, with their unit.
         key: of the figure.
         title: of the figure.
     """
     from matplotlib.ticker import MaxNLocator
 
-    told = [(one_line(name), np.asarray(epochs), np.asarray(values)) for name, epochs, values in curves]
-    found = [(name, epochs[np.isfinite(values)], values[np.isfinite(values)]) for name, epochs, values in told]
-    look = line_styles(name for name, _, _ in found)
-    labels = list(look)
+    arrays = [(one_line(name), np.asarray(epochs), np.asarray(values)) for name, epochs, values in curves]
+    found = [(name, epochs[np.isfinite(values)], values[np.isfinite(values)]) for name, epochs, values in arrays]
+    styles = line_styles(name for name, _, _ in found)
+    labels = list(styles)
     few = len(found) <= _FEW_RUNS
     width, opacity = (1.5, 1.0) if few else (0.5, 0.4)
-    with plot_with_legend(_PLOT_HEIGHT, "epoch", y_title, look, marker=False) as (figure, axes):
+    with plot_with_legend(_PLOT_HEIGHT, "epoch", y_title, styles, marker=False) as (figure, axes):
         for name, epochs, values in found:
-            style = look[name]
+            style = styles[name]
             axes.plot(epochs, values, color=style.colour, linestyle=style.dash, linewidth=width, alpha=opacity)
             if len(epochs) == 1:  # no line
                 axes.scatter(epochs, values, 16, color=style.colour, marker=style.marker)
         for name in labels if not few else ():
-            style = look[name]
+            style = styles[name]
             middle = medians([curve[1:] for curve in found if curve[0] == name])
             axes.plot(*middle, color="white", linewidth=3.2)
             axes.plot(*middle, color=style.colour, linestyle=style.dash, linewidth=2.0)
@@ -48,7 +49,7 @@ def training_curves(curves: Sequence[tuple[str, Values, Values]], y_title: str, 
 
 
 def medians(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Give every epoch that occurs, and the median of the values there: (E,) each.
+    """Return every epoch that occurs, and the median of the values of that epoch: (E,) each.
 
     Args:
         curves: epochs and values, of equal length.

@@ -1,4 +1,4 @@
-"""The report's appendix: what was run, on what, and the commands that repeat it."""
+"""The report's appendix: the jobs, the commands that repeat them, data, hardware and versions."""
 
 import shlex
 from collections import Counter
@@ -11,12 +11,12 @@ from agegender.report.results import Run, SweepResults
 from agegender.report.sections.cells import number_cell, text_cell
 from agegender.report.tables.rows import status_of
 
-_OF_SEARCHES = ("hparams_search", "search.trial")  # with these a trial's command would be the search's
-_SHOWN_FILES = 50  # skipped files in the page; the record lists all
+_SEARCH_KEYS = ("hparams_search", "search.trial")  # with these, a trial's command would start the search again
+_MAX_FILES = 50  # skipped files in the page; the record lists all
 
 
 def jobs_grid(runs: Sequence[Run]) -> Grid:
-    """Every job: how far it came, and the command that repeats it."""
+    """Return a table of every job: its status, and the command that repeats it."""
     rows = [
         (
             text_cell(run.folder.name if not run.record.choices else _name(run.record)),
@@ -44,23 +44,23 @@ def _name(record: Record) -> str:
 
 
 def repeat_command(record: Record) -> str:
-    """Return a command that repeats a job: as it was composed, or, from a record of before, by all that it chose."""
+    """Return a command that repeats a job: its overrides, or all its choices where an older record has no overrides."""
     if record.overrides:
-        given = [item for item in record.overrides if item.lstrip("+").partition("=")[0] not in _OF_SEARCHES]
-        return shlex.join(["python", "train.py", *given])
-    chosen = {key: value for key, value in record.choices.items() if key not in ("seed", "debug", *_OF_SEARCHES)}
+        overrides = [item for item in record.overrides if item.lstrip("+").partition("=")[0] not in _SEARCH_KEYS]
+        return shlex.join(["python", "train.py", *overrides])
+    choices = {key: value for key, value in record.choices.items() if key not in ("seed", "debug", *_SEARCH_KEYS)}
     data = record.config.get("data", {})
-    asked = {"data.root": data.get("root"), "data.image_size": data.get("image_size")}
-    asked["trainer.max_epochs"] = record.config.get("trainer", {}).get("max_epochs")
-    given = {**chosen, **{key: value for key, value in asked.items() if value is not None and key not in chosen}}
-    # Of Lightning's arguments only some stand in conf/trainer; Hydra takes the others where they are added.
+    configured = {"data.root": data.get("root"), "data.image_size": data.get("image_size")}
+    configured["trainer.max_epochs"] = record.config.get("trainer", {}).get("max_epochs")
+    given = {**choices, **{key: value for key, value in configured.items() if value is not None and key not in choices}}
+    # conf/trainer holds only some of Lightning's arguments; Hydra needs ++ for the others.
     added = [key for key in given if key.startswith("trainer.") and key != "trainer.max_epochs"]
     parts = [f"{'++' if key in added else ''}{key}={value}" for key, value in given.items()]
     return shlex.join(["python", "train.py", *parts, f"seed={record.seed}", f"name={record.name}"])
 
 
 def environment_grid(records: Sequence[Record]) -> Grid:
-    """On what the jobs ran, and from which commit: a row each time something differs."""
+    """Return a table of the hardware, versions and commits of the jobs, one row per combination."""
     keys = ("python", "torch", "lightning", "platform", "device", "num_devices", "cores", "threads", "precision")
     found: Counter[tuple[str, ...]] = Counter()
     for record in records:
@@ -76,28 +76,28 @@ def environment_grid(records: Sequence[Record]) -> Grid:
 
 
 def skipped_grid(record: Record) -> Grid | None:
-    """Files that could not be used, and why; None where all could."""
+    """Return a table of the files that could not be used, with reasons; None where there are none."""
     files: dict[str, Any] = record.data.get("skipped", {})
     if not files:
         return None
-    rows = tuple((text_cell(name), text_cell(reason)) for name, reason in list(files.items())[:_SHOWN_FILES])
-    notes = (f"{len(files):,} files; the record lists all.",) if len(files) > _SHOWN_FILES else ()
+    rows = tuple((text_cell(name), text_cell(reason)) for name, reason in list(files.items())[:_MAX_FILES])
+    notes = (f"{len(files):,} files; the record lists all.",) if len(files) > _MAX_FILES else ()
     return Grid(f"Files that were left out: {len(files):,}", (Heading("File"), Heading("Reason")), rows, notes)
 
 
 def data_grid(sweep: SweepResults) -> Grid:
-    """Which data and splits the jobs had."""
+    """Return a table of the data and splits of the jobs."""
     found: Counter[tuple[str, ...]] = Counter()
     for run in sweep.runs:
-        told = run.record.data
-        if not told:
+        data = run.record.data
+        if not data:
             continue
         row = (
-            *(str(told.get(key, "-")) for key in ("root", "fingerprint", "image_size")),
-            str(told["age_groups"]["scheme"]),
-            str(told.get("leak_control")),
-            str(told.get("split_hash", "-")),
-            str(told.get("split_file", "-")),
+            *(str(data.get(key, "-")) for key in ("root", "fingerprint", "image_size")),
+            str(data["age_groups"]["scheme"]),
+            str(data.get("leak_control")),
+            str(data.get("split_hash", "-")),
+            str(data.get("split_file", "-")),
         )
         found[row] += 1
     titles = ("Data", "Fingerprint", "Image size", "Age groups", "Leak control", "Split's SHA-256", "Split's manifest")
@@ -106,7 +106,7 @@ def data_grid(sweep: SweepResults) -> Grid:
 
 
 def appendix_section(sweep: SweepResults) -> Section:
-    """What a reader needs to repeat it."""
+    """Return the section with everything that is needed to repeat the jobs."""
     runs = sweep.runs
     if not runs:
         return Section("appendix", "Appendix", folded=True)

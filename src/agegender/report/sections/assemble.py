@@ -1,7 +1,6 @@
-"""All that the report says, in its order.
+"""Assemble the report from its sections.
 
-The paper's statements and figures, tests, what accuracy hides, who is served how well, under-age faces, cost, an
-appendix.
+Their order: the paper's statements and figures, tests, other scores, fairness, under-age faces, cost, appendix.
 """
 
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ def assemble_document(
     costs: Sequence[MeasuredCost],
     limits: AgeLimits,
 ) -> Document:
-    """Put the report together."""
+    """Return the whole report."""
     sections = [
         _statements(judgements, analysis),
         paper_section(sweep, analysis),
@@ -53,7 +52,7 @@ def assemble_document(
 
 
 def _statements(judgements: Sequence[Judgement], analysis: Analysis) -> Section:
-    """What the paper says, and what becomes of it here."""
+    """Return the section on the paper's statements and whether they hold here."""
     if not judgements:
         return Section("statements", "The paper's statements")
     rows = tuple(

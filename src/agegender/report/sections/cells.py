@@ -6,19 +6,20 @@ from agegender.report.statistics.scores import Score
 
 
 def text_cell(value: object) -> Cell:
-    """A cell of text."""
-    shown = " ".join(str(value).split())
-    return Cell(shown, shown)
+    """Return a cell of text."""
+    line = " ".join(str(value).split())
+    return Cell(line, line)
 
 
 def number_cell(value: float | None, decimals: int = 0) -> Cell:
-    """A cell of a number, with thousands apart; a dash where there is none."""
+    """Return a cell of a number, with thousands separators; a dash for None."""
     return Cell("-") if value is None else Cell(f"{value:,.{decimals}f}", float(value))
 
 
 def estimate_cell(estimate: Estimate, score: Score, mark: str = "", *, signed: bool = False) -> Cell:
-    """Show an estimate in its unit, its interval below."""
-    scale, decimals = (100, 2) if score.unit == "%" else (1, 3 if not score.unit else 2)
+    """Return a cell of an estimate in its unit, with its interval below."""
+    scale = 100 if score.unit == "%" else 1
+    decimals = 2 if score.unit else 3
     sign = "+" if signed else ""
     text = f"{scale * estimate.value:{sign}.{decimals}f}"
     if estimate.deviation is not None:

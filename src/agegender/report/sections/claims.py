@@ -1,4 +1,4 @@
-"""The paper's statements, judged: what holds here, what is contradicted, and what these runs do not decide."""
+"""The paper's statements: which of them hold in these runs, which are contradicted, and which are not decided."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ PROPOSED = "small_cnn"
 HOLDS = "holds"
 CONTRADICTED = "contradicted"
 OPEN = "not decided"
-_PAPER = (256, 30)  # pixels and epochs
+_PAPER_SETTING = (256, 30)  # pixels and epochs
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Judgement:
 
 
 def judge_statements(sweep: SweepResults, analysis: Analysis, costs: Sequence[MeasuredCost]) -> list[Judgement]:
-    """Judge the statements whose networks were trained on photographs; empty where the proposed one was not."""
+    """Decide on the paper's statements; empty without the proposed network and a baseline, or on synthetic faces."""
     if any("synthetic faces" in run.record.data["root"] for one in analysis.design.compared for run in one.measured):
         return []
     plain = {one.model: one for one in analysis.design.compared if one.loss == "plain" and _is_plain(one)}
@@ -59,23 +59,27 @@ def judge_statements(sweep: SweepResults, analysis: Analysis, costs: Sequence[Me
 
 
 def scope(analysis: Analysis) -> str:
-    """Say where the judgements hold."""
+    """Return a sentence on the conditions under which the decisions hold."""
     run = analysis.design.runs_on(0)[0]
     size = run.record.data["image_size"]
     epochs = run.record.config["trainer"]["max_epochs"]
-    which = "the paper's size and epochs" if (size, epochs) == _PAPER else "not the paper's 256 pixels and 30 epochs"
+    which = (
+        "the paper's size and epochs"
+        if (size, epochs) == _PAPER_SETTING
+        else "not the paper's 256 pixels and 30 epochs"
+    )
     basis = about_basis(analysis.design)
     seeds = "" if basis else f", with {num_seeds(analysis.design)}"
     return " ".join([f"At {size} pixels and {epochs} epochs, {which}{seeds}.", *basis])
 
 
 def _is_plain(configuration: Configuration) -> bool:
-    """Whether nothing but model and loss was chosen."""
+    """Whether only model and loss were chosen."""
     return configuration.label == f"{configuration.model} / {configuration.loss}"
 
 
 def _more_accurate(plain: dict[str, Configuration], analysis: Analysis, task: str) -> Judgement:
-    """Judge four comparisons that were stated before looking: all must hold, or one must be contradicted."""
+    """Decide on four planned comparisons: the statement holds if all do, and is contradicted if one is."""
     pairs = {model: _pair(plain, model, analysis.pairs[task]) for model in BASELINES if model in plain}
     missing = [model for model in BASELINES if model not in plain]
     differences = {model: difference for model, (difference, _, _) in pairs.items()}
@@ -86,16 +90,16 @@ def _more_accurate(plain: dict[str, Configuration], analysis: Analysis, task: st
         decision = CONTRADICTED
     elif not missing and all(difference > 0 for difference in differences.values()) and (p_values < LEVEL).all():
         decision = HOLDS
-    told = [
+    comparisons = [
         f"{100 * value:+.2f} points to {model} ({100 * low:+.2f} to {100 * high:+.2f}, p {format_p(p)})"
         for model, (value, (low, high), p) in pairs.items()
     ]
     if missing:
-        told.append(f"not trained: {', '.join(missing)}")
+        comparisons.append(f"not trained: {', '.join(missing)}")
     return Judgement(
         f"The small CNN is more accurate than each of the four at {task}",
         decision,
-        "; ".join(told),
+        "; ".join(comparisons),
         "Holds where all four differences are significant at 5 % each (intersection-union); contradicted where one of "
         "four is significantly negative after Holm's correction. Intervals are of each comparison alone.",
     )
@@ -118,12 +122,12 @@ def _smaller(plain: dict[str, Configuration]) -> Judgement:
     size = plain[PROPOSED].complete[0].record.data["image_size"]
     own = counts[PROPOSED]
     others = {model: count for model, count in counts.items() if model != PROPOSED}
-    larger = [model for model, count in others.items() if count <= own]
-    decision = CONTRADICTED if larger else HOLDS if len(others) == len(BASELINES) else OPEN
-    told = ", ".join(f"{model} {count / 1e6:.2f} M" for model, count in counts.items())
+    not_larger = [model for model, count in others.items() if count <= own]
+    decision = CONTRADICTED if not_larger else HOLDS if len(others) == len(BASELINES) else OPEN
+    sizes = ", ".join(f"{model} {count / 1e6:.2f} M" for model, count in counts.items())
     note = (
         ""
-        if size == _PAPER[0]
+        if size == _PAPER_SETTING[0]
         else (
             "; at the paper's 256 pixels it has 11.52 M, more than ResNet18's 11.18 M: its first linear layer grows "
             "with the image"
@@ -132,7 +136,7 @@ def _smaller(plain: dict[str, Configuration]) -> Judgement:
     return Judgement(
         "The small CNN is smaller than each of the four",
         decision,
-        f"{told}, as trained at {size} pixels{note}",
+        f"{sizes}, as trained at {size} pixels{note}",
         "Parameters of the networks trained, counted.",
     )
 
@@ -145,14 +149,14 @@ def _faster(cost: MeasuredCost) -> Judgement:
     else:
         complete = len(others) == len(BASELINES)
         decision = HOLDS if complete and all(max(ratios) < 1 for ratios in others.values()) else OPEN
-    told = "; ".join(
+    relative_rates = "; ".join(
         f"{model} {np.median(ratios):.2f} times its rate ({min(ratios):.2f} to {max(ratios):.2f})"
         for model, ratios in others.items()
     )
     return Judgement(
         f"The small CNN trains faster than each of the four, at {cost.image_size} pixels",
         decision,
-        f"{np.median(own):.0f} images/s; {told}",
+        f"{np.median(own):.0f} images/s; {relative_rates}",
         f"Training steps side by side on an idle machine, {len(own)} interleaved repeats: {cost.hardware}.",
     )
 
@@ -189,10 +193,10 @@ def _remedy(plain: Configuration, weighted: Configuration, analysis: Analysis) -
 
 
 def _diagonal(weighted: Configuration, analysis: Analysis) -> Judgement:
-    """Judge Figure 7 row by row: the own group against the group that is predicted most often instead."""
+    """Decide on Figure 7 row by row: the true group against the group that is predicted most often instead."""
     runs = analysis.design.tested(weighted)
     names = runs[0].groups
-    told = []
+    not_dominant = []
     signs = []
     for group, name in enumerate(names):
         inside = np.flatnonzero(runs[0].group == group)
@@ -203,24 +207,26 @@ def _diagonal(weighted: Configuration, analysis: Analysis) -> Judgement:
         counts[group] = -1
         rival = int(counts.argmax())
         lead = crossed_mean((predicted == group).astype(float) - (predicted == rival))
-        # A rival that was chosen among all others leads one of them by chance sooner: its lead needs more.
+        # The rival is the most frequent of all other groups, chosen by the same data, so its lead needs a correction.
         level = LEVEL if lead.value > 0 else LEVEL / (len(names) * (len(names) - 1))
         signs.append(0 if lead.p_value() >= level else 1 if lead.value > 0 else -1)
         if signs[-1] <= 0:
-            told.append(f"{name}: {100 * lead.value:+.1f} points over {names[rival]} (p {format_p(lead.p_value())})")
+            not_dominant.append(
+                f"{name}: {100 * lead.value:+.1f} points over {names[rival]} (p {format_p(lead.p_value())})"
+            )
     decision = HOLDS if min(signs) > 0 else CONTRADICTED if min(signs) < 0 else OPEN
     rows = f"{sum(sign > 0 for sign in signs)} of {len(signs)} rows"
     return Judgement(
         "With the weighted loss the diagonal of Figure 7 dominates",
         decision,
-        "; ".join([f"the own group is significantly the most frequent prediction in {rows}", *told]),
+        "; ".join([f"the own group is significantly the most frequent prediction in {rows}", *not_dominant]),
         "Each true group: its own predictions against those of its most frequent other group, two-sided at 5 %; all "
         "rows must hold. Contradicted where another group is significantly more frequent, Bonferroni-corrected.",
     )
 
 
 def _older_hits(runs: list[Predictions]) -> np.ndarray:
-    return boundary_errors(runs, AgeLimits()).group.astype(float)  # the group is the same whoever is a minor
+    return boundary_errors(runs, AgeLimits()).group.astype(float)  # does not depend on who is a minor
 
 
 def _percent(share: float) -> str:
@@ -233,7 +239,7 @@ def _points(mean: Mean) -> str:
 
 
 def statements_text(judgements: Sequence[Judgement], analysis: Analysis) -> str:
-    """Sum the judgements up: lines for a terminal, empty where nothing was judged."""
+    """Return the decisions for a terminal, one line each; empty where there are none."""
     if not judgements:
         return ""
     lines = [f"The paper's statements. {scope(analysis)}"]

@@ -31,7 +31,7 @@ def _of_time(configuration: Configuration, key: str, unit: float) -> float | Non
 
 
 def cost_section(sweep: SweepResults, measured: Sequence[MeasuredCost] = ()) -> Section:
-    """What accuracy costs, and how training went; first what was measured side by side."""
+    """Return the section on cost and training; rates that were measured side by side come first."""
     complete = [configuration for configuration in sweep.configurations if configuration.complete]
     if not complete:
         return Section("cost", "Cost")
@@ -49,9 +49,9 @@ def cost_section(sweep: SweepResults, measured: Sequence[MeasuredCost] = ()) -> 
     for key, title in (("val_age_accuracy", "age accuracy, validation, %"), ("val_loss", "loss, validation")):
         scale = 100 if key.endswith("accuracy") else 1
         curves = [
-            (run_label, [e["epoch"] for e in told], [scale * e[key] for e in told])
+            (run_label, [epoch["epoch"] for epoch in epochs], [scale * epoch[key] for epoch in epochs])
             for run_label, history in _histories(complete)
-            if (told := [e for e in history if e.get(key) is not None])
+            if (epochs := [epoch for epoch in history if epoch.get(key) is not None])
         ]
         if curves:
             name = f"Training curves of all runs: {title.partition(',')[0]} on the validation part"
@@ -65,7 +65,7 @@ def _age_accuracy(configuration: Configuration) -> float:
 
 
 def _histories(configurations: list[Configuration]) -> list[tuple[str, list[dict[str, float]]]]:
-    """Give the epochs of each run; where there are many configurations, runs look alike by their model."""
+    """Return the epochs of each run; where there are many configurations, runs are named by their model."""
     few = len(configurations) <= MAX_SHOWN
     return [
         (one.label if few else one.model, run.record.history)
@@ -76,7 +76,7 @@ def _histories(configurations: list[Configuration]) -> list[tuple[str, list[dict
 
 
 def cost_grid(configurations: Sequence[Configuration]) -> Grid:
-    """What each configuration costs; means over seeds of what was measured."""
+    """Return a table of the cost of each configuration; measured values are means over seeds."""
     rows = []
     for configuration in configurations:
         records = [run.record for run in configuration.complete]
@@ -104,6 +104,6 @@ def cost_grid(configurations: Sequence[Configuration]) -> Grid:
 
 
 def mean_time(records: Sequence[Record], key: str, unit: float = 1) -> float | None:
-    """Mean of a measure in `Record.time`, in a unit of so many of its own, over the records that have it."""
+    """Return the mean of an entry of `Record.time`, divided by `unit`, over the records that have it."""
     values = [record.time[key] for record in records if record.time.get(key) is not None]
     return sum(values) / len(values) / unit if values else None

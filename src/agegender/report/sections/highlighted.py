@@ -1,10 +1,10 @@
-"""Which configurations the report looks at closely, and what it calls their files."""
+"""The configurations that the report shows in detail, and the names of their files."""
 
 from agegender.report.results import Configuration, Predictions, Run, SweepResults
 from agegender.report.sections.claims import PROPOSED
 from agegender.report.statistics.analysis import Analysis
 
-MAX_SHOWN = 12  # configurations with figures and slices of their own; more would bury the rest
+MAX_SHOWN = 12  # configurations shown in detail; more would hide the rest of the page
 
 
 def runs_on_the_same_images(configuration: Configuration) -> list[Run]:
@@ -19,21 +19,21 @@ def predictions_of(configuration: Configuration) -> list[Predictions]:
 
 
 def highlighted_configurations(sweep: SweepResults, analysis: Analysis) -> list[Configuration]:
-    """Choose who gets the paper's figures 5 to 7: the small CNN, else the best; one of each loss."""
+    """Return the configurations to show in detail, one per loss: of the small CNN, else of the most accurate model."""
     measured = [configuration for configuration in sweep.configurations if configuration.measured]
     if not measured:
         return []
     best = analysis.best.get("age", measured[0].label)
     model = next((one.model for one in measured if one.model == PROPOSED), None)
     model = model or next((one.model for one in measured if one.label == best), measured[0].model)
-    chosen: dict[str, Configuration] = {}
+    by_loss: dict[str, Configuration] = {}
     for configuration in measured:
         if configuration.model == model:
-            chosen.setdefault(configuration.loss, configuration)
-    return list(chosen.values())
+            by_loss.setdefault(configuration.loss, configuration)
+    return list(by_loss.values())
 
 
 def slug(text: str) -> str:
-    """Make the name of a file of a label."""
+    """Turn a label into the name of a file."""
     letters = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text.lower())
     return "-".join(part for part in letters.split("-") if part)[:80]

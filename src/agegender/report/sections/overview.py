@@ -25,7 +25,7 @@ _HELP = {
 
 
 def overview_grid(table: ComparisonTable) -> Grid:
-    """Make the first screen's table; the difference to the paper stands with its number."""
+    """Return the table of the first screen; a difference to the paper is shown in the paper's column."""
     columns = [column for column in table.columns if not column.key.endswith("_minus_paper")]
     headings = [Heading(_title(column), _HELP.get(column.key, ""), is_numeric(column, table)) for column in columns]
     rows = [tuple(_value(table, number, column) for column in columns) for number in range(len(table.rows))]
@@ -33,7 +33,7 @@ def overview_grid(table: ComparisonTable) -> Grid:
 
 
 def _title(column: Column) -> str:
-    """A title that says what it is without its neighbours."""
+    """Return a title that is clear without the neighbouring columns."""
     if column.title != "paper":
         return column.title
     what = {"age": "Age", "gender": "Gender", "params": "Params", "training": "Time"}

@@ -20,7 +20,7 @@ _NO_RANKS = (
 
 
 def tests_section(analysis: Analysis) -> Section:
-    """Who is better than whom, and how surely."""
+    """Return the section on the tests of all pairs."""
     text = []
     blocks: list[Grid | Figure] = []
     if len(analysis.compared) < 2:
@@ -43,7 +43,7 @@ def tests_section(analysis: Analysis) -> Section:
 
 
 def basis(analysis: Analysis) -> list[str]:
-    """Say what was tested, how, and of what it speaks."""
+    """Return sentences on what was tested, how, and what the tests generalize to."""
     design = analysis.design
     pairs = "the comparisons with the whole recipe" if design.reference else "all pairs"
     if design.num_splits > 1:
@@ -53,19 +53,19 @@ def basis(analysis: Analysis) -> list[str]:
             f"parts share most of their images, with Holm's correction for {pairs}; intervals follow from the same "
             "variance."
         ]
-    told = f"All configurations were tested on the same {analysis.num_images:,} images. "
+    text = f"All configurations were tested on the same {analysis.num_images:,} images. "
     if design.num_seeds == (1, 1):
-        told += (
+        text += (
             "Each has a single seed: McNemar's exact test compares these networks, and intervals say what other test "
             "images would do. What another seed would do is not in them."
         )
     else:
-        told += (
+        text += (
             "Tests and intervals are crossed over images and seeds: other test images and other seeds of the same "
             "methods are both in them (of rows with a single seed only the images)."
         )
     return [
-        f"{told} Holm's correction for {pairs}; intervals of differences are simultaneous (Bonferroni).",
+        f"{text} Holm's correction for {pairs}; intervals of differences are simultaneous (Bonferroni).",
         "Not significantly lower is not the same as equal.",
         *([] if analysis.ranks["age"] else [_NO_RANKS]),
     ]
@@ -82,7 +82,7 @@ def _interval_rows(analysis: Analysis, task: str) -> list[tuple[str, float, floa
 
 
 def pairs(analysis: Analysis, task: str) -> Grid:
-    """Show the test of each pair; of many, the pairs with the highest alone."""
+    """Return a table of the tests of all pairs; of many, only of the pairs with the most accurate configuration."""
     found = analysis.pairs[task]
     best = analysis.best.get(task)
     shown = found if len(found) <= MAX_PAIRS else [pair for pair in found if best in (pair.first, pair.second)]

@@ -1,4 +1,4 @@
-"""The report's section on the paper's figures and its Table 1."""
+"""The report's section on the paper's figures and its Table 1, drawn from these runs."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ _PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
 
 
 def paper_section(sweep: SweepResults, analysis: Analysis) -> Section:
-    """The paper's figures 2 to 7 and its Table 1, from these runs."""
+    """Return the section of the paper's figures 2 to 7 and its Table 1, from these runs."""
     blocks: list[Grid | Figure] = []
     described = [run.record for run in sweep.runs if run.record.data.get("groups")]
     if described:
@@ -29,11 +29,11 @@ def paper_section(sweep: SweepResults, analysis: Analysis) -> Section:
             edges = group_edges(record)
             title = "Figure 2 of the paper: age distribution and the age groups"
             blocks.append(age_distribution(record.data["age_counts"], edges, names, title))
-    chosen = highlighted_configurations(sweep, analysis)[:MAX_SHOWN]
-    if chosen:
-        blocks += _network(chosen[0])
-        for configuration in chosen:
-            blocks += _confusions(configuration, plain=configuration.loss == chosen[0].loss)
+    highlighted = highlighted_configurations(sweep, analysis)[:MAX_SHOWN]
+    if highlighted:
+        blocks += _network(highlighted[0])
+        for configuration in highlighted:
+            blocks += _confusions(configuration, plain=configuration.loss == highlighted[0].loss)
     paragraphs = (
         "The paper's figures and its Table 1, from these runs. Its figure 1, sample faces, is in local/faces.html "
         "beside this page, where the images were at hand: they may not be passed on.",
@@ -69,15 +69,15 @@ def _confusions(configuration: Configuration, *, plain: bool) -> list[Grid | Fig
 
 
 def group_names(record: Record) -> tuple[str, ...]:
-    """Names of a record's age groups; an old record tells only the scheme."""
-    told = record.data["age_groups"]
-    if "names" in told:
-        return tuple(told["names"])
-    return age_groups(told["scheme"]).names if told["scheme"] in SCHEMES else ()
+    """Return the names of a record's age groups; an older record has only the name of the scheme."""
+    scheme = record.data["age_groups"]
+    if "names" in scheme:
+        return tuple(scheme["names"])
+    return age_groups(scheme["scheme"]).names if scheme["scheme"] in SCHEMES else ()
 
 
 def group_edges(record: Record) -> list[int]:
-    """First age of each of a record's age groups, in years, as its scheme has them; of an unknown one as named."""
+    """Return the first age of each of a record's age groups, in years; of an unknown scheme, as the names say."""
     scheme = record.data["age_groups"]["scheme"]
     if scheme in SCHEMES:
         group_of_age = age_groups(scheme).group_of_age
@@ -86,7 +86,7 @@ def group_edges(record: Record) -> list[int]:
 
 
 def cardinality_grid(record: Record) -> Grid:
-    """The paper's Table 1: images of each age group in each part."""
+    """Return the paper's Table 1: images of each age group in each part."""
     groups = record.data["groups"]
     names = group_names(record)
     rows = [
@@ -110,7 +110,7 @@ def cardinality_grid(record: Record) -> Grid:
 
 
 def layers_grid(configuration: Configuration) -> Grid | None:
-    """The network, layer by layer; None where the record does not hold it."""
+    """Return a table of the layers of the network; None where the record has none."""
     record = configuration.runs[0].record
     if not record.network:
         return None

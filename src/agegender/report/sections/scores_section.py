@@ -19,16 +19,16 @@ _CALIBRATION = (
 
 
 def scores_section(sweep: SweepResults, analysis: Analysis) -> Section:
-    """What one accuracy hides: other scores and calibration."""
+    """Return the section on scores beside the accuracy, and on calibration."""
     if not analysis.estimates:
         return Section("scores", "What accuracy hides")
     blocks: list[Grid | Figure] = [scores_grid(analysis)]
     if len(analysis.compared) > 1:
         blocks.append(best_differences_grid(analysis))
-    chosen = highlighted_configurations(sweep, analysis)[:MAX_SHOWN]
+    highlighted = highlighted_configurations(sweep, analysis)[:MAX_SHOWN]
     for task in TASKS:
-        curves = [_reliability(configuration, task) for configuration in chosen]
-        pooled = ", all seeds together" if any(len(one.measured) > 1 for one in chosen) else ""
+        curves = [_reliability(configuration, task) for configuration in highlighted]
+        pooled = ", all seeds together" if any(len(one.measured) > 1 for one in highlighted) else ""
         title = f"Reliability of the {task} probabilities{pooled}"
         blocks.append(reliability_diagram(curves, f"reliability-{task}", title))
     return Section("scores", "What accuracy hides", (_CALIBRATION,), tuple(blocks))
@@ -41,7 +41,7 @@ def _reliability(configuration: Configuration, task: str) -> tuple[str, np.ndarr
 
 
 def scores_grid(analysis: Analysis) -> Grid:
-    """Show every score of every configuration, the highest of each (the lowest error) marked."""
+    """Return a table of all scores of all configurations; the highest of each score (the lowest error) is marked."""
     headings = [Heading("Configuration")]
     headings += [Heading(f"{s.title}{f', {s.unit}' if s.unit else ''}", numeric=True) for s in SCORES.values()]
     rows = []
@@ -61,7 +61,7 @@ def scores_grid(analysis: Analysis) -> Grid:
 
 
 def best_differences_grid(analysis: Analysis) -> Grid:
-    """Show how far each configuration is from the highest of each score (the lowest error)."""
+    """Return a table of the difference of each configuration to the highest of each score (the lowest error)."""
     headings = [Heading("Configuration"), *(Heading(score.title, numeric=True) for score in SCORES.values())]
     rows = [
         (Cell(label, label), *(estimate_cell(found[key], SCORES[key], signed=True) for key in SCORES))

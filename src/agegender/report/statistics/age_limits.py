@@ -1,4 +1,4 @@
-"""The legal age that an age check is about, and the ages it may ask for."""
+"""The legal age of an age check, and the ages that it may require."""
 
 import math
 from dataclasses import dataclass
@@ -7,16 +7,18 @@ import numpy as np
 
 from agegender.labels import CHALLENGE_AGE, MINORS_PASSED, THRESHOLD_AGE
 
-TEENAGER = 13  # years, first of the group 13-20; 81 % of UTKFace's minors are younger, and would hide a rate at 17
+TEENAGER = (
+    13  # years, first of the group 13-20; 81 % of UTKFace's minors are younger and would dominate a rate of all minors
+)
 
 
 @dataclass(frozen=True)
 class AgeLimits:
-    """The ages at which an age check is judged.
+    """The ages at which an age check is evaluated.
 
     Attributes:
-        threshold_age: years; who is younger is a minor.
-        challenge_age: years; asked for in place of the threshold, as a margin for the error of the predicted age.
+        threshold_age: years; a younger person is a minor.
+        challenge_age: years; required instead of the threshold, as a margin for the error of the predicted age.
         minors_passed: share of the teenagers of the validation part that may reach a chosen age, in (0, 1).
     """
 
@@ -26,7 +28,7 @@ class AgeLimits:
 
     @property
     def teenage_years(self) -> str:
-        """First and last year of the minors who are teenagers; `13 to 17` for a threshold of 18."""
+        """First and last year of the teenage minors, such as `13 to 17` for a threshold of 18."""
         last = math.ceil(self.threshold_age) - 1
         return f"{TEENAGER} to {last}" if last > TEENAGER else f"{TEENAGER}"
 

@@ -1,4 +1,4 @@
-"""The paper's under-age claim as numbers: who is predicted older than the group 13-20.
+"""Errors across the upper boundary of the age group 13-20, on which the paper's under-age claim rests.
 
 Letters: S seeds, N images.
 """
@@ -18,13 +18,13 @@ UNDERAGE_GROUP = 3  # 13-20 in the closed scheme, 15-20 in Adience's
 
 @dataclass(frozen=True)
 class BoundaryErrors:
-    """Which images are predicted on the other side of the upper end of the group 13-20 (15-20).
+    """Which images are predicted on the wrong side of the upper boundary of the group 13-20 (15-20).
 
     Attributes:
-        group: bool (S, N), of the images of the group: predicted in an older one.
-        minors: bool (S, M), the same of those below the threshold alone; the others are adults, whatever their group.
-        older: bool (S, L), of the images of older groups: predicted in the group or a younger one, the price of a
-            method that simply predicts everybody younger.
+        group: bool (S, N), for the images of the group: whether they are predicted in an older one.
+        minors: bool (S, M), the same for its minors alone, as the group also has adults.
+        older: bool (S, L), for the images of older groups: whether they are predicted in the group or a younger one,
+            the cost of a method that simply predicts everybody younger.
     """
 
     group: np.ndarray
@@ -52,8 +52,8 @@ class PairedDifference:
 
     Attributes:
         mean: first minus second.
-        p_value: two-sided, not adjusted: of two networks McNemar's exact test, else crossed over images and seeds.
-        single: whether either has one seed: then what another training would change is not in the mean's error.
+        p_value: two-sided, not adjusted: McNemar's exact test for two networks, else crossed over images and seeds.
+        single: whether either configuration has one seed only; the error then lacks the variance of its training.
     """
 
     mean: Mean

@@ -5,11 +5,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-_SHOWN = 20  # skipped files; audit.json lists them all
+_MAX_SKIPPED = 20  # skipped files that are printed; audit.json lists all
 
 
 def print_audit(found: dict[str, Any], console: Console | None = None) -> None:
-    """Print what `agegender.data.audit` found, as its `to_dict` gives it."""
+    """Print the result of `agegender.data.audit`, as its `to_dict` returns it."""
     console = console or Console()
     total = found["files"]
     usable = found["usable"]
@@ -55,7 +55,7 @@ def print_audit(found: dict[str, Any], console: Console | None = None) -> None:
         console.print("Too few usable images for a training, validation and test part", highlight=False)
     skipped = list(found["skipped"].items())
     console.print(f"Skipped: {len(skipped):,} files", highlight=False)
-    for name, reason in skipped[:_SHOWN]:
+    for name, reason in skipped[:_MAX_SKIPPED]:
         console.print(f"  {name}: {reason}", highlight=False, markup=False)
-    if len(skipped) > _SHOWN:
-        console.print(f"  ... and {len(skipped) - _SHOWN:,} more in audit.json", highlight=False)
+    if len(skipped) > _MAX_SKIPPED:
+        console.print(f"  ... and {len(skipped) - _MAX_SKIPPED:,} more in audit.json", highlight=False)

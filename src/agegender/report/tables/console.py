@@ -1,4 +1,4 @@
-"""The table on the console."""
+"""The comparison table on the console."""
 
 from rich import box
 from rich.console import Console
@@ -9,10 +9,10 @@ from rich.table import Table
 from agegender.report.tables.rows import Column, ComparisonTable, Value
 from agegender.report.tables.text_formats import format_value, is_numeric
 
-_NOT_A_TERMINAL = 200  # characters of a line in a log file
-_MIN_STATUS_WIDTH = 24  # characters of a line in which a reason can be read
-_UNLIMITED = 10_000  # characters: a width at which nothing is squeezed
-_DISPENSABLE = (  # in a narrow terminal, the first of these first
+_LOG_WIDTH = 200  # characters of a line where the output is not a terminal
+_MIN_STATUS_WIDTH = 24  # characters that a reason needs to be readable
+_UNLIMITED = 10_000  # characters; a width at which no column is shortened
+_DISPENSABLE = (  # columns that a narrow terminal leaves out, in this order
     "gmacs",
     "images_per_second",
     "age_one_off_accuracy",
@@ -25,16 +25,16 @@ _MARKS = {"best": "[bold]{}[/bold]", "tied": "{}†", "": "{}"}
 
 
 def print_table(table: ComparisonTable, console: Console | None = None) -> None:
-    """Print the table, the paper's value in brackets with ours, without columns that say nothing.
+    """Print the table with the paper's values in brackets beside ours, without columns that hold no information.
 
     Args:
-        table: what to print. In a narrow terminal the paper's value goes below ours, then columns are left out.
-        console: where; the standard output by default, as wide as the table needs where that is not a terminal.
+        table: in a narrow terminal the paper's values go below ours, then columns are left out.
+        console: default: the standard output. If it is not a terminal, lines have up to 200 characters.
     """
     console = console or Console()
     if not console.is_terminal:
-        console = Console(file=console.file, width=_NOT_A_TERMINAL)
-    columns = [column for column in table.columns if _says_something(column, table)]
+        console = Console(file=console.file, width=_LOG_WIDTH)
+    columns = [column for column in table.columns if _is_informative(column, table)]
     console.print(_fitting_view(table, columns, console))
     for note in (*table.legend, *table.notes):
         style = "bold yellow" if note in table.warnings else None
@@ -70,17 +70,17 @@ def _view(table: ComparisonTable, columns: list[Column], *, narrow: bool, status
 
 
 def _paper_of(column: Column, table: ComparisonTable) -> Column | None:
-    """The column of published values that follows a column of ours."""
+    """Return the column of the paper's values that follows a column of ours; None without one."""
     index = table.columns.index(column) + 1
     return table.columns[index] if index < len(table.columns) and table.columns[index].title == "paper" else None
 
 
-def _says_something(column: Column, table: ComparisonTable) -> bool:
+def _is_informative(column: Column, table: ComparisonTable) -> bool:
     values = {row.get(column.key) for row in table.rows}
     if column.title == "paper" or column.key.endswith("_minus_paper"):
-        return False  # it stands with the column before it
-    nothing = {"seed": {0}, "seeds": {"0"}, "status": {"complete"}}
-    return values != nothing.get(column.key)
+        return False  # shown within the column before it
+    uninformative = {"seed": {0}, "seeds": {"0"}, "status": {"complete"}}
+    return values != uninformative.get(column.key)
 
 
 def _cell(row: dict[str, Value], column: Column, paper: Column | None, gap: str, mark: str) -> str:

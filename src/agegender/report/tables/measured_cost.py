@@ -1,6 +1,6 @@
-"""What training costs, as measured side by side: the JSON files of `agegender bench cost` beside the runs.
+"""Training rates that were measured side by side: the JSON files of `agegender bench cost` in a sweep's directory.
 
-Times of jobs that ran beside other work cannot be compared; steps of all networks in turn on an idle machine can.
+Times of jobs that shared a machine cannot be compared; training steps of all networks in turn on an idle machine can.
 """
 
 import json
@@ -23,11 +23,11 @@ class MeasuredCost:
     """Training rates of several networks at one image size.
 
     Attributes:
-        image_size: pixels of a side.
+        image_size: height and width in pixels.
         batch_size: images per step.
-        rates: images per second by model, one value per repeat; repeats of all models are interleaved.
-        notes: parameters and GMAC by model.
-        hardware: on what.
+        rates: by model, images per second of each repeat; the repeats of all models are interleaved.
+        notes: by model, number of parameters and GMAC.
+        hardware: processor or GPU, and the version of torch.
     """
 
     image_size: int
@@ -37,12 +37,12 @@ class MeasuredCost:
     hardware: str
 
     def ratios(self, model: str, base: str) -> list[float]:
-        """Return the rate of a model by that of another, repeat by repeat."""
+        """Return the rate of a model divided by that of another, for each repeat."""
         return [one / other for one, other in zip(self.rates[model], self.rates[base], strict=True)]
 
 
 def read_costs(folder: Path) -> list[MeasuredCost]:
-    """Read all measurements beside the runs, by image size; files of other benchmarks say nothing of cost."""
+    """Read all measurements in a sweep's directory, ordered by image size; other benchmarks are ignored."""
     found: dict[int, MeasuredCost] = {}
     for path in sorted(folder.glob(COST_FILES)):
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -61,22 +61,22 @@ def read_costs(folder: Path) -> list[MeasuredCost]:
 
 
 def measured_cost_grid(cost: MeasuredCost, base: str) -> Grid:
-    """Show the rates of all networks beside the paper's training times, both as ratios to one of them."""
+    """Return a table of rates beside the paper's training times, both relative to the network `base`."""
     own = TABLE_2.get((base, "plain"))
     rows = []
     for model, rates in cost.rates.items():
         ratios = cost.ratios(model, base)
         paper = TABLE_2.get((model, "plain"))
         time = None if paper is None else paper.training_time
-        told = [Cell("-"), Cell("-")]
+        paper_cells = [Cell("-"), Cell("-")]
         if time is not None and own is not None and own.training_time is not None:
-            told = [Cell(f"{time:g}", time), Cell(f"{own.training_time / time:.2f}", own.training_time / time)]
+            paper_cells = [Cell(f"{time:g}", time), Cell(f"{own.training_time / time:.2f}", own.training_time / time)]
         rows.append(
             (
                 Cell(model, model, note=cost.notes[model]),
                 Cell(f"{np.median(rates):.1f}", float(np.median(rates)), note=_range(rates, 1)),
                 Cell(f"{np.median(ratios):.2f}", float(np.median(ratios)), note=_range(ratios, 2)),
-                *told,
+                *paper_cells,
             )
         )
     headings = (

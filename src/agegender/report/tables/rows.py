@@ -1,4 +1,4 @@
-"""Records to one comparison table: a row per job, the paper's numbers beside ours, and what they were measured on."""
+"""The comparison table of jobs: one row per job, with the paper's numbers beside ours, and the conditions."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from agegender.report.paper import CONDITIONS, TABLE_2, Published
 Value = str | float | int | None
 
 _LIMITS = ("limit_train_batches", "limit_test_batches")  # keys of `trainer`: numbers of batches, or shares of them
-_SHORTCUTS = ("fast_dev_run", "overfit_batches")  # likewise; off unless set
+_SHORTCUTS = ("fast_dev_run", "overfit_batches")  # keys of `trainer` that cut a run short if they are set
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: a name for programs, a title for people, decimals for numbers."""
+    """A column: a key for programs, a title for people, and the decimals of its numbers."""
 
     key: str
     title: str
@@ -25,12 +25,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Spread:
-    """What surrounds a value, in its unit.
+    """Deviation and interval of a value, in its unit, and its mark.
 
     Attributes:
-        deviation: standard deviation over seeds; None of one seed.
-        interval: 95 %, of the test images; None where it is not known.
-        mark: `best` (the highest), `tied` (not significantly lower than the highest), or nothing.
+        deviation: standard deviation over seeds; None for a single seed.
+        interval: 95 %; None where there is none.
+        mark: `best` (the highest), `tied` (not significantly lower than the highest), or empty.
     """
 
     deviation: float | None = None
@@ -40,15 +40,15 @@ class Spread:
 
 @dataclass(frozen=True)
 class ComparisonTable:
-    """The table.
+    """A comparison table.
 
     Attributes:
-        columns: left to right.
-        rows: one dict of raw values per row, by column key; accuracies in percent.
-        notes: lines below the table: data, hardware, warnings.
-        warnings: those of the notes that say why rows must not be compared.
-        spreads: by column key, as many as rows; none where rows are single jobs.
-        legend: what the marks mean, where they are characters in the text.
+        columns: from left to right.
+        rows: one dict of raw values per row, by column key; accuracies are in percent.
+        notes: lines below the table: warnings, data, hardware.
+        warnings: the notes with reasons why rows must not be compared.
+        spreads: by column key, one dict per row; empty where rows are single jobs.
+        legend: meaning of the marks, for formats that show them as characters.
     """
 
     columns: list[Column]
@@ -59,12 +59,12 @@ class ComparisonTable:
     legend: list[str] = field(default_factory=list)
 
     def keys_and_rows(self) -> tuple[list[str], list[list[Value]]]:
-        """Give the columns' keys, and the rows as lists of their values."""
+        """Return the keys of the columns, and the rows as lists of values."""
         keys = [column.key for column in self.columns]
         return keys, [[row.get(key) for key in keys] for row in self.rows]
 
     def spread(self, row: int, key: str) -> Spread:
-        """What surrounds a value; an empty one where nothing is known."""
+        """Return the spread of a value; an empty one where there is none."""
         return self.spreads[row].get(key, Spread()) if self.spreads else Spread()
 
 
@@ -89,7 +89,7 @@ RESULTS = (
 
 
 def compare_jobs(entries: Iterable[tuple[Path, Record]]) -> ComparisonTable:
-    """Make the table of all jobs of a name.
+    """Return the table of all jobs of a sweep.
 
     Args:
         entries: directories and their records.
@@ -105,7 +105,7 @@ def compare_jobs(entries: Iterable[tuple[Path, Record]]) -> ComparisonTable:
 
 
 def row_of(record: Record, extra: list[str]) -> dict[str, Value]:
-    """Give the values of a job by column key; `extra` are choices that vary."""
+    """Return the values of a job by column key; `extra` are the keys of choices that vary."""
     model = str(record.choices.get("model"))
     loss = str(record.choices.get("loss"))
     paper = TABLE_2.get((model, loss))
@@ -124,7 +124,7 @@ def row_of(record: Record, extra: list[str]) -> dict[str, Value]:
 
 
 def differences_to_paper(row: dict[str, Value]) -> dict[str, Value]:
-    """Give our accuracies minus the paper's, in points."""
+    """Return our accuracies minus the paper's, in percentage points."""
     found: dict[str, Value] = {}
     for task in ("age", "gender"):
         ours = row.get(f"{task}_accuracy")
@@ -146,7 +146,7 @@ def _published(paper: Published | None) -> dict[str, Value]:
 
 
 def status_of(record: Record) -> str:
-    """Say how far a job came."""
+    """Return the status of a job in words, with the reason of a failure."""
     if record.status == "failed":
         return f"failed: {record.error}"
     if record.status == "pruned":
@@ -155,7 +155,12 @@ def status_of(record: Record) -> str:
 
 
 def warnings_of(complete: list[Record], *, repeated_splits: bool = False) -> list[str]:
-    """Say why rows must not be compared, if so; splits that all rows have may differ."""
+    """Return the reasons why rows must not be compared.
+
+    Args:
+        complete: records of complete jobs.
+        repeated_splits: whether all rows have the same several splits, which are then no reason.
+    """
     warnings = []
     for what, key in (
         ("data sets", lambda record: record.data["fingerprint"]),
@@ -184,19 +189,19 @@ def warnings_of(complete: list[Record], *, repeated_splits: bool = False) -> lis
 def _is_cut(record: Record) -> bool:
     done = len(record.history)
     planned = record.config["trainer"]["max_epochs"]
-    told = record.config.get("early_stopping") or record.config["trainer"].get("fast_dev_run")
-    return 0 < done < planned and not told
+    may_be_short = record.config.get("early_stopping") or record.config["trainer"].get("fast_dev_run")
+    return 0 < done < planned and not may_be_short
 
 
 def _is_limited(record: Record, key: str) -> bool:
     value = record.config["trainer"].get(key)
     if key in _SHORTCUTS:
         return bool(value)
-    return value is not None and not (isinstance(value, float) and value == 1.0)  # 1 is one batch, 1.0 all of them
+    return value is not None and not (isinstance(value, float) and value == 1.0)  # 1 is one batch, 1.0 is all batches
 
 
 def notes_of(complete: list[Record]) -> list[str]:
-    """Tell the data, the training, the hardware and the paper's conditions."""
+    """Return lines on the data, the training, the hardware and the paper's conditions."""
     if not complete:
         return ["No job is complete.", CONDITIONS]
     synthetic = any("synthetic faces" in record.data["root"] for record in complete)

@@ -1,4 +1,4 @@
-"""The comparison table of a sweep: a row per configuration, mean over its seeds, with what the tests say."""
+"""The comparison table of configurations: one row each, means over seeds, with the results of the tests."""
 
 import statistics
 from collections.abc import Sequence
@@ -28,10 +28,10 @@ _TASKS = {"age_accuracy": "age", "gender_accuracy": "gender"}
 def compare_configurations(
     sweep: SweepResults, analysis: Analysis, costs: Sequence[MeasuredCost] = ()
 ) -> ComparisonTable:
-    """Make the table of all configurations.
+    """Return the table of all configurations.
 
-    Where training rates were measured side by side they stand for those of the jobs, beside which other work may have
-    run; so do no training times then.
+    Training rates that were measured side by side replace the jobs' own rates, which other work on the machine may have
+    slowed; the jobs' training times are left out then.
     """
     extra = varying_choices([run.record for run in sweep.runs])
     columns = [Column("model", "Model"), Column("loss", "Loss"), *(Column(key, key) for key in extra)]
@@ -62,19 +62,19 @@ def _row(configuration: Configuration, extra: list[str]) -> dict[str, Value]:
 
 def _blocks(configuration: Configuration, seeds: list[int]) -> str:
     splits = {run.record.data.get("split_hash") for run in configuration.complete}
-    told = _ranges(sorted(set(seeds)))
-    return told if len(splits) < 2 else f"{told} on {len(splits)} splits"
+    text = _ranges(sorted(set(seeds)))
+    return text if len(splits) < 2 else f"{text} on {len(splits)} splits"
 
 
 def _ranges(seeds: list[int]) -> str:
-    """List seeds, three or more in a row as a range."""
-    told: list[list[int]] = []
+    """List seeds; three or more consecutive ones as a range."""
+    ranges: list[list[int]] = []
     for seed in seeds:
-        if told and seed == told[-1][-1] + 1:
-            told[-1].append(seed)
+        if ranges and seed == ranges[-1][-1] + 1:
+            ranges[-1].append(seed)
         else:
-            told.append([seed])
-    return ", ".join(f"{row[0]}-{row[-1]}" if len(row) > 2 else ", ".join(map(str, row)) for row in told)
+            ranges.append([seed])
+    return ", ".join(f"{row[0]}-{row[-1]}" if len(row) > 2 else ", ".join(map(str, row)) for row in ranges)
 
 
 def _averaged(rows: list[dict[str, Value]]) -> list[str]:
@@ -109,7 +109,7 @@ def _spread(estimate: Estimate, key: str, label: str, analysis: Analysis) -> Spr
 
 
 def _left_out(sweep: SweepResults, analysis: Analysis) -> list[str]:
-    """Warn of configurations that have results but are in no test."""
+    """Return a warning on configurations that have results but are in no test."""
     others = [one.label for one in sweep.configurations if one.complete and one.label not in analysis.compared]
     if not others or not analysis.compared:
         return []
@@ -131,7 +131,7 @@ def _cost(costs: Sequence[MeasuredCost]) -> list[str]:
 
 
 def _coarse_years(sweep: SweepResults) -> list[str]:
-    """Say whose errors in years are those of a group's typical age, where others predict an age."""
+    """Return a note on coarse years, the typical age of a group, where other configurations predict an age."""
     known = {one.label: one.complete[0].record.coarse_years for one in sweep.configurations if one.complete}
     coarse = [label for label, is_coarse in known.items() if is_coarse]
     if not coarse or all(known.values()):

@@ -1,4 +1,4 @@
-"""The table as Markdown, CSV and LaTeX."""
+"""The comparison table as Markdown, CSV and LaTeX."""
 
 import csv
 import io
@@ -8,44 +8,44 @@ from tabulate import tabulate
 from agegender.report.tables.rows import Column, ComparisonTable, Spread, Value
 
 _NONE = "-"
-_MARKDOWN = str.maketrans({"|": "\\|", "\\": "\\\\", "<": "&lt;"})  # what would end a cell, or begin HTML
-_MAX_STATUS_LENGTH = 120  # characters of a reason in a cell; the record has all of it
-_BOLD = ("\ue000", "\ue001")  # no text holds these
-_SURROUNDINGS = ("std", "low", "high")  # columns of the CSV file beside a value
+_MARKDOWN = str.maketrans({"|": "\\|", "\\": "\\\\", "<": "&lt;"})  # characters that would end a cell or start HTML
+_MAX_STATUS_LENGTH = 120  # characters of a reason in a cell; the record has the whole reason
+_BOLD = ("\ue000", "\ue001")  # private-use characters, which no text contains
+_SPREAD_COLUMNS = ("std", "low", "high")  # suffixes of the CSV's columns for the spread of a value
 
 
 def markdown(table: ComparisonTable) -> str:
-    """Give a table in GitHub's Markdown."""
+    """Return a table in GitHub's Markdown."""
     rows = [[_marked(cell.translate(_MARKDOWN), spread, "**", "**") for cell, spread in row] for row in _cells(table)]
     return _tabulate(table, rows, "github")
 
 
 def latex(table: ComparisonTable) -> str:
-    """Give a table in LaTeX, for the package booktabs."""
+    """Return a table in LaTeX, for the package booktabs."""
     rows = [[_marked(cell, spread, *_BOLD) for cell, spread in row] for row in _cells(table)]
-    body = _tabulate(table, rows, "latex_booktabs")  # escapes what is special to LaTeX, and so would the commands
+    body = _tabulate(table, rows, "latex_booktabs")  # escapes LaTeX commands, so bold text is added after it
     body = body.replace(_BOLD[0], "\\textbf{").replace(_BOLD[1], "}")
     comments = "\n".join(f"% {note}" for note in (*table.legend, *table.notes))
     return f"{comments}\n% needs \\usepackage{{booktabs}}\n{body}\n"
 
 
 def as_csv(table: ComparisonTable) -> str:
-    """Give every number in full, with the standard deviation and the ends of the interval where they are known."""
+    """Return a CSV of all numbers in full precision, with standard deviation and interval where they are known."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    surrounded = [column.key for column in table.columns if any(column.key in spread for spread in table.spreads)]
+    with_spread = [column.key for column in table.columns if any(column.key in spread for spread in table.spreads)]
     writer.writerow(
-        [column.key for column in table.columns] + [f"{key}_{end}" for key in surrounded for end in _SURROUNDINGS]
+        [column.key for column in table.columns] + [f"{key}_{end}" for key in with_spread for end in _SPREAD_COLUMNS]
     )
     for number, row in enumerate(table.rows):
-        spreads = [table.spread(number, key) for key in surrounded]
+        spreads = [table.spread(number, key) for key in with_spread]
         ends = [value for spread in spreads for value in (spread.deviation, *(spread.interval or (None, None)))]
         writer.writerow([row.get(column.key) for column in table.columns] + ends)
     return text.getvalue()
 
 
 def format_value(value: Value, column: Column) -> str:
-    """Show a value as the column asks, a dash where there is none."""
+    """Format a value with the decimals of its column; None as a dash."""
     if value is None:
         return _NONE
     if isinstance(value, float):
@@ -55,12 +55,12 @@ def format_value(value: Value, column: Column) -> str:
 
 
 def is_numeric(column: Column, table: ComparisonTable) -> bool:
-    """Whether any row has a number in a column."""
+    """Return whether any row has a number in a column."""
     return any(isinstance(row.get(column.key), float | int) for row in table.rows)
 
 
 def _cells(table: ComparisonTable) -> list[list[tuple[str, Spread]]]:
-    """Give every cell with what surrounds it; the deviation is in its text already."""
+    """Return text and spread of every cell; the text includes the deviation."""
     return [
         [
             (_text(row.get(column.key), column, table.spread(number, column.key)), table.spread(number, column.key))
@@ -88,5 +88,5 @@ def _tabulate(table: ComparisonTable, rows: list[list[str]], style: str) -> str:
 
 
 def format_p(value: float) -> str:
-    """Show a p-value with four decimals, smaller ones as such."""
+    """Format a p-value with four decimals, or as `< 0.0001`."""
     return "< 0.0001" if value < 1e-4 else f"{value:.4f}"

@@ -1,4 +1,4 @@
-"""Figure of the error of predicted years by true age."""
+"""Figure of the error of the predicted years by true age."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,7 @@ from agegender.report.sections.fairness.age_errors import AgeError
 from agegender.report.statistics.crossed import Mean
 
 _PLOT_HEIGHT = 320  # pixels, height of the figure without its legend
-_MAX_BANDS = 3  # intervals drawn as bands; more hide each other
+_MAX_BANDS = 3  # curves with their intervals as bands; more bands hide each other
 
 
 def errors_by_age(
@@ -18,32 +18,34 @@ def errors_by_age(
     key: str,
     title: str,
 ) -> Figure:
-    """Show an error of the predicted years over the true age, with 95 % intervals as bands where they are few.
+    """Draw an error of the predicted years over the true age, with 95 % intervals as bands if there are few curves.
 
     Args:
         curves: a label, and its errors.
-        measure: what is shown of them.
+        measure: returns the quantity to draw of an error.
         y_title: of the values, with their unit.
         key: of the figure.
         title: of the figure.
     """
     found = [(one_line(label), errors) for label, errors in curves]
-    look = line_styles(label for label, _ in found)
-    with plot_with_legend(_PLOT_HEIGHT, "true age, years", y_title, look, marker=False) as (figure, axes):
+    styles = line_styles(label for label, _ in found)
+    with plot_with_legend(_PLOT_HEIGHT, "true age, years", y_title, styles, marker=False) as (figure, axes):
         axes.axhline(0, color=GREY, linewidth=0.8)
-        told = []
+        largest = []
         for label, errors in found:
-            style = look[label]
+            style = styles[label]
             ages = [error.age for error in errors]
             values = [measure(error).value for error in errors]
-            few = len(ages) < 2  # no line
-            axes.plot(ages, values, color=style.colour, linestyle=style.dash, linewidth=1.4, marker="o" if few else "")
+            single = len(ages) < 2  # a point makes no line
+            axes.plot(
+                ages, values, color=style.colour, linestyle=style.dash, linewidth=1.4, marker="o" if single else ""
+            )
             if len(found) <= _MAX_BANDS:
                 low, high = zip(*(measure(error).interval() for error in errors), strict=True)
                 axes.fill_between(ages, low, high, color=style.colour, alpha=0.18, linewidth=0)
-            most = max(range(len(errors)), key=lambda at: abs(values[at]))
-            told.append(f"{label}: {values[most]:.1f} at {errors[most].name}")
+            farthest = max(range(len(errors)), key=lambda at: abs(values[at]))
+            largest.append(f"{label}: {values[farthest]:.1f} at {errors[farthest].name}")
         axes.set_xlim(left=0)
         if all(measure(error).value >= 0 for _, errors in found for error in errors):
             axes.set_ylim(bottom=0)
-        return finish(figure, key, title, f"{one_line(y_title)} by true age. Farthest from 0: {join_for_alt(told)}.")
+        return finish(figure, key, title, f"{one_line(y_title)} by true age. Farthest from 0: {join_for_alt(largest)}.")

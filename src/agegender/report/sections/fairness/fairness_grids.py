@@ -1,4 +1,4 @@
-"""The report's tables of who is served how well."""
+"""The report's tables on fairness."""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,7 +27,7 @@ _EXCESS = (
 
 
 def gaps_grid(found: Mapping[str, GapsByTask]) -> Grid:
-    """Show the gaps of races and genders, of both tasks, by label of the configuration."""
+    """Return a table of the gaps of races and genders at both tasks; `found` is by label of the configuration."""
     rows = []
     for label, of_tasks in found.items():
         level = simultaneous_level(of_tasks)
@@ -57,7 +57,7 @@ def gaps_grid(found: Mapping[str, GapsByTask]) -> Grid:
 
 
 def recalls_grid(found: Mapping[str, Sequence[Recall]]) -> Grid:
-    """Show the recall of male and female faces by race, by label of the configuration."""
+    """Return a table of the recall of male and female faces by race; `found` is by label of the configuration."""
     rows = []
     for label, of_all in found.items():
         level = LEVEL / len(of_all)
@@ -78,7 +78,7 @@ def recalls_grid(found: Mapping[str, Sequence[Recall]]) -> Grid:
 
 
 def overconfidence_grid(found: Mapping[str, OverconfidenceByTask]) -> Grid:
-    """Show by how much confidence exceeds accuracy in each group, by label of the configuration."""
+    """Return a table of confidence minus accuracy in each group; `found` is by label of the configuration."""
     rows = []
     for label, of_tasks in found.items():
         level = LEVEL / sum(len(groups) for groups in of_tasks.values())
@@ -101,7 +101,7 @@ def overconfidence_grid(found: Mapping[str, OverconfidenceByTask]) -> Grid:
 
 
 def age_errors_grid(label: str, errors: Sequence[AgeError]) -> Grid:
-    """Show the error of the predicted years by true age."""
+    """Return a table of the error of the predicted years by true age."""
     rows = tuple(
         (
             Cell(error.name, error.first),
@@ -122,12 +122,12 @@ def age_errors_grid(label: str, errors: Sequence[AgeError]) -> Grid:
 
 
 def slices_grid(label: str, parts: Sequence[Slice], worst: Mapping[str, Slice | None]) -> Grid:
-    """Show every slice of a configuration with an image in it.
+    """Return a table of the slices of a configuration; empty slices are only counted.
 
     Args:
         label: of the configuration.
         parts: as `slices.slices` returns them.
-        worst: the slice that is worst off, by task; its accuracy is marked.
+        worst: by task, the slice that is worst off; its accuracy is marked.
     """
     rows = []
     for part in parts:
@@ -183,14 +183,14 @@ def _recall(recall: Recall, level: float) -> list[Cell]:
 
 
 def _years(mean: Mean, num_images: int, sign: str = "") -> Cell:
-    """Show a mean of years; a single face tells no interval."""
+    """Return a cell of a mean in years; a single face has no interval."""
     low, high = mean.interval()
     note = f"{low:{sign}.1f} to {high:{sign}.1f}" if num_images > 1 else ""
     return Cell(f"{mean.value:{sign}.1f}", mean.value, note=note)
 
 
 def _rest(accuracy: Accuracy) -> Cell:
-    """Show what a combination is compared with; nothing of single labels."""
+    """Return a cell of the accuracy that a combination is compared with; a dash for slices without one."""
     if accuracy.rest != accuracy.rest:
         return Cell("-")
     return Cell(f"{100 * accuracy.rest:.1f}", accuracy.rest, note=p_text(accuracy.p_value))

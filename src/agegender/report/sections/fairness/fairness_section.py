@@ -1,4 +1,4 @@
-"""The report's section on who is served how well."""
+"""The report's section on fairness: who is served how well."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ _COARSE_TEXT = (
 
 @dataclass(frozen=True)
 class _Findings:
-    """What is known of one configuration."""
+    """All measures of fairness of one configuration."""
 
     configuration: Configuration
     gaps: dict[str, list[gaps.Gap]]
@@ -62,12 +62,12 @@ class _Findings:
 
     @property
     def coarse_label(self) -> str:
-        """Its label, with a word on its years where they are coarse."""
+        """Its label, which says so where its predicted years are coarse."""
         return self.label + _COARSE[self.configuration.measured[0].record.coarse_years]
 
 
 def fairness_section(sweep: SweepResults, analysis: Analysis) -> Section:
-    """Gaps, equalized odds, calibration by group, error by age, and slices, of the configurations looked at closely."""
+    """Return the section on gaps, equalized odds, calibration by group, error by age and slices."""
     found = [_findings(configuration) for configuration in highlighted_configurations(sweep, analysis)[:MAX_SHOWN]]
     if not found:
         return Section("fairness", _TITLE)

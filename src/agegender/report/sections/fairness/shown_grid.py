@@ -1,4 +1,4 @@
-"""The report's table of what is shown on who is served how well: the tests' answers, a row per configuration."""
+"""The report's summary of fairness: which differences are statistically shown, one row per configuration."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _NONE = "none is shown"
 
 @dataclass(frozen=True)
 class ShownDifferences:
-    """What is shown of one configuration.
+    """Differences of one configuration, and which of them are shown.
 
     Attributes:
         gaps: by task.
-        recall_gaps: the largest first; none where no two races are compared.
-        worst: the slice that is worst off, by task; None where none is shown to be.
+        recall_gaps: the largest first; empty where no two races are compared.
+        worst: by task, the slice that is worst off; None where none is shown to be.
     """
 
     gaps: GapsByTask
@@ -30,7 +30,7 @@ class ShownDifferences:
 
 
 def shown_grid(found: Mapping[str, ShownDifferences]) -> Grid:
-    """Show in a row what is shown of a configuration, by its label."""
+    """Return a table of the shown differences; `found` is by label of the configuration."""
     rows = []
     for label, one in found.items():
         level = simultaneous_level(one.gaps)

@@ -1,4 +1,4 @@
-"""The figure of an age check: teenagers that pass against adults that are refused."""
+"""Figure of an age check: teenagers who pass against adults who are refused."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -22,55 +22,56 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _PLOT_HEIGHT = 320  # pixels, height of the figure without its legend
-_RATES = (0, 1, 5, 10, 20, 40, 60, 80, 100)  # percent, on an axis of square roots
+_TICKS = (0, 1, 5, 10, 20, 40, 60, 80, 100)  # percent, on a square-root scale
 
 
 def threshold_tradeoff(items: Sequence[AgeCheck], limits: AgeLimits, key: str, title: str) -> Figure:
-    """Show both ways to be wrong about a legal age, for every age that one may ask for.
+    """Draw both error rates of an age check, for every age that may be required.
 
     Args:
-        items: of the configurations; may be empty.
-        limits: which points are marked.
+        items: age checks of the configurations; may be empty.
+        limits: the ages at which points are marked.
         key: of the figure.
         title: of the figure.
     """
-    look = line_styles(one_line(item.label) for item in items)
+    styles = line_styles(one_line(item.label) for item in items)
     y_title = f"{limits.teenage_years} years, pass as adults, %"
-    with plot_with_legend(_PLOT_HEIGHT, "adults refused, %", y_title, look) as (figure, axes):
+    with plot_with_legend(_PLOT_HEIGHT, "adults refused, %", y_title, styles) as (figure, axes):
         _scale(axes)
         if any(item.at_chosen is not None for item in items):
             axes.axhline(100 * limits.minors_passed, color=GREY, linewidth=0.8, linestyle=(0, (3, 2)))
         for item in items:
-            style = look[one_line(item.label)]
+            style = styles[one_line(item.label)]
             if item.curve is None:
                 continue
-            rates = 100 * item.curve.false_negative_rate, 100 * item.curve.false_positive_rate
-            axes.plot(*rates, color=style.colour, linestyle=style.dash, linewidth=1.1, alpha=0.75)
+            refused = 100 * item.curve.false_negative_rate
+            passed = 100 * item.curve.false_positive_rate
+            axes.plot(refused, passed, color=style.colour, linestyle=style.dash, linewidth=1.1, alpha=0.75)
             _mark(axes, item, style)
         marks = _marks(items, limits)
         axes.text(0.98, 0.97, "\n".join(marks), transform=axes.transAxes, ha="right", va="top", linespacing=1.5)
-        told = [f"{one_line(item.label)}: {_told(item)}" for item in items]
+        rates = [f"{one_line(item.label)}: {_rates_text(item)}" for item in items]
         alt = (
             f"Share of the minors of {limits.teenage_years} years that pass as adults, and of the adults that are "
-            f"refused. {join_for_alt(told)}."
+            f"refused. {join_for_alt(rates)}."
         )
         return finish(figure, key, title, alt)
 
 
 def _scale(axes: "Axes") -> None:
-    """Give both axes square roots: small rates matter most."""
+    """Set a square-root scale on both axes, as small rates matter most."""
     from matplotlib.ticker import FixedLocator
 
     square_root = {"functions": (lambda x: np.sqrt(np.maximum(x, 0)), np.square)}
     axes.set_xscale("function", **square_root)
     axes.set_yscale("function", **square_root)
     for axis, limit in ((axes.xaxis, axes.set_xlim), (axes.yaxis, axes.set_ylim)):
-        axis.set_major_locator(FixedLocator(_RATES))
+        axis.set_major_locator(FixedLocator(_TICKS))
         limit(0, 100)
 
 
 def _mark(axes: "Axes", item: AgeCheck, style: LineStyle) -> None:
-    """Mark the points of a configuration: filled, white, and white with a dot."""
+    """Mark the points of a configuration: filled, white, and white with a dot; see `_marks`."""
     outline = {"marker": style.marker, "edgecolor": style.colour, "linewidth": 1.3, "zorder": 3, "clip_on": False}
     axes.scatter(*_place(item.at_threshold), 34, facecolor=style.colour, **outline)
     if item.at_challenge is not None:
@@ -93,7 +94,7 @@ def _marks(items: Sequence[AgeCheck], limits: AgeLimits) -> list[str]:
     return marks
 
 
-def _told(item: AgeCheck) -> str:
+def _rates_text(item: AgeCheck) -> str:
     found = [item.at_threshold, item.at_challenge, item.at_chosen]
     return ", ".join(
         f"{100 * one.teenagers.value:.1f} % and {100 * one.adults.value:.1f} % at {np.mean(one.asked):.1f} years"

@@ -1,4 +1,4 @@
-"""The tables of the under-age claim."""
+"""Tables of the section on under-age faces."""
 
 from collections.abc import Sequence
 
@@ -20,13 +20,15 @@ _TESTED = (
 
 
 def boundary_errors_grid(rows: Sequence[tuple[str, BoundaryErrors]], group: str, limits: AgeLimits) -> Grid:
-    """Show who of the group 13-20 (15-20) is predicted older; the paper: over 52 % with the plain loss."""
+    """Return a table of who of the group 13-20 (15-20) is predicted older; the paper: over 52 % with the plain loss."""
     cells = [
         (Cell(label, label), *(share_cell(crossed_mean(hits)) for hits in (found.group, found.minors, found.older)))
         for label, found in rows
     ]
     headings = [Heading("Configuration")]
-    headings += [Heading(f"{title}, %", f"{told} {_BELOW}", numeric=True) for title, told in _parts(group, limits)]
+    headings += [
+        Heading(f"{title}, %", f"{help_text} {_BELOW}", numeric=True) for title, help_text in _parts(group, limits)
+    ]
     title = f"Test images of the age group {group} that are predicted in an older group, and the reverse"
     return Grid(title, tuple(headings), tuple(cells))
 
@@ -34,10 +36,10 @@ def boundary_errors_grid(rows: Sequence[tuple[str, BoundaryErrors]], group: str,
 def plain_differences_grid(
     rows: Sequence[tuple[str, Sequence[PairedDifference]]], group: str, limits: AgeLimits
 ) -> Grid:
-    """Show what each configuration changes against the plain loss of the same network.
+    """Return a table of the difference of each configuration to the plain loss of the same network.
 
     Args:
-        rows: a label, and the differences of the three shares that `crossings` shows.
+        rows: a label, and the differences of the three shares in `boundary_errors_grid`.
         group: the name of the group.
         limits: who is a minor.
     """
@@ -50,8 +52,8 @@ def plain_differences_grid(
             row += _difference_cells(pair, float(adjusted[column, at]))
         cells.append(tuple(row))
     headings = [Heading("Configuration")]
-    for title, told in parts:
-        headings.append(Heading(f"{title}, points", f"{told} {_PAIRED}", numeric=True))
+    for title, help_text in parts:
+        headings.append(Heading(f"{title}, points", f"{help_text} {_PAIRED}", numeric=True))
         headings.append(Heading("p", _TESTED, numeric=True))
     notes = ["Each interval covers 95 % on its own. Adjusted: Holm's correction for all rows of the column."]
     single = [label for label, pairs in rows if any(pair.single for pair in pairs)]
@@ -66,7 +68,7 @@ def plain_differences_grid(
 
 
 def _parts(group: str, limits: AgeLimits) -> tuple[tuple[str, str], ...]:
-    """Return titles and meanings of the three shares."""
+    """Return titles and explanations of the three shares."""
     return (
         ("Whole group", f"Images of the group {group} that are predicted in an older group."),
         (f"Under {limits.threshold_age:g}", "Those of them alone that show minors."),
@@ -75,10 +77,10 @@ def _parts(group: str, limits: AgeLimits) -> tuple[tuple[str, str], ...]:
 
 
 def wrong_side_grid(title: str, rows: Sequence[tuple[str, WrongSide]], limits: AgeLimits) -> Grid:
-    """Show who is taken for the wrong side of the threshold.
+    """Return a table of the shares on the wrong side of the threshold.
 
     Args:
-        title: which age is asked for.
+        title: of the table, which names the required age.
         rows: a label and its shares.
         limits: who is a minor.
     """
@@ -104,7 +106,7 @@ def wrong_side_grid(title: str, rows: Sequence[tuple[str, WrongSide]], limits: A
 
 
 def share_cell(mean: Mean) -> Cell:
-    """Show a share in percent with its interval and number of images; a dash without an image."""
+    """Return a cell of a share in percent with its interval and number of images; a dash without an image."""
     if not mean.num_images:
         return Cell("-")
     low, high = mean.share_interval()
@@ -122,7 +124,7 @@ def _difference_cells(pair: PairedDifference, adjusted: float) -> tuple[Cell, Ce
 
 
 def _asked_cell(asked: Sequence[float]) -> Cell:
-    """Show the mean age that is asked for; below, that of each seed where they differ."""
+    """Return a cell of the mean required age; below, the age of each seed where they differ."""
     mean = float(np.mean(asked))
     each = ", ".join(_age(age) for age in asked) if len(set(asked)) > 1 else ""
     return Cell(_age(mean), mean, note=each)

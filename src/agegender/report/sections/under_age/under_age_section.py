@@ -1,4 +1,4 @@
-"""The report's section on the under-age claim."""
+"""The report's section on under-age faces, for the paper's claim of a remedy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ from agegender.report.statistics.boundary_errors import (
 )
 from agegender.report.statistics.significance import LEVEL
 
-_PLAIN = "plain"  # the loss that the paper offers a remedy for
+_PLAIN = "plain"  # the loss whose errors the paper wants to remedy
 
 
 def under_age_section(sweep: SweepResults, limits: AgeLimits) -> Section:
-    """Turn the paper's "solution of underage prevention" into numbers."""
+    """Return the section that measures the paper's "solution of underage prevention"."""
     measured = [configuration for configuration in sweep.configurations if configuration.measured]
     if not measured:
         return Section("under-age", "Under-age faces")
@@ -66,7 +66,7 @@ def _claim(group: str, first: Predictions, limits: AgeLimits) -> str:
 
 
 def _intervals(measured: Sequence[Configuration]) -> str:
-    """Say what the intervals are over."""
+    """Return a sentence on what the intervals cover."""
     covered = f"Intervals cover {100 * (1 - LEVEL):g} %, over test images and training seeds together."
     if all(len(predictions_of(one)) > 1 for one in measured):
         return covered
@@ -75,7 +75,7 @@ def _intervals(measured: Sequence[Configuration]) -> str:
 
 
 def _to_plain(measured: Sequence[Configuration], limits: AgeLimits) -> list[tuple[str, list[PairedDifference]]]:
-    """Compare each configuration with that of the plain loss and all else equal, on the same images."""
+    """Compare each configuration with the one that differs only in the plain loss, on the same images."""
     by_label = {one.label: one for one in measured}
     found = []
     for one in measured:
@@ -93,13 +93,13 @@ def _to_plain(measured: Sequence[Configuration], limits: AgeLimits) -> list[tupl
 
 
 @dataclass(frozen=True)
-class _Chosen:
-    """Ages chosen on the validation parts of a configuration's runs.
+class _ChosenAges:
+    """Ages that were chosen on the validation parts of a configuration's runs.
 
     Attributes:
         ages: one per run; None where any of them has none.
-        num_teenagers: in the validation part of the first run that was read; 0 where none was.
-        num_unread: runs without readable predictions of it.
+        num_teenagers: in the validation part of the first run that could be read; 0 where none could.
+        num_unread: runs without readable predictions of their validation part.
     """
 
     ages: tuple[float, ...] | None
@@ -107,17 +107,17 @@ class _Chosen:
     num_unread: int
 
 
-def _choose(configuration: Configuration, limits: AgeLimits) -> _Chosen:
+def _choose(configuration: Configuration, limits: AgeLimits) -> _ChosenAges:
     read = [read_years(run) for run in runs_on_the_same_images(configuration)]
     known = [years for years in read if years is not None]
     num_teenagers = int(limits.teenagers(known[0][0]).sum()) if known else 0
     chosen = [choose_age(*years, limits) for years in known]
     ages = tuple(age for age in chosen if age is not None)
-    return _Chosen(ages if len(ages) == len(read) else None, num_teenagers, len(read) - len(known))
+    return _ChosenAges(ages if len(ages) == len(read) else None, num_teenagers, len(read) - len(known))
 
 
 def _age_checks(exact: Sequence[Configuration], limits: AgeLimits) -> tuple[list[str], list[Grid | Figure]]:
-    """Report who is taken for an adult by the methods that predict years."""
+    """Evaluate the age checks of the methods that predict years."""
     years = predictions_of(exact[0])[0].years
     num_minors = int(limits.minors(years).sum())
     num_teenagers = int(limits.teenagers(years).sum())
@@ -131,13 +131,14 @@ def _age_checks(exact: Sequence[Configuration], limits: AgeLimits) -> tuple[list
     chosen = [_choose(one, limits) for one in exact]
     num_runs = sum(len(runs_on_the_same_images(one)) for one in exact)
     checks = [
-        check_ages(one.label, predictions_of(one), limits, of_it.ages) for one, of_it in zip(exact, chosen, strict=True)
+        check_ages(one.label, predictions_of(one), limits, chosen_ages.ages)
+        for one, chosen_ages in zip(exact, chosen, strict=True)
     ]
     return [*text, *_on_choosing(chosen, num_runs, limits)], _check_blocks(checks, limits)
 
 
-def _on_choosing(chosen: Sequence[_Chosen], num_runs: int, limits: AgeLimits) -> list[str]:
-    """Say on what ages were chosen, and where none could be."""
+def _on_choosing(chosen: Sequence[_ChosenAges], num_runs: int, limits: AgeLimits) -> list[str]:
+    """Return sentences on how ages were chosen, and on where none could be chosen."""
     share = f"{100 * limits.minors_passed:g} %"
     text = []
     numbers = [one.num_teenagers for one in chosen if one.ages is not None]
@@ -165,7 +166,7 @@ def _on_choosing(chosen: Sequence[_Chosen], num_runs: int, limits: AgeLimits) ->
 
 
 def _check_blocks(checks: Sequence[AgeCheck], limits: AgeLimits) -> list[Grid | Figure]:
-    """Make a table of each age that is asked for, and the figure."""
+    """Return a table for each required age, and the figure."""
     challenge = [(one.label, one.at_challenge) for one in checks if one.at_challenge is not None]
     chosen = [(one.label, one.at_chosen) for one in checks if one.at_chosen is not None]
     asked = "Who is taken for an adult where"
@@ -176,7 +177,9 @@ def _check_blocks(checks: Sequence[AgeCheck], limits: AgeLimits) -> list[Grid | 
         (f"{asked} {limits.challenge_age:g} years are asked for", challenge),
         (f"{asked} the age is asked for that was chosen on the validation part for {share}", chosen),
     ]
-    blocks: list[Grid | Figure] = [under_age_grids.wrong_side_grid(title, rows, limits) for title, rows in wrong if rows]
+    blocks: list[Grid | Figure] = [
+        under_age_grids.wrong_side_grid(title, rows, limits) for title, rows in wrong if rows
+    ]
     drawn = [one for one in checks if one.curve is not None][:MAX_SHOWN]
     if drawn:
         title = f"Minors of {limits.teenage_years} years that pass as adults against adults that are refused"
