@@ -172,7 +172,7 @@ def test_the_command_judges_an_age_check_at_the_ages_that_it_is_given(tmp_path: 
     write_run(tmp_path, make_predictions([3, 4] * 20, years=[15, 30] * 20), coarse_years=False)
     assert main(["report", str(tmp_path), "--threshold-age=16", "--challenge-age=20", "--minors-passed=0.1"]) == 0
     page = (tmp_path / "report" / "index.html").read_text()
-    assert "where 16 years are asked for" in page and "where 20 years are asked for" in page
+    assert "if 16 years are required" in page and "if 20 years are required" in page
     assert (tmp_path / "report/figures/threshold.svg").exists()
 
 

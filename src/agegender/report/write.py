@@ -60,7 +60,7 @@ class WrittenReport:
             f"The report: {self.page}",
             f"The table: {self.folder / 'table.md'} (.tex, .csv)",
         ]
-        return "\n".join([*lines, *([f"Faces, for this machine alone: {self.faces}"] if self.faces else [])])
+        return "\n".join([*lines, *([f"Faces, not to be shared: {self.faces}"] if self.faces else [])])
 
 
 def write_report(
@@ -159,11 +159,9 @@ def _faces(sweep: SweepResults, analysis: Analysis, read_image: ReadImage) -> Do
     for configuration in highlighted:
         predictions = predictions_of(configuration)[0]
         blocks = tuple(faces.mistakes(predictions, task, read_image, _NUM_MISTAKES) for task in TASKS)
-        text = (
-            "The surest of the wrong predictions. Where the label is wrong rather than the network, this finds it.",
-        )
+        text = ("The most confident of the wrong predictions. Some may be wrong labels, not mistakes of the network.",)
         sections.append(Section(f"mistakes-{configuration.loss}", f"Mistakes of {configuration.label}", text, blocks))
-    notice = "The licence of the data set does not allow to pass these faces on: this page is for this machine."
+    notice = "The licence of the data set does not allow sharing these faces; keep this page on this machine."
     return Document(f"{sweep.name}: faces", notice, (), None, tuple(sections))
 
 

@@ -54,7 +54,7 @@ def test_the_width_of_text_is_that_of_the_font():
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    for text in ("small_cnn_pooled / weighted", "said 21-32, 95.0 %", "AdaptiveAvgPool2d, 13 x BatchNorm2d"):
+    for text in ("small_cnn_pooled / weighted", "predicted 21-32, 95.0 %", "AdaptiveAvgPool2d, 13 x BatchNorm2d"):
         extent = TextPath((0, 0), text, size=9.5 * 96 / 72, prop=FontProperties(family="DejaVu Sans")).get_extents()
         assert text_width(text) == pytest.approx(extent.width, rel=0.07)
 

@@ -188,7 +188,7 @@ def test_the_report_says_the_judgements_and_where_they_hold(tmp_path):
     page = made.page.read_text()
     assert {row["images_per_second"] for row in made.table.rows} == {None}  # measured at 128 pixels, trained at 256
     assert {row["fit_seconds"] for row in made.table.rows} == {None}
-    assert "What the paper says, judged" in page and "Training rates side by side, 128 pixels" in page
+    assert "statements, and whether they hold" in page and "Training rates side by side, 128 pixels" in page
 
 
 def test_rates_that_were_measured_side_by_side_stand_for_those_of_the_jobs(tmp_path):

@@ -118,7 +118,7 @@ def test_a_begun_job_is_shown_as_not_finished(tmp_path):
     begun.status = "running"
     begun.error = None
     _, files = written(tmp_path, begun)
-    assert rows_of(files["csv"])[0]["status"] == "begun, not finished"
+    assert rows_of(files["csv"])[0]["status"] == "started, not finished"
 
 
 def test_rows_of_different_splits_are_not_compared_silently(tmp_path):

@@ -49,6 +49,4 @@ def confusion_matrix(matrix: np.ndarray, names: Sequence[str], key: str, title: 
             count = f"{matrix[row, column]:,}"
             axes.text(column + 0.5, row + 0.5 + 8 / cell, count, color=ink, ha="center", va="center", fontsize=SMALL)
         correct = [f"{name}: {100 * shares[at, at]:.1f} % of {total[at, 0]:,}" for at, name in enumerate(names)]
-        return finish(
-            figure, key, title, f"Percent and number of images. Predicted as they are: {join_for_alt(correct)}."
-        )
+        return finish(figure, key, title, f"Percent and number of images. Predicted right: {join_for_alt(correct)}.")

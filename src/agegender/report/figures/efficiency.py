@@ -88,7 +88,7 @@ def efficiency_plot(points: Sequence[EfficiencyPoint], x_title: str, key: str, t
         label_points(axes, [(point.label, point.x, point.accuracy) for point in front_first])
         on_front = [f"{one_line(p.label)}: {p.accuracy:.1f} % at {p.x:,.4g}" for p in front]
         against = f"Accuracy of {len(points)} configurations against {one_line(x_title)}."
-        alt = f"{against} No other beats {join_for_alt(on_front)}."
+        alt = f"{against} Pareto front: {join_for_alt(on_front)}."
         return finish(figure, key, title, alt)
 
 

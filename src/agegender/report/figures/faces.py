@@ -140,7 +140,7 @@ def mistakes(predictions: Predictions, task: Task, read: ReadImage, number: int 
     captions = []
     for row, file, photo in zip(rows, files, _photos(files, read, _PHOTO), strict=True):
         if photo is not None:
-            predicted_as = f"said {names[predicted[row]]}, {_percent(float(probability[row]))} %"
+            predicted_as = f"predicted {names[predicted[row]]}, {_percent(float(probability[row]))} %"
             file_lines = _break_name(file, WIDTH / _COLUMNS - 2 * _GAP)
             tiles.append((photo, [f"true {names[true[row]]}", predicted_as, *file_lines]))
             captions.append(f"{one_line(file)}: true {names[true[row]]}, {predicted_as}")

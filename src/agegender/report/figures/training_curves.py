@@ -44,7 +44,7 @@ def training_curves(curves: Sequence[tuple[str, Values, Values]], y_title: str, 
             axes.plot(*middle, color=style.colour, linestyle=style.dash, linewidth=2.0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         number = [f"{label}: {sum(name == label for name, _, _ in found)}" for label in labels]
-        thick = "" if few else " Thin: a run each; thick: the median of those of one name."
+        thick = "" if few else " Thin lines: single runs; thick lines: medians of the runs of one name."
         return finish(figure, key, title, f"{one_line(y_title)} over the epochs. Runs: {join_for_alt(number)}.{thick}")
 
 

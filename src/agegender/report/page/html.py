@@ -26,7 +26,7 @@ class Mark:
 
 
 MARKS = {
-    "best": Mark("★", "highest (of errors lowest)"),
+    "best": Mark("★", "highest (lowest for errors)"),
     "tied": Mark("≈", "not significantly lower, which is not the same as equal"),
     "worst": Mark("▼", "worst off"),
 }

@@ -33,7 +33,7 @@ def jobs_grid(runs: Sequence[Run]) -> Grid:
         Heading("Seed", numeric=True),
         Heading("Status"),
         Heading("Best epoch", numeric=True),
-        Heading("Begun, UTC"),
+        Heading("Started, UTC"),
         Heading("Command"),
     )
     return Grid("Every job", headings, tuple(rows))
@@ -64,7 +64,7 @@ def environment_grid(records: Sequence[Record]) -> Grid:
     keys = ("python", "torch", "lightning", "platform", "device", "num_devices", "cores", "threads", "precision")
     found: Counter[tuple[str, ...]] = Counter()
     for record in records:
-        git = record.git.get("commit", "-") + (" with changes" if record.git.get("dirty") else "")
+        git = record.git.get("commit", "-") + (" with uncommitted changes" if record.git.get("dirty") else "")
         row = (*(str(record.environment.get(key, "-")) for key in keys), str(git))
         found[row] += 1
     headings = (
@@ -82,7 +82,7 @@ def skipped_grid(record: Record) -> Grid | None:
         return None
     rows = tuple((text_cell(name), text_cell(reason)) for name, reason in list(files.items())[:_MAX_FILES])
     notes = (f"{len(files):,} files; the record lists all.",) if len(files) > _MAX_FILES else ()
-    return Grid(f"Files that were left out: {len(files):,}", (Heading("File"), Heading("Reason")), rows, notes)
+    return Grid(f"Files that were skipped: {len(files):,}", (Heading("File"), Heading("Reason")), rows, notes)
 
 
 def data_grid(sweep: SweepResults) -> Grid:
@@ -116,4 +116,4 @@ def appendix_section(sweep: SweepResults) -> Section:
         blocks += [data_grid(sweep), environment_grid([one for one in described if one.environment])]
         left_out = skipped_grid(described[0])
         blocks += [left_out] if left_out is not None else []
-    return Section("appendix", "Appendix: what repeats it", tuple(sweep.problems), tuple(blocks), folded=True)
+    return Section("appendix", "Appendix: how to repeat the jobs", tuple(sweep.problems), tuple(blocks), folded=True)

@@ -65,5 +65,5 @@ def _statements(judgements: Sequence[Judgement], analysis: Analysis) -> Section:
         for one in judgements
     )
     headings = (Heading("Statement"), Heading("Here"), Heading("Measured, with 95 % intervals"), Heading("Test"))
-    grid = Grid("What the paper says, judged", headings, rows)
+    grid = Grid("The paper's statements, and whether they hold", headings, rows)
     return Section("statements", "The paper's statements", (scope(analysis),), (grid,))

@@ -219,9 +219,10 @@ def _diagonal(weighted: Configuration, analysis: Analysis) -> Judgement:
     return Judgement(
         "With the weighted loss the diagonal of Figure 7 dominates",
         decision,
-        "; ".join([f"the own group is significantly the most frequent prediction in {rows}", *not_dominant]),
-        "Each true group: its own predictions against those of its most frequent other group, two-sided at 5 %; all "
-        "rows must hold. Contradicted where another group is significantly more frequent, Bonferroni-corrected.",
+        "; ".join([f"the true group is significantly the most frequent prediction in {rows}", *not_dominant]),
+        "For each true group: predictions of that group against those of the most frequent other group, two-sided at "
+        "5 %; all rows must hold. Contradicted where another group is significantly more frequent after Bonferroni's "
+        "correction.",
     )
 
 

@@ -96,10 +96,10 @@ def cost_grid(configurations: Sequence[Configuration]) -> Grid:
     titles = ("Parameters, M", "GMAC", "Training, s", "Images/s", "Peak memory, MB", "Checkpoint, MB")
     headings = (Heading("Configuration"), *(Heading(title, numeric=True) for title in titles), Heading("Hardware"))
     return Grid(
-        "What it costs",
+        "Cost of each configuration",
         headings,
         tuple(rows),
-        ("Times are comparable on the same hardware only, and only of jobs beside which nothing else ran.",),
+        ("Times are comparable only on the same hardware, and only for jobs that had the machine to themselves.",),
     )
 
 

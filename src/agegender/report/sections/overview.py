@@ -7,14 +7,16 @@ from agegender.report.tables.rows import Column, ComparisonTable
 from agegender.report.tables.text_formats import format_value, is_numeric
 
 _PUBLISHED = {"paper_age_accuracy": "age_minus_paper", "paper_gender_accuracy": "gender_minus_paper"}
-_PAPER_HELP = "As published, and ours minus it; below, its 95 % sampling interval for 4,821 test images."
+_PAPER_HELP = (
+    "As published, with ours minus the paper's in brackets; below, its 95 % sampling interval for 4,821 test images."
+)
 _HELP = {
-    "age_accuracy": "Share of the test images in their own age group; below, its 95 % interval.",
-    "gender_accuracy": "Share of the test images with their own gender; below, the 95 % interval.",
+    "age_accuracy": "Share of the test images whose age group is predicted right; below, its 95 % interval.",
+    "gender_accuracy": "Share of the test images whose gender is predicted right; below, its 95 % interval.",
     "paper_age_accuracy": _PAPER_HELP,
     "paper_gender_accuracy": _PAPER_HELP,
-    "age_balanced_accuracy": "Mean of the age groups' recalls: small groups count like large ones.",
-    "age_one_off_accuracy": "Share of the test images in their own age group or a neighbour of it.",
+    "age_balanced_accuracy": "Mean of the age groups' recalls: small groups count as much as large ones.",
+    "age_one_off_accuracy": "Share of the test images predicted in the true age group or a neighbouring one.",
     "age_mae_years": "Mean absolute error of the predicted age, in years.",
     "gmacs": "Multiply-accumulates of one image, in billions.",
     "fit_seconds": "Seconds of training, validation included.",

@@ -15,7 +15,7 @@ MAX_PAIRS = 60  # rows of a table of pairs; all are in pairs.csv
 
 _NO_RANKS = (
     f"Ranks (Friedman, Nemenyi) need three configurations on at least {MIN_BLOCKS} splits: seeds on one test part "
-    "are no independent blocks."
+    "are not independent blocks."
 )
 
 
@@ -49,20 +49,20 @@ def basis(analysis: Analysis) -> list[str]:
     if design.num_splits > 1:
         return [
             f"Every configuration was trained and tested on the same {design.num_splits} splits. Pairs are compared by "
-            "the corrected resampled t-test (Nadeau & Bengio 2003) of the splits' means over seeds, for the training "
-            f"parts share most of their images, with Holm's correction for {pairs}; intervals follow from the same "
-            "variance."
+            "the corrected resampled t-test (Nadeau & Bengio 2003) of the splits' means over seeds, because the "
+            "training parts share most of their images, with Holm's correction for "
+            f"{pairs}; intervals follow from the same variance."
         ]
     text = f"All configurations were tested on the same {analysis.num_images:,} images. "
     if design.num_seeds == (1, 1):
         text += (
-            "Each has a single seed: McNemar's exact test compares these networks, and intervals say what other test "
-            "images would do. What another seed would do is not in them."
+            "Each has a single seed: McNemar's exact test compares these networks, and intervals cover other test "
+            "images. They do not cover other seeds."
         )
     else:
         text += (
-            "Tests and intervals are crossed over images and seeds: other test images and other seeds of the same "
-            "methods are both in them (of rows with a single seed only the images)."
+            "Tests and intervals are crossed over images and seeds: they cover both other test images and other "
+            "seeds of the same methods (for rows with a single seed, only other images)."
         )
     return [
         f"{text} Holm's correction for {pairs}; intervals of differences are simultaneous (Bonferroni).",
@@ -104,7 +104,7 @@ def pairs(analysis: Analysis, task: str) -> Grid:
             "First minus second; below, its 95 % interval, simultaneous over all pairs.",
             numeric=True,
         ),
-        Heading("p", "Of this pair alone; how it was tested stands above.", numeric=True),
+        Heading("p", "For this pair alone; the test is named above.", numeric=True),
         Heading("Adjusted", "Holm's correction for all pairs that are compared.", numeric=True),
         Heading(f"Different at {100 * LEVEL:.0f} %"),
     )

@@ -36,7 +36,7 @@ def paper_section(sweep: SweepResults, analysis: Analysis) -> Section:
             blocks += _confusions(configuration, plain=configuration.loss == highlighted[0].loss)
     paragraphs = (
         "The paper's figures and its Table 1, from these runs. Its figure 1, sample faces, is in local/faces.html "
-        "beside this page, where the images were at hand: they may not be passed on.",
+        "beside this page, if the images were available; it must not be shared.",
     )
     return Section("paper", "The paper's figures", paragraphs, tuple(blocks))
 

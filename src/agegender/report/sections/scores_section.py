@@ -11,10 +11,10 @@ from agegender.report.statistics.analysis import TASKS, Analysis
 from agegender.report.statistics.scores import SCORES
 
 _CALIBRATION = (
-    "Calibration errors over bins have no interval. The expected calibration error is above 0 for a calibrated network "
-    "too; the debiased one takes off what chance adds to its square and is 0 where nothing is left (Kumar, Liang & Ma "
-    "2019). Brier score: the sum over classes, 0 to 2. Files hold probabilities of 6 decimals, so the negative "
-    "log-likelihood counts what is below 0.0000005 as that."
+    "Calibration errors over bins have no interval. The expected calibration error is above 0 even for a calibrated "
+    "network; the debiased one subtracts what chance adds to its square, and is 0 where the result is negative (Kumar, "
+    "Liang & Ma 2019). Brier score: the sum over classes, 0 to 2. Files hold probabilities with 6 decimals, so the "
+    "negative log-likelihood counts a probability below 0.0000005 as 0.0000005."
 )
 
 
@@ -54,8 +54,9 @@ def scores_grid(analysis: Analysis) -> Grid:
         tuple(headings),
         tuple(rows),
         (
-            "Intervals: percentiles of a bootstrap over test images and seeds (of several splits: over splits), the "
-            "same draws of images for all configurations. The highest of many is flattered by having been chosen.",
+            "Intervals: percentiles of a bootstrap over test images and seeds (for several splits: over splits), with "
+            "the same draws of images for all configurations. The best of many looks better than it is, as it was "
+            "selected.",
         ),
     )
 
@@ -71,8 +72,5 @@ def best_differences_grid(analysis: Analysis) -> Grid:
         "Difference to the highest of each score (the lowest error), with its 95 % interval below",
         tuple(headings),
         tuple(rows),
-        (
-            "Intervals are simultaneous over all pairs of configurations: the one held against was chosen by the same "
-            "data.",
-        ),
+        ("Intervals are simultaneous over all pairs of configurations, as the highest was selected by the same data.",),
     )

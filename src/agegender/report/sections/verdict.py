@@ -14,9 +14,9 @@ def verdict_sentence(sweep: SweepResults, analysis: Analysis, table: ComparisonT
     if not any(configuration.complete for configuration in sweep.configurations):
         return "No run is complete, so there is nothing to compare."
     if table.warnings:
-        return f"No verdict, for these rows must not be compared: {table.warnings[0].removeprefix('Warning: ')}"
+        return f"No verdict, as these rows must not be compared: {table.warnings[0].removeprefix('Warning: ')}"
     if not analysis.compared:
-        return "No verdict: no run has left predictions to test."
+        return "No verdict: no run has predictions to test."
     where = f"On {_test_parts(analysis.design)} and {num_seeds(analysis.design)}"
     if len(analysis.compared) == 1:
         (label,) = analysis.compared
@@ -54,7 +54,7 @@ def found_differences(analysis: Analysis) -> str:
     if not found:  # the runs do not differ at all
         return ""
     return (
-        f"A single planned comparison would find a true difference of {' and '.join(found)} with a probability of "
+        f"A single planned comparison would detect a true difference of {' and '.join(found)} with a probability of "
         f"80{_SPACE}%."
     )
 
@@ -88,7 +88,7 @@ def _lead(task: str, analysis: Analysis) -> str:
     elif len(not_lower) > _MAX_LISTED:
         lead = f"significantly higher than {len(others) - len(not_lower)} of the {len(others)} others"
     else:
-        lead = f"significantly higher than the others but {listed(not_lower)}"
+        lead = f"significantly higher than all others except {listed(not_lower)}"
     return f"{_accuracy(analysis, best, task)}; {lead}"
 
 

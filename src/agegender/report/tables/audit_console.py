@@ -35,9 +35,8 @@ def print_audit(found: dict[str, Any], console: Console | None = None) -> None:
     noise = found["disagreement"]
     if noise["pairs"]:
         console.print(
-            f"Label noise: of {noise['pairs']:,} pairs of identical files {100 * noise['group']:.1f} % have "
-            f"another age group and {100 * noise['gender']:.1f} % another gender; their ages differ by "
-            f"{noise['years']:.1f} years",
+            f"Label noise: of {noise['pairs']:,} pairs of identical files {100 * noise['group']:.1f} % differ in age "
+            f"group and {100 * noise['gender']:.1f} % in gender; their ages differ by {noise['years']:.1f} years",
             highlight=False,
         )
     leak = found["leak"]

@@ -82,9 +82,9 @@ def measured_cost_grid(cost: MeasuredCost, base: str) -> Grid:
     headings = (
         Heading("Network"),
         Heading("Images/s", "Median of the repeats, their range below.", numeric=True),
-        Heading(f"Rate by {base}'s", "Median of the ratios of each repeat, their range below.", numeric=True),
+        Heading(f"Rate relative to {base}", "Median of the ratios of each repeat, their range below.", numeric=True),
         Heading("Paper's time", "As printed, without a unit.", numeric=True),
-        Heading(f"Paper: {base}'s time by it", "What the third column would be at the paper's times.", numeric=True),
+        Heading(f"Paper: {base}'s time divided by it", "The third column as the paper's times imply it.", numeric=True),
     )
     caption = f"Training rates side by side, {cost.image_size} pixels, batch {cost.batch_size}"
     number = len(next(iter(cost.rates.values())))

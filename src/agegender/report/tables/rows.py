@@ -151,7 +151,7 @@ def status_of(record: Record) -> str:
         return f"failed: {record.error}"
     if record.status == "pruned":
         return f"pruned after epoch {len(record.history)} of {record.config['trainer']['max_epochs']}"
-    return "complete" if record.status == "complete" else "begun, not finished"
+    return "complete" if record.status == "complete" else "started, not finished"
 
 
 def warnings_of(complete: list[Record], *, repeated_splits: bool = False) -> list[str]:

@@ -41,7 +41,7 @@ def alike(tmp_path_factory: pytest.TempPathFactory) -> Section:
 
 def test_where_all_are_served_alike_nothing_is_said_to_be_shown(alike: Section) -> None:
     assert "no slice is shown to be served worse than its own age group" in text_of(alike)
-    (row,) = grid(alike, "What is shown").rows
+    (row,) = grid(alike, "Differences that are shown").rows
     assert [row[at].text for at in (1, 2, 4, 5)] == ["none is shown"] * 4
     assert row[3].note.startswith("not shown, p = ") and row[3].note.endswith("0 of 20 gaps shown")
     assert not [cell for row in grid(alike, "gender x race x age group").rows for cell in row if cell.mark]
@@ -52,7 +52,7 @@ def test_where_all_are_served_alike_nothing_is_said_to_be_shown(alike: Section) 
 def test_every_table_and_figure_is_there(alike: Section) -> None:
     captions = [block.caption for block in alike.blocks if isinstance(block, Grid)]
     assert [caption.partition(":")[0] for caption in captions] == [
-        "What is shown",
+        "Differences that are shown",
         "Gaps of accuracy between races and genders, points",
         "Equalized odds of the gender task by race",
         "Calibration by group",
@@ -81,7 +81,7 @@ def test_what_is_shown_is_said_and_marked(tmp_path: Path) -> None:
         group, np.where(worse, 5, group), gender=gender, gender_predicted=np.where(worse, 0, gender), race=race
     )
     section = section_of(tmp_path, predictions, coarse_years=True)
-    (row,) = grid(section, "What is shown").rows
+    (row,) = grid(section, "Differences that are shown").rows
     assert "White -25.0" in row[1].text and "White -25.0" in row[2].text
     assert row[3].text.startswith("50.0: female, ") and row[3].text.endswith(" above White")
     assert row[3].note.startswith("shown, p < 0.0001")
@@ -96,4 +96,4 @@ def test_what_is_shown_is_said_and_marked(tmp_path: Path) -> None:
 def test_images_without_a_race_have_no_equalized_odds(tmp_path: Path) -> None:
     section = section_of(tmp_path, make_predictions(np.arange(40) % 8, race=-1, gender=np.arange(40) % 2))
     assert not [block for block in section.blocks if "Equalized" in getattr(block, "caption", "")]
-    assert grid(section, "What is shown").rows[0][3].text == "-"
+    assert grid(section, "Differences that are shown").rows[0][3].text == "-"

@@ -65,7 +65,7 @@ def test_every_rate_is_what_counting_image_by_image_finds(seeds, age):
     limits = AgeLimits(age)
     curve = threshold_curve(runs, limits)
     assert curve is not None
-    points = zip(curve.asked, curve.false_positive_rate, curve.false_negative_rate, strict=True)
+    points = zip(curve.required_ages, curve.false_positive_rate, curve.false_negative_rate, strict=True)
     for asked, false_positive, false_negative in list(points)[::7]:
         shares = []
         for run in runs:
@@ -89,7 +89,7 @@ def aged(seed: int, size: int) -> Predictions:
 def test_a_higher_age_lets_fewer_minors_and_fewer_adults_pass(seeds):
     curve = threshold_curve([aged(seed, 200) for seed in seeds], LIMITS)
     assert curve is not None
-    assert (np.diff(curve.asked) > 0).all()
+    assert (np.diff(curve.required_ages) > 0).all()
     assert (np.diff(curve.false_positive_rate) <= 0).all()
     assert (np.diff(curve.false_negative_rate) >= 0).all()
     assert (curve.false_positive_rate[0], curve.false_negative_rate[0]) == (1.0, 0.0)
@@ -112,7 +112,7 @@ def test_a_challenge_age_is_asked_for_only_above_the_threshold():
     runs = [told([15, 16, 30, 40], [17, 20, 22, 41])]
     found = check_ages("m", runs, LIMITS)
     assert found.at_challenge is not None and found.at_chosen is None
-    assert (found.at_threshold.asked, found.at_challenge.asked) == ((18,), (25,))
+    assert (found.at_threshold.required_ages, found.at_challenge.required_ages) == ((18,), (25,))
     assert (found.at_challenge.teenagers.value, found.at_challenge.adults.value) == (0, 0.5)
     assert check_ages("m", runs, AgeLimits(25, 25)).at_challenge is None
 

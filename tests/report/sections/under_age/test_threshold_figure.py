@@ -11,7 +11,7 @@ def test_the_rates_at_every_marked_age_are_told():
     figure = threshold_tradeoff([check("m")], AgeLimits(), "u", "Minors")
     told = "m: 25.0 % and 12.5 % at 18.0 years, 10.0 % and 50.0 % at 25.0 years, 5.0 % and 75.0 % at 31.5 years"
     assert told in figure.alt
-    marks = ["filled: 18 years asked for", "white: 25 years", "with a dot: chosen by validation for 5 %"]
+    marks = ["filled: 18 years required", "white: 25 years", "with a dot: chosen on validation for 5 %"]
     assert [text for text in texts(figure) if text in marks] == marks
 
 

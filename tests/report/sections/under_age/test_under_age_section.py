@@ -43,10 +43,10 @@ def predictions_of_years(num_wrong: int) -> Predictions:
 def test_a_method_that_predicts_years_is_judged_at_the_threshold_and_at_the_challenge_age(tmp_path: Path) -> None:
     write_run(tmp_path, predictions_of_years(10), coarse_years=False)
     section = section_of(tmp_path)
-    row = grid(section, "where 18 years are asked for").rows[0]
+    row = grid(section, "if 18 years are required").rows[0]
     expected = ["18", "25.0 (14.2 to 40.2, n = 40)", "20.0 (11.2 to 33.0, n = 50)", "10.0 (4.7 to 20.1, n = 60)"]
     assert [shown(cell) for cell in row[1:]] == expected  # Wilson's intervals of 10 in 40, 10 in 50, 6 in 60
-    row = grid(section, "where 25 years are asked for").rows[0]
+    row = grid(section, "if 25 years are required").rows[0]
     assert [cell.text for cell in row[1:]] == ["25", "0.0", "0.0", "10.0"]
     assert "Of the 50 minors in the test images 10 (20 %) are younger than 13 years" in " ".join(section.paragraphs)
     assert [block.key for block in section.blocks if isinstance(block, Figure)] == ["threshold"]
@@ -54,11 +54,13 @@ def test_a_method_that_predicts_years_is_judged_at_the_threshold_and_at_the_chal
 
 def test_other_limits_are_asked_for(tmp_path: Path) -> None:
     write_run(tmp_path, predictions_of_years(10), coarse_years=False)
-    assert grid(section_of(tmp_path, AgeLimits(20, 21)), "where 20 years are asked for").rows
-    assert grids(section_of(tmp_path, AgeLimits(20, 20)), "are asked for") == 1, "a challenge age that is no margin"
+    assert grid(section_of(tmp_path, AgeLimits(20, 21)), "if 20 years are required").rows
+    assert grids(section_of(tmp_path, AgeLimits(20, 20)), "years are required") == 1, (
+        "a challenge age that is no margin"
+    )
     assert "do not hold both minors and adults at 4" in " ".join(section_of(tmp_path, AgeLimits(4)).paragraphs)
     younger = section_of(tmp_path, AgeLimits(12))
-    assert grid(younger, "where 12 years are asked for").rows[0][2].text == "-", "no minor is 13 or older"
+    assert grid(younger, "if 12 years are required").rows[0][2].text == "-", "no minor is 13 or older"
     assert not any(isinstance(block, Figure) for block in younger.blocks)
 
 
@@ -89,7 +91,7 @@ def test_runs_without_predictions_of_the_validation_part_are_told(tmp_path: Path
 def test_too_few_minors_in_the_validation_part_choose_no_age(tmp_path: Path) -> None:
     write_run(tmp_path, predictions_of_years(10), validation=predictions_of_years(4), coarse_years=False)
     said = " ".join(section_of(tmp_path, AgeLimits(minors_passed=0.01)).paragraphs)
-    assert "An age that 1 % reach needs 99 validation faces" in said and "40 are too few" in said
+    assert "an age that 1 % reach, at least 99 validation faces" in said and "40 are too few" in said
 
 
 def test_minors_of_the_group_are_counted_beside_its_adults(tmp_path: Path) -> None:
@@ -126,14 +128,18 @@ def test_differences_of_one_seed_are_of_these_networks(tmp_path: Path) -> None:
     for loss, seeds in (("plain", 2), ("weighted", 2), ("focal", 1)):
         for seed in range(seeds):
             write_run(tmp_path, make_predictions(np.full(9, 3)), loss=loss, seed=seed)
-    assert grid(section_of(tmp_path), "to the plain loss").notes[-1].startswith("resnet18 / focal: one seed")
+    assert (
+        grid(section_of(tmp_path), "to the plain loss")
+        .notes[-1]
+        .startswith("resnet18 / focal: at least one side has a single seed")
+    )
 
 
 def test_a_configuration_of_one_seed_speaks_of_its_network_alone(tmp_path: Path) -> None:
     write_run(tmp_path, make_predictions([3, 4]), seed=1)
-    assert "not of the method" in " ".join(section_of(tmp_path).paragraphs)
+    assert "not the method" in " ".join(section_of(tmp_path).paragraphs)
     write_run(tmp_path, make_predictions([3, 4]), seed=2)
-    assert "not of the method" not in " ".join(section_of(tmp_path).paragraphs)
+    assert "not the method" not in " ".join(section_of(tmp_path).paragraphs)
 
 
 def test_what_else_is_swept_is_the_same_in_both_of_a_pair(tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ GapsByTask = Mapping[str, Sequence[Gap]]
 OverconfidenceByTask = Mapping[str, Sequence[Overconfidence]]
 
 _GAP = (
-    "Mantel-Haenszel difference inside age groups, in points; below, an interval: all of a configuration hold at once "
-    "with 95 % (Bonferroni), images and seeds included."
+    "Mantel-Haenszel difference within age groups, in points; below, its interval over images and seeds: those of a "
+    "configuration cover 95 % simultaneously (Bonferroni)."
 )
 _EXCESS = (
-    "Above 0: too sure. Below, an interval; all of a configuration hold at once with 95 % (Bonferroni), images and "
-    "seeds included."
+    "Above 0: overconfident. Below, its interval over images and seeds: those of a configuration cover 95 % "
+    "simultaneously (Bonferroni)."
 )
 
 
@@ -42,7 +42,7 @@ def gaps_grid(found: Mapping[str, GapsByTask]) -> Grid:
                 cells += [_gap(gap, level), _points(gap.raw.value), _shown(gap.is_shown(level))]
             rows.append(tuple(cells))
     headings = [
-        Heading("Of", "A race against all other races; female against male faces."),
+        Heading("Group", "A race against all other races; female against male faces."),
         Heading("Images", numeric=True),
         Heading("Others", numeric=True),
     ]
@@ -50,8 +50,8 @@ def gaps_grid(found: Mapping[str, GapsByTask]) -> Grid:
         title = task.capitalize()
         headings += [
             Heading(f"{title}, within age groups", _GAP, numeric=True),
-            Heading(f"{title}, raw", "Difference of the two accuracies whatever their ages, in points.", numeric=True),
-            Heading(f"{title}, gap", "Whether the interval within age groups leaves 0 out."),
+            Heading(f"{title}, raw", "Difference of the two accuracies regardless of age, in points.", numeric=True),
+            Heading(f"{title}, gap", "Whether the interval within age groups excludes 0."),
         ]
     return Grid("Gaps of accuracy between races and genders, points", tuple(headings), tuple(rows))
 
@@ -67,7 +67,7 @@ def recalls_grid(found: Mapping[str, Sequence[Recall]]) -> Grid:
                 of_one = [recall for recall in of_all if (recall.race, recall.gender) == (race, gender)]
                 cells += _recall(of_one[0], level) if of_one else [Cell("0", 0), Cell("-")]
             rows.append(tuple(cells))
-    help_text = "Share predicted as they are; below, an interval: all of a configuration hold at once with 95 %."
+    help_text = "Share predicted right; below, its interval: those of a configuration cover 95 % simultaneously."
     headings = [Heading("Race")]
     for gender in ("male", "female"):
         headings += [
@@ -94,7 +94,7 @@ def overconfidence_grid(found: Mapping[str, OverconfidenceByTask]) -> Grid:
         title = task.capitalize()
         headings += [
             Heading(f"{title}, confidence minus accuracy", _EXCESS, numeric=True),
-            Heading(f"{title}, difference", "Whether the interval leaves 0 out."),
+            Heading(f"{title}, difference", "Whether the interval excludes 0."),
         ]
     caption = "Calibration by group: mean confidence minus accuracy, points"
     return Grid(caption, tuple(headings), tuple(rows))
@@ -114,10 +114,10 @@ def age_errors_grid(label: str, errors: Sequence[AgeError]) -> Grid:
     headings = (
         Heading("True age, years"),
         Heading("Faces", numeric=True),
-        Heading("Mean absolute error, years", "Below, its 95 % interval, of each row by itself.", numeric=True),
+        Heading("Mean absolute error, years", "Below, its 95 % interval, for each row alone.", numeric=True),
         Heading("Bias, years", "Mean of predicted minus true; below, its 95 % interval.", numeric=True),
     )
-    notes = (f"Years with fewer than {MIN_FACES} faces stand together with the next ones.",)
+    notes = (f"Years with fewer than {MIN_FACES} faces are pooled with the next ones.",)
     return Grid(f"{label}: error by true age", headings, rows, notes)
 
 
@@ -143,8 +143,14 @@ def slices_grid(label: str, parts: Sequence[Slice], worst: Mapping[str, Slice | 
     for task in TASKS:
         title = task.capitalize()
         headings += [
-            Heading(f"{title} accuracy, %", "Below, an interval; all of the column hold at once with 95 %.", True),
-            Heading(f"{title}, rest of its age group, %", "Below, the adjusted p-value that it is no worse.", True),
+            Heading(
+                f"{title} accuracy, %", "Below, its interval: those of the column cover 95 % simultaneously.", True
+            ),
+            Heading(
+                f"{title}, rest of its age group, %",
+                "Below, the adjusted p-value of the hypothesis that the slice is no worse.",
+                True,
+            ),
         ]
     empty = sum(part.num_images == 0 for part in parts)
     notes = (f"{empty} slices have no test image.",) if empty else ()

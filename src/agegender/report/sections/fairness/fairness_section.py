@@ -21,25 +21,26 @@ from agegender.report.statistics.analysis import TASKS, Analysis
 _TITLE = "Who is served how well"
 _LABELS = (
     "Gender and race are the labels of the data set: perceived from the face, gender binary. Each configuration is "
-    "tested by itself, at 5 %. A difference is called shown where its interval, or its adjusted p-value, leaves "
-    "equality out; one that is not shown may still be there. Intervals are of images and seeds; few seeds tell little "
-    "of how trainings vary, and so make some of them wide."
+    "tested by itself, at 5 %. A difference is called shown where its interval, or its adjusted p-value, excludes "
+    "equality; a difference that is not shown may still exist. Intervals cover images and seeds; few seeds say little "
+    "about the variation between trainings, which makes some intervals wide."
 )
 _GAPS = (
-    "Gaps within age groups: races differ in their ages, and ages in their accuracy, so a raw difference of races may "
-    "be one of ages. Equalized odds: recall of male and of female faces, every two races compared; a hit and a miss "
-    "are added to either side of a comparison (Agresti & Caffo 2000), Holm's adjustment for all."
+    "Gaps within age groups: races differ in age, and accuracy depends on age, so a raw difference between races may "
+    "be a difference between ages. Equalized odds: recall of male and of female faces, all pairs of races compared; a "
+    "hit and a miss are added to both sides of a comparison (Agresti & Caffo 2000), Holm's adjustment for all "
+    "comparisons."
 )
 _WORST_OFF = (
-    "Worst off: of the combinations of gender, race and age group that are right significantly less often than the "
-    "rest of their own age group, the one with the lowest accuracy (Fisher's exact test of each seed, seeds combined "
-    "by twice their mean p-value, Holm's adjustment for all combinations of a configuration and task). Where none is "
-    "named, no slice is shown to be served worse than its own age group."
+    "Worst off: of the combinations of gender, race and age group that are predicted right significantly less often "
+    "than the rest of their own age group, the one with the lowest accuracy (Fisher's exact test of each seed, seeds "
+    "combined by twice their mean p-value, Holm's adjustment for all combinations of a configuration and task). Where "
+    "none is named, no slice is shown to be served worse than its own age group."
 )
 _COARSE = {True: " (coarse years)", None: " (years perhaps coarse)", False: ""}  # by `Record.coarse_years`
 _COARSE_TEXT = (
-    "Coarse years are the typical age of a predicted group, so that their error by year of age is mostly the distance "
-    "to the nearest of these ages."
+    "Coarse years are the typical age of a predicted group, so their error by year of age is mostly the distance to "
+    "the nearest of these ages."
 )
 
 

@@ -41,16 +41,16 @@ def shown_grid(found: Mapping[str, ShownDifferences]) -> Grid:
         cells.append(_largest(one.recall_gaps))
         cells += [_worst_off(one.worst[task], task) for task in TASKS]
         rows.append(tuple(cells))
-    gap_help = "A race against all others, female against male faces, in points; the table of gaps has all."
-    recall_help = "Of male or of female faces, every two races compared; below, the p-value, adjusted by Holm."
-    worst_help = "Below, its accuracy, its images, and the accuracy of the rest of its age group."
+    gap_help = "A race against all others, female against male faces, in points; the table of gaps lists all of them."
+    recall_help = "For male or female faces, all pairs of races compared; below, the p-value, adjusted by Holm."
+    worst_help = "Below, its accuracy and number of images, and the accuracy of the rest of its age group."
     headings = (
         Heading("Configuration"),
         *(Heading(f"{task.capitalize()} gaps within age groups", gap_help) for task in TASKS),
         Heading("Largest gap of recall, points", recall_help),
         *(Heading(f"Worst off at {task}", worst_help) for task in TASKS),
     )
-    return Grid("What is shown", headings, tuple(rows))
+    return Grid("Differences that are shown", headings, tuple(rows))
 
 
 def _largest(gaps: Sequence[RecallGap]) -> Cell:

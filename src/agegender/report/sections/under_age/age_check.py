@@ -21,31 +21,31 @@ class WrongSide:
     """Shares of faces that an age check puts on the wrong side of the threshold.
 
     Attributes:
-        asked: required predicted age, at which a face passes as an adult, years; one per seed.
+        required_ages: predicted age at which a face passes as an adult, in years; one per seed.
         minors: share of all minors that pass.
         teenagers: share of the minors of 13 years or more that pass.
         adults: share of the adults that do not pass.
     """
 
-    asked: tuple[float, ...]
+    required_ages: tuple[float, ...]
     minors: Mean
     teenagers: Mean
     adults: Mean
 
 
-def wrong_side(runs: Sequence[Predictions], limits: AgeLimits, asked: Sequence[float]) -> WrongSide:
+def wrong_side(runs: Sequence[Predictions], limits: AgeLimits, required_ages: Sequence[float]) -> WrongSide:
     """Measure who passes, where each run requires its own age.
 
     Args:
         runs: S of one configuration, on the same images.
         limits: who is a minor.
-        asked: required ages of the S runs, in years.
+        required_ages: one per run, in years.
     """
     years = runs[0].years
     minors = limits.minors(years)
-    passed = np.stack([run.years_predicted >= age for run, age in zip(runs, asked, strict=True)])  # (S, N)
+    passed = np.stack([run.years_predicted >= age for run, age in zip(runs, required_ages, strict=True)])  # (S, N)
     return WrongSide(
-        tuple(asked),
+        tuple(required_ages),
         crossed_mean(passed[:, minors]),
         crossed_mean(passed[:, limits.teenagers(years)]),
         crossed_mean(~passed[:, ~minors]),
@@ -100,12 +100,12 @@ class ThresholdCurve:
     """Error rates of the age check for every age that may be required.
 
     Attributes:
-        asked: (T,) required predicted age in years, ascending.
+        required_ages: (T,) predicted age at which a face passes as an adult, in years, ascending.
         false_positive_rate: (T,) share of the teenagers that pass.
         false_negative_rate: (T,) share of the adults that do not.
     """
 
-    asked: np.ndarray
+    required_ages: np.ndarray
     false_positive_rate: np.ndarray
     false_negative_rate: np.ndarray
 
@@ -121,11 +121,11 @@ def threshold_curve(runs: Sequence[Predictions], limits: AgeLimits) -> Threshold
     adults = ~limits.minors(years)
     if not teenagers.any() or not adults.any():
         return None
-    asked = np.unique(np.concatenate([[limits.threshold_age], *(run.years_predicted for run in runs)]))
-    asked = np.append(asked, np.nextafter(asked[-1], np.inf))  # nobody passes
-    passed = np.mean([_at_least(run.years_predicted[teenagers], asked) for run in runs], axis=0)
-    refused = 1 - np.mean([_at_least(run.years_predicted[adults], asked) for run in runs], axis=0)
-    return ThresholdCurve(asked, passed, refused)
+    required_ages = np.unique(np.concatenate([[limits.threshold_age], *(run.years_predicted for run in runs)]))
+    required_ages = np.append(required_ages, np.nextafter(required_ages[-1], np.inf))  # nobody passes
+    passed = np.mean([_at_least(run.years_predicted[teenagers], required_ages) for run in runs], axis=0)
+    refused = 1 - np.mean([_at_least(run.years_predicted[adults], required_ages) for run in runs], axis=0)
+    return ThresholdCurve(required_ages, passed, refused)
 
 
 def _at_least(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
@@ -163,11 +163,11 @@ def check_ages(
         limits: the threshold and the challenge age.
         chosen: S ages that were chosen on validation parts; None if there are none.
     """
-    asked = limits.challenge_age if limits.challenge_age > limits.threshold_age else None
+    challenge_age = limits.challenge_age if limits.challenge_age > limits.threshold_age else None
     return AgeCheck(
         label,
         threshold_curve(runs, limits),
         wrong_side(runs, limits, [limits.threshold_age] * len(runs)),
-        None if asked is None else wrong_side(runs, limits, [asked] * len(runs)),
+        None if challenge_age is None else wrong_side(runs, limits, [challenge_age] * len(runs)),
         None if chosen is None else wrong_side(runs, limits, chosen),
     )

@@ -86,18 +86,19 @@ def _place(found: WrongSide) -> tuple[list[float], list[float]]:
 
 
 def _marks(items: Sequence[AgeCheck], limits: AgeLimits) -> list[str]:
-    marks = [f"filled: {limits.threshold_age:g} years asked for"]
+    marks = [f"filled: {limits.threshold_age:g} years required"]
     if any(item.at_challenge is not None for item in items):
         marks.append(f"white: {limits.challenge_age:g} years")
     if any(item.at_chosen is not None for item in items):
-        marks.append(f"with a dot: chosen by validation for {100 * limits.minors_passed:g} %")
+        marks.append(f"with a dot: chosen on validation for {100 * limits.minors_passed:g} %")
     return marks
 
 
 def _rates_text(item: AgeCheck) -> str:
     found = [item.at_threshold, item.at_challenge, item.at_chosen]
     return ", ".join(
-        f"{100 * one.teenagers.value:.1f} % and {100 * one.adults.value:.1f} % at {np.mean(one.asked):.1f} years"
+        f"{100 * one.teenagers.value:.1f} % and {100 * one.adults.value:.1f} % "
+        f"at {np.mean(one.required_ages):.1f} years"
         for one in found
         if one is not None
     )

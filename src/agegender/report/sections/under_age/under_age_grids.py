@@ -60,8 +60,8 @@ def plain_differences_grid(
     if single:
         which = "All rows" if len(single) == len(rows) else ", ".join(single)
         notes.append(
-            f"{which}: one seed on either side, so that interval and p are of these networks; another training of the "
-            "same method may differ by more."
+            f"{which}: at least one side has a single seed, so interval and p are about these networks; another "
+            "training of the same method may differ by more."
         )
     title = "Difference of these shares to the plain loss of the same network"
     return Grid(title, tuple(headings), tuple(cells), tuple(notes))
@@ -71,7 +71,7 @@ def _parts(group: str, limits: AgeLimits) -> tuple[tuple[str, str], ...]:
     """Return titles and explanations of the three shares."""
     return (
         ("Whole group", f"Images of the group {group} that are predicted in an older group."),
-        (f"Under {limits.threshold_age:g}", "Those of them alone that show minors."),
+        (f"Under {limits.threshold_age:g}", "Only those of them that show minors."),
         ("Reverse", f"Images of older groups that are predicted in {group} or a younger group."),
     )
 
@@ -87,7 +87,7 @@ def wrong_side_grid(title: str, rows: Sequence[tuple[str, WrongSide]], limits: A
     cells = [
         (
             Cell(label, label),
-            _asked_cell(found.asked),
+            _required_age_cell(found.required_ages),
             share_cell(found.teenagers),
             share_cell(found.minors),
             share_cell(found.adults),
@@ -97,7 +97,7 @@ def wrong_side_grid(title: str, rows: Sequence[tuple[str, WrongSide]], limits: A
     pass_as = "that pass as adults: false positives."
     headings = (
         Heading("Configuration"),
-        Heading("Age asked for", "Predicted age from which on a face passes as an adult, years.", numeric=True),
+        Heading("Required age", "Predicted age at which a face passes as an adult, in years.", numeric=True),
         Heading(f"{limits.teenage_years} pass, %", f"Share of minors of 13 years or more {pass_as} {_BELOW}", True),
         Heading("All minors pass, %", f"Share of all minors {pass_as} {_BELOW}", numeric=True),
         Heading("Adults refused, %", f"Share of the adults that do not pass: false negatives. {_BELOW}", True),
@@ -123,10 +123,10 @@ def _difference_cells(pair: PairedDifference, adjusted: float) -> tuple[Cell, Ce
     return difference, Cell(format_p(pair.p_value), pair.p_value, note=f"adjusted {format_p(adjusted)}")
 
 
-def _asked_cell(asked: Sequence[float]) -> Cell:
+def _required_age_cell(required_ages: Sequence[float]) -> Cell:
     """Return a cell of the mean required age; below, the age of each seed where they differ."""
-    mean = float(np.mean(asked))
-    each = ", ".join(_age(age) for age in asked) if len(set(asked)) > 1 else ""
+    mean = float(np.mean(required_ages))
+    each = ", ".join(_age(age) for age in required_ages) if len(set(required_ages)) > 1 else ""
     return Cell(_age(mean), mean, note=each)
 
 

@@ -59,9 +59,9 @@ def _claim(group: str, first: Predictions, limits: AgeLimits) -> str:
     return (
         "The paper: with the plain loss over 52 % of true 15-20 year olds are predicted older, and the weighted loss "
         f"is offered as the remedy. Of the {inside.sum():,} test images of the group {group}, {adults:,} show adults "
-        f"of {age} years or more, so the minors among them are counted alone too. A method that predicts everybody "
-        "younger would seem a remedy as well: the reverse error stands beside it. Whether somebody is taken for an "
-        f"adult at {age} can be told only by methods that predict years."
+        f"of {age} years or more, so its minors are also counted alone. A method that predicts everybody younger "
+        "would also look like a remedy, so the reverse error is shown beside it. Only methods that predict years can "
+        f"decide whether somebody is taken for an adult at {age}."
     )
 
 
@@ -70,8 +70,8 @@ def _intervals(measured: Sequence[Configuration]) -> str:
     covered = f"Intervals cover {100 * (1 - LEVEL):g} %, over test images and training seeds together."
     if all(len(predictions_of(one)) > 1 for one in measured):
         return covered
-    alone = "One seed varies over images alone: its shares, intervals and tests are of that network, not of the method."
-    return f"{covered} {alone}"
+    single = "With one seed only the images vary: shares, intervals and tests are about that network, not the method."
+    return f"{covered} {single}"
 
 
 def _to_plain(measured: Sequence[Configuration], limits: AgeLimits) -> list[tuple[str, list[PairedDifference]]]:
@@ -126,7 +126,7 @@ def _age_checks(exact: Sequence[Configuration], limits: AgeLimits) -> tuple[list
     younger = num_minors - num_teenagers
     text = [
         f"Of the {num_minors:,} minors in the test images {younger:,} ({100 * younger / num_minors:.0f} %) are younger "
-        f"than {TEENAGER} years; those of {limits.teenage_years} are counted alone too."
+        f"than {TEENAGER} years; those of {limits.teenage_years} are also counted alone."
     ]
     chosen = [_choose(one, limits) for one in exact]
     num_runs = sum(len(runs_on_the_same_images(one)) for one in exact)
@@ -148,7 +148,7 @@ def _on_choosing(chosen: Sequence[_ChosenAges], num_runs: int, limits: AgeLimits
             "An age is also chosen for each run, on its own validation part and never on the test part: the lowest "
             f"that at most {share} of new faces of {limits.teenage_years} years are expected to reach. Chosen on "
             f"{min(numbers)} faces it may let {100 * low:.1f} to {100 * high:.1f} % of all such faces pass (95 % of "
-            "validation parts); the intervals of its table hold for the ages chosen here and leave that out."
+            "validation parts); the intervals of its table hold for the ages chosen here and do not cover that."
         )
     unread = sum(one.num_unread for one in chosen)
     if unread:
@@ -159,8 +159,8 @@ def _on_choosing(chosen: Sequence[_ChosenAges], num_runs: int, limits: AgeLimits
     few = [one.num_teenagers for one in chosen if one.ages is None and not one.num_unread]
     if few:
         text.append(
-            f"An age that {share} reach needs {min_teenagers(limits)} validation faces of {limits.teenage_years} "
-            f"years or more to be chosen on; {min(few)} are too few."
+            f"To choose an age that {share} reach, at least {min_teenagers(limits)} validation faces of "
+            f"{limits.teenage_years} years are needed; {min(few)} are too few."
         )
     return text
 
@@ -169,13 +169,13 @@ def _check_blocks(checks: Sequence[AgeCheck], limits: AgeLimits) -> list[Grid | 
     """Return a table for each required age, and the figure."""
     challenge = [(one.label, one.at_challenge) for one in checks if one.at_challenge is not None]
     chosen = [(one.label, one.at_chosen) for one in checks if one.at_chosen is not None]
-    asked = "Who is taken for an adult where"
+    caption = "Who is taken for an adult if"
     share = f"{100 * limits.minors_passed:g} %"
     threshold = [(one.label, one.at_threshold) for one in checks]
     wrong = [
-        (f"{asked} {limits.threshold_age:g} years are asked for", threshold),
-        (f"{asked} {limits.challenge_age:g} years are asked for", challenge),
-        (f"{asked} the age is asked for that was chosen on the validation part for {share}", chosen),
+        (f"{caption} {limits.threshold_age:g} years are required", threshold),
+        (f"{caption} {limits.challenge_age:g} years are required", challenge),
+        (f"{caption} the age is required that was chosen on the validation part for {share}", chosen),
     ]
     blocks: list[Grid | Figure] = [
         under_age_grids.wrong_side_grid(title, rows, limits) for title, rows in wrong if rows
