@@ -33,7 +33,7 @@ def tests_section(analysis: Analysis) -> Section:
             title += f", the highest {MAX_INTERVALS} of {len(rows)}"
         shown = rows[:MAX_INTERVALS]
         blocks.append(interval_plot(shown, f"intervals-{task}", title, f"{task} accuracy, %"))
-        blocks.append(pairs(analysis, task))
+        blocks.append(pairs_grid(analysis, task))
         ranks = analysis.ranks[task]
         if ranks is not None:
             title = f"Critical difference, {task} accuracy (Friedman, Nemenyi)"
@@ -45,13 +45,13 @@ def tests_section(analysis: Analysis) -> Section:
 def basis(analysis: Analysis) -> list[str]:
     """Return sentences on what was tested, how, and what the tests generalize to."""
     design = analysis.design
-    pairs = "the comparisons with the whole recipe" if design.reference else "all pairs"
+    compared = "the comparisons with the whole recipe" if design.reference else "all pairs"
     if design.num_splits > 1:
         return [
             f"Every configuration was trained and tested on the same {design.num_splits} splits. Pairs are compared by "
             "the corrected resampled t-test (Nadeau & Bengio 2003) of the splits' means over seeds, because the "
             "training parts share most of their images, with Holm's correction for "
-            f"{pairs}; intervals follow from the same variance."
+            f"{compared}; intervals follow from the same variance."
         ]
     text = f"All configurations were tested on the same {analysis.num_images:,} images. "
     if design.num_seeds == (1, 1):
@@ -65,7 +65,7 @@ def basis(analysis: Analysis) -> list[str]:
             "seeds of the same methods (for rows with a single seed, only other images)."
         )
     return [
-        f"{text} Holm's correction for {pairs}; intervals of differences are simultaneous (Bonferroni).",
+        f"{text} Holm's correction for {compared}; intervals of differences are simultaneous (Bonferroni).",
         "Not significantly lower is not the same as equal.",
         *([] if analysis.ranks["age"] else [_NO_RANKS]),
     ]
@@ -81,7 +81,7 @@ def _interval_rows(analysis: Analysis, task: str) -> list[tuple[str, float, floa
     return sorted(rows, key=lambda row: -row[1])
 
 
-def pairs(analysis: Analysis, task: str) -> Grid:
+def pairs_grid(analysis: Analysis, task: str) -> Grid:
     """Return a table of the tests of all pairs; of many, only of the pairs with the most accurate configuration."""
     found = analysis.pairs[task]
     best = analysis.best.get(task)
