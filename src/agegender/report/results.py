@@ -161,9 +161,8 @@ def read_predictions(path: Path, groups: Sequence[str], known: dict[bytes, np.nd
         OSError: the file is missing.
         ValueError: its content is not a table of predictions.
     """
-    dtype: dict[Hashable, Any] = {
-        key: "category" for key in _LABELS
-    }  # each distinct name is looked up once, not once per row
+    # Each distinct name is looked up once, not once per row.
+    dtype: dict[Hashable, Any] = {key: "category" for key in _LABELS}
     dtype["image"] = "str"
     table = pd.read_csv(path, dtype=dtype, keep_default_na=False, encoding_errors="surrogateescape")
     p_group = table[[f"p_{name}" for name in groups]].to_numpy(np.float32)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _PLOT_HEIGHT = 320  # pixels, without the legend
 _MAX_MODELS = 20  # in the legend; more are hard to read
-_MIN_LOG_RANGE = 3  # largest by smallest cost; with less, a logarithmic axis has too few ticks
+_MIN_LOG_RANGE = 3  # of largest to smallest cost; with a smaller ratio, a logarithmic axis has too few ticks
 
 
 @dataclass(frozen=True)

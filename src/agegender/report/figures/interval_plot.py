@@ -19,9 +19,8 @@ from agegender.report.figures.style import (
 )
 from agegender.report.page.document import Figure
 
-Interval = tuple[
-    str, float, float | None, float | None, str
-]  # label, value, its 95 % interval if any, mark as in a Cell
+# Label, value, the ends of its 95 % interval if any, mark as in a Cell.
+Interval = tuple[str, float, float | None, float | None, str]
 _MARKS = {
     "best": ("D", PALETTE[2], "highest"),
     "tied": ("o", PALETTE[0], "not significantly lower than the highest"),

@@ -29,8 +29,8 @@ LIGHT = "#dcdcdc"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (4, 1.5, 1, 1.5)))
-_CSS_DPI = 96
-_POINTS = 72  # per inch
+_CSS_DPI = 96  # CSS pixels per inch
+_POINTS = 72  # points per inch
 # Width of a character by the font size; DejaVu Sans.
 _WIDTH = 0.636
 _WIDTHS = {

@@ -4,7 +4,7 @@ from agegender.report.figures.critical_difference import critical_difference_dia
 from agegender.report.figures.interval_plot import interval_plot
 from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
 from agegender.report.sections.cells import estimate_cell
-from agegender.report.sections.verdict import found_differences
+from agegender.report.sections.verdict import detectable_sentence
 from agegender.report.statistics.analysis import TASKS, Analysis
 from agegender.report.statistics.scores import SCORES
 from agegender.report.statistics.significance import LEVEL, MIN_BLOCKS
@@ -38,7 +38,7 @@ def tests_section(analysis: Analysis) -> Section:
         if ranks is not None:
             title = f"Critical difference, {task} accuracy (Friedman, Nemenyi)"
             blocks.append(critical_difference_diagram(analysis.compared, ranks, f"critical-difference-{task}", title))
-    text += [line for line in (*basis(analysis), found_differences(analysis)) if line]
+    text += [line for line in (*basis(analysis), detectable_sentence(analysis)) if line]
     return Section("tests", "Tests", tuple(text), tuple(blocks))
 
 

@@ -23,7 +23,7 @@ def verdict_sentence(sweep: SweepResults, analysis: Analysis, table: ComparisonT
         accuracies = " and ".join(f"{task} {_accuracy(analysis, label, task)}" for task in TASKS)
         return f"{where}, {label} reaches {accuracies}; there is nothing to compare it with."
     sentence = _against_reference(analysis) if analysis.design.reference else _highest(analysis)
-    return " ".join([f"{where}, {sentence}", *about_basis(analysis.design), found_differences(analysis)]).strip()
+    return " ".join([f"{where}, {sentence}", *about_basis(analysis.design), detectable_sentence(analysis)]).strip()
 
 
 def _test_parts(design: Design) -> str:
@@ -46,7 +46,7 @@ def about_basis(design: Design) -> list[str]:
     return [f"{whose} this is about these networks, not about the methods that trained them."]
 
 
-def found_differences(analysis: Analysis) -> str:
+def detectable_sentence(analysis: Analysis) -> str:
     """Return a sentence on the true difference that this design would detect, the context of "not significantly"."""
     found = [
         f"{100 * analysis.detectable[task]:.1f} points at {task}" for task in TASKS if analysis.detectable[task] > 0

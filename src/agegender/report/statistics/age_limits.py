@@ -7,9 +7,8 @@ import numpy as np
 
 from agegender.labels import CHALLENGE_AGE, MINORS_PASSED, THRESHOLD_AGE
 
-TEENAGER = (
-    13  # years, first of the group 13-20; 81 % of UTKFace's minors are younger and would dominate a rate of all minors
-)
+# Years, the first of the group 13-20: 81 % of UTKFace's minors are younger and would dominate a rate of all minors.
+TEENAGER = 13
 
 
 @dataclass(frozen=True)
