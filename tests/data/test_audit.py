@@ -7,7 +7,7 @@ from making import make_table
 from agegender.data.audit import audit, duplicate_rows
 from agegender.data.split import make_split
 from agegender.labels import age_groups
-from agegender.report.tables.audit import print_audit
+from agegender.report.tables.audit_console import print_audit
 
 CLOSED = age_groups("closed")
 

@@ -14,7 +14,7 @@ from agegender.data.photographs import count_in_several_parts, crops, photograph
 from agegender.data.sources.base import FaceTable
 from agegender.data.split import PARTS, Split, make_split
 from agegender.labels import age_groups
-from agegender.report.tables.audit import print_audit
+from agegender.report.tables.audit_console import print_audit
 
 CLOSED = age_groups("closed")
 AGES = [age for age in (1, 5, 10, 17, 27, 40, 50, 70) for _ in range(15)]
