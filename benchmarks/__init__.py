@@ -1,16 +1,16 @@
-"""Benchmarks of what a run spends: `agegender bench`. Every figure stands beside another of the same run."""
+"""Benchmarks of the time and memory of a run: `agegender bench`. Each value has a baseline from the same run."""
 
 BENCHMARKS = {
-    "data": "the cache's build against Pillow",
-    "growth": "the cache's build and an epoch, as the data grows tenfold",
+    "data": "building the cache against Pillow",
+    "growth": "building the cache and an epoch, as the data grows tenfold",
     "memory": "peak memory of a job, as the data grows tenfold",
-    "step": "one training step, part by part",
+    "step": "one training step, one optimization added at a time",
     "fit": "images per second in fit against the reference pipeline",
-    "cost": "training steps of all the networks in turn, as ratios to the first",
+    "cost": "training steps of several networks in turn, as ratios to the first one",
     "epoch": "an epoch on the data against one resident batch",
     "lightning": "fit against a bare loop at 64 pixels",
-    "startup": "commands, the way to the first step, a complete sweep again",
+    "startup": "commands, the time to the first step, and a complete sweep started again",
     "inference": "PyTorch, plain and compiled, and ONNX Runtime",
-    "accuracy": "the same seeds trained by both paths; long, so only when named",
+    "accuracy": "the same seeds trained by both pipelines; takes long, so only on request",
 }
 DEFAULT = tuple(name for name in BENCHMARKS if name not in ("accuracy", "cost"))

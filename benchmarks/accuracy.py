@@ -1,23 +1,23 @@
-"""Whether speed costs accuracy: the same seeds trained by this project's path and by the reference, then tested."""
+"""Whether speed costs accuracy: the same seeds trained by this project's pipeline and by the reference, then tested."""
 
 import statistics
 from functools import partial
 from typing import Any
 
 from agegender.training import trainers
-from benchmarks.fit import make
+from benchmarks.fit import build_job
 from benchmarks.measure import Row
 from benchmarks.reference import Reference
 from benchmarks.subject import Settings, faces, job
 
 
-def agreement(settings: Settings, model: str, number: int, max_epochs: int, seeds: tuple[int, ...]) -> list[Row]:
-    """Train and test with both paths on the same images and the same first weights.
+def agreement(settings: Settings, model: str, num_images: int, max_epochs: int, seeds: tuple[int, ...]) -> list[Row]:
+    """Train and test with both pipelines on the same images and the same initial weights.
 
     Returns:
-        Test accuracy in %, one value per seed, of both tasks and both paths.
+        Test accuracy in %, one value per seed, of both tasks and both pipelines.
     """
-    root = faces(settings, number)
+    root = faces(settings, num_images)
     scores: dict[str, list[dict[str, float]]] = {"reference": [], "ours": []}
     for seed in seeds:
         limits = (f"trainer.max_epochs={max_epochs}", "trainer.limit_train_batches=1.0", f"seed={seed}")
@@ -26,16 +26,16 @@ def agreement(settings: Settings, model: str, number: int, max_epochs: int, seed
         scores["reference"].append(_reference(config, settings, max_epochs))
     rows = []
     for task in ("age", "gender"):
-        for path, told in scores.items():
-            values = [100 * score[f"{task}_accuracy"] for score in told]
+        for pipeline, of_seeds in scores.items():
+            values = [100 * score[f"{task}_accuracy"] for score in of_seeds]
             note = f"mean {statistics.mean(values):.2f}, standard deviation {statistics.stdev(values):.2f}"
-            title = f"{task} accuracy, {model}, {settings.image_size} px, {number:,} images, {max_epochs} epochs"
-            rows.append(Row(title, path, "%", values, note=note))
+            title = f"{task} accuracy, {model}, {settings.image_size} px, {num_images:,} images, {max_epochs} epochs"
+            rows.append(Row(title, pipeline, "%", values, note=note))
     return rows
 
 
 def _ours(config: dict[str, Any], settings: Settings) -> dict[str, float]:
-    module, datamodule = make(config)
+    module, datamodule = build_job(config)
     trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=[], logger=False)
     trainer.fit(module, datamodule=datamodule)
     trainer.test(module, datamodule=datamodule, verbose=False)
@@ -44,7 +44,8 @@ def _ours(config: dict[str, Any], settings: Settings) -> dict[str, float]:
 
 def _reference(config: dict[str, Any], settings: Settings, max_epochs: int) -> dict[str, float]:
     reference = Reference(config, settings, num_workers=1)
-    trainer, module = reference.trainer([], max_epochs=max_epochs), reference.module()
+    trainer = reference.trainer([], max_epochs=max_epochs)
+    module = reference.module()
     load = partial(reference.loader, num_workers=reference.num_workers)
     trainer.fit(module, load(reference.train, shuffle=True))
     (scores,) = trainer.test(module, load(reference.test), verbose=False)

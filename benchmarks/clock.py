@@ -1,4 +1,4 @@
-"""The training steps of one fit, timed without the first ones."""
+"""A clock for the training steps of one fit, without the first ones."""
 
 import time
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import lightning
 import torch
 
-WARM_STEPS = 3  # do not count: memory is claimed, kernels are chosen, queues fill
+WARM_STEPS = 3  # not timed: memory is allocated, kernels are chosen, queues fill
 
 
 class StepClock(lightning.Callback):
-    """Time the training steps of one fit after the first ones."""
+    """Times the training steps of one fit after the first ones."""
 
     def __init__(self) -> None:
         self._start = self._end = 0.0
@@ -32,6 +32,6 @@ class StepClock(lightning.Callback):
 
 
 def synchronize() -> None:
-    """Wait for the GPU, where there is one."""
+    """Wait for the GPU, if there is one."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()

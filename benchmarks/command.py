@@ -1,4 +1,4 @@
-"""Measure data path, step, epoch, start-up, inference."""
+"""Measure data loading, training step, epoch, start-up and inference."""
 
 import argparse
 import tempfile
@@ -15,8 +15,9 @@ from benchmarks.accuracy import agreement
 from benchmarks.measure import Row
 from benchmarks.subject import Settings
 
-_CACHE_IMAGES, _GROWTH_IMAGES = 6_000, 6_000
-_SMALL_SIZE = 64  # pixels, where a step is short and what surrounds it shows
+_CACHE_IMAGES = 6_000
+_GROWTH_IMAGES = 6_000
+_SMALL_SIZE = 64  # pixels, at which a step is so short that Lightning's overhead shows
 _SEEDS = (0, 1, 2)
 
 
@@ -63,7 +64,7 @@ def _inference(settings: Settings) -> list[Row]:
 
 
 def _accuracy(settings: Settings) -> list[Row]:
-    return agreement(settings, settings.models[0], number=4_000, max_epochs=5, seeds=_SEEDS)
+    return agreement(settings, settings.models[0], num_images=4_000, max_epochs=5, seeds=_SEEDS)
 
 
 _FUNCTIONS: dict[str, Callable[[Settings], list[Row]]] = {
@@ -86,7 +87,7 @@ def main(arguments: list[str]) -> int:
     """Run the benchmarks that the arguments of `agegender bench` name.
 
     Raises:
-        InputError: no such benchmark, or a number that is none.
+        InputError: there is no such benchmark, or a number is below 1.
     """
     options = _parser().parse_args(arguments)
     unknown = [name for name in options.names if name not in BENCHMARKS]
@@ -94,49 +95,52 @@ def main(arguments: list[str]) -> int:
         raise InputError(f"no benchmark {unknown[0]}; choose from {', '.join(BENCHMARKS)}")
     if min(options.image_size, options.batch_size, options.steps, options.repeats) < 1:
         raise InputError("--image-size, --batch-size, --steps and --repeats must be 1 or more")
-    given = {key: getattr(options, key) for key in ("root", "image_size", "batch_size", "steps", "repeats", "compiled")}
-    written = run(tuple(options.names) or DEFAULT, given | {"models": tuple(options.models)}, options.out)
+    keys = ("root", "image_size", "batch_size", "steps", "repeats", "compiled")
+    settings = {key: getattr(options, key) for key in keys} | {"models": tuple(options.models)}
+    written = run(tuple(options.names) or DEFAULT, settings, options.out)
     print(f"Saved: {', '.join(map(str, written))}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    explained = "; ".join(f"{name}: {what}" for name, what in BENCHMARKS.items())
-    parser = argparse.ArgumentParser(prog="agegender bench", description=__doc__, epilog=explained)
+    explanations = "; ".join(f"{name}: {explanation}" for name, explanation in BENCHMARKS.items())
+    parser = argparse.ArgumentParser(prog="agegender bench", description=__doc__, epilog=explanations)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: {' '.join(DEFAULT)}")
     parser.add_argument("--root", type=Path, metavar="DIR_OR_ARCHIVE", help="UTKFace; without it synthetic faces")
     parser.add_argument("--models", nargs="+", default=["small_cnn", "resnet18"], metavar="MODEL")
     parser.add_argument("--image-size", type=int, default=256, help="pixels of a side (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=32, help="images per step (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=8, help="timed in a repeat (default: %(default)s)")
-    parser.add_argument("--repeats", type=int, default=5, help="rounds that count (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=8, help="timed steps per repeat (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds after the warm-up (default: %(default)s)")
     parser.add_argument("--compiled", action="store_true", help="torch.compile too: a minute more for each network")
     parser.add_argument("--out", type=Path, default=Path("bench"), help="directory of the JSON files (default: bench)")
     return parser
 
 
 def run(names: tuple[str, ...], settings: dict[str, Any], out: Path) -> list[Path]:
-    """Run benchmarks, show each one's table when it is done, and write its JSON.
+    """Run benchmarks; show the table of each one when it is done, and write its JSON file.
 
     Args:
         names: of `BENCHMARKS`.
-        settings: fields of `Settings`, but for the folder.
+        settings: fields of `Settings`, without the folder.
         out: directory of the JSON files.
 
     Returns:
-        The files.
+        The paths of the JSON files.
     """
     trainers.quiet_libraries()
     warnings.filterwarnings("ignore", message=".*(num_workers|You defined a .validation_step|does not have many).*")
-    about, written = present.head(), []
+    head = present.head()
+    written = []
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=out) as folder:
-        told = Settings(**settings, folder=Path(folder).resolve())
+        complete = Settings(**settings, folder=Path(folder).resolve())
+        # Paths by their last name only, since the files may be published.
+        saved = {key: value.name if isinstance(value, Path) else value for key, value in asdict(complete).items()}
         for name in names:
-            rows = _FUNCTIONS[name](told)
+            rows = _FUNCTIONS[name](complete)
             path = out / f"{name}.json"
-            asked = {key: value.name if isinstance(value, Path) else value for key, value in asdict(told).items()}
-            present.save(path, about, asked, rows)
-            present.show(about, rows)
+            present.save(path, head, saved, rows)
+            present.show(head, rows)
             written.append(path)
     return written

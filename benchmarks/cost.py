@@ -1,4 +1,4 @@
-"""What training costs: one step of each network in turn, as a job computes it, on one batch that is always there."""
+"""The cost of training: one step of each network in turn, as a job computes it, on one resident batch."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,10 +14,10 @@ PAPER_SIZE = 256  # pixels of a side
 
 
 def side_by_side(settings: Settings) -> list[Row]:
-    """Compare the training rate of networks as ratios to the first one named, at the paper's size and at another.
+    """Compare the training rates of networks, as ratios to the first one, at the paper's image size and at another.
 
-    Parameters and GMAC are in the note. All networks of a size are in memory at once, so that their repeats can take
-    turns.
+    Parameters and GMAC are in the note. All networks of a size are in memory at once, so that their repeats can
+    alternate.
     """
     sizes = sorted({PAPER_SIZE, settings.image_size})
     return [row for size in sizes for row in _at_one_size(settings.at(size))]
@@ -25,7 +25,8 @@ def side_by_side(settings: Settings) -> list[Row]:
 
 def _at_one_size(settings: Settings) -> list[Row]:
     root = faces(settings, settings.num_images)
-    rates, notes = {}, {}
+    rates = {}
+    notes = {}
     for model in settings.models:
         config = job(settings, model, root)
         step, num_params = make_step(config, settings)

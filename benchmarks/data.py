@@ -1,4 +1,4 @@
-"""The data path: building the cache, and how its cost and an epoch's grow with the data."""
+"""Data loading: building the cache, and how its cost and that of an epoch grow with the data."""
 
 import shutil
 import time
@@ -14,15 +14,15 @@ from benchmarks.fit import fit_ours
 from benchmarks.measure import Row, compare
 from benchmarks.subject import Settings, faces, job
 
-GROWTH_SIZE = 64  # pixels: ten times the data at 256 would be 12 GB
-GROWTH_MODEL = "levi_hassner"  # the fastest network, so that the data path shows
+GROWTH_SIZE = 64  # pixels; ten times the data at 256 pixels would be 12 GB
+GROWTH_MODEL = "levi_hassner"  # the fastest network, so that data loading shows
 
 
-def cache_build(settings: Settings, number: int) -> list[Row]:
-    """Compare the build of the cache on all cores with decoding and scaling by Pillow on one."""
-    root = faces(settings, number)
+def cache_build(settings: Settings, num_images: int) -> list[Row]:
+    """Compare building the cache on all cores with decoding and scaling by Pillow on one core."""
+    root = faces(settings, num_images)
     return compare(
-        f"cache of {number:,} images, {settings.image_size} px",
+        f"cache of {num_images:,} images, {settings.image_size} px",
         {"Pillow, one core": partial(_pillow, root, settings), "cache build": partial(_build, root, settings)},
         unit="images/s",
         base="Pillow, one core",
@@ -51,11 +51,11 @@ def _build(root: Path, settings: Settings) -> float:
     return len(table) / seconds
 
 
-def growth(settings: Settings, number: int, factor: int = 10) -> list[Row]:
-    """Compare the rates of the cache's build and of a whole epoch on data and on `factor` times as much."""
+def growth(settings: Settings, num_images: int, factor: int = 10) -> list[Row]:
+    """Compare the rates of building the cache and of a whole epoch, on some data and on `factor` times as much."""
     small = settings.at(GROWTH_SIZE)
-    roots = {1: faces(small, number), factor: faces(small, number, copies=factor)}
-    sizes = {times: f"{times * number:,} images" for times in roots}
+    roots = {1: faces(small, num_images), factor: faces(small, num_images, copies=factor)}
+    sizes = {times: f"{times * num_images:,} images" for times in roots}
     base = sizes[1]
     repeats = min(settings.repeats, 3)  # ten times the data takes ten times as long
     builds = {sizes[times]: partial(_build, root, small) for times, root in roots.items()}
@@ -67,7 +67,7 @@ def growth(settings: Settings, number: int, factor: int = 10) -> list[Row]:
 
 
 def _whole_epoch(settings: Settings, root: Path) -> dict[str, Any]:
-    """Configure an epoch over all training images; copies stay where no duplicate is dropped."""
+    """Configure an epoch over all training images; without leak control, copies are not dropped."""
     return job(settings, GROWTH_MODEL, root, "data.leak_control=false", "trainer.limit_train_batches=1.0")
 
 

@@ -1,4 +1,4 @@
-"""Images per second in `fit`: ours, the reference's, on a batch that is always there, and without Lightning."""
+"""Images per second in `fit`: ours, the reference's, on one resident batch, and without Lightning."""
 
 import itertools
 import time
@@ -24,20 +24,21 @@ from benchmarks.subject import Settings, faces, job
 
 
 class _Repeated:
-    """A loader that gives one batch again and again."""
+    """A loader that repeats one batch."""
 
-    def __init__(self, batch: dict[str, torch.Tensor], number: int) -> None:
-        self._batch, self._number = batch, number
+    def __init__(self, batch: dict[str, torch.Tensor], num_batches: int) -> None:
+        self._batch = batch
+        self._num_batches = num_batches
 
     def __len__(self) -> int:
-        return self._number
+        return self._num_batches
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
-        return itertools.repeat(self._batch, self._number)
+        return itertools.repeat(self._batch, self._num_batches)
 
 
-def make(config: dict[str, Any]) -> tuple[AgeGenderModule, UTKFaceDataModule]:
-    """Build what a job trains, ready for `fit`."""
+def build_job(config: dict[str, Any]) -> tuple[AgeGenderModule, UTKFaceDataModule]:
+    """Build the module and the data of a job, ready for `fit`."""
     datamodule = build.make_datamodule(config)
     datamodule.setup()
     module = build.make_module(config)
@@ -46,8 +47,8 @@ def make(config: dict[str, Any]) -> tuple[AgeGenderModule, UTKFaceDataModule]:
 
 
 def fit_ours(config: dict[str, Any], settings: Settings, *, resident: bool) -> float:
-    """Train some steps as a job does, on the data or on one batch of it."""
-    module, datamodule = make(config)
+    """Train some steps as a job does, on the data or on one resident batch, and return the images per second."""
+    module, datamodule = build_job(config)
     clock = StepClock()
     trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=[clock], logger=False)
     if resident:
@@ -63,14 +64,15 @@ def _first_batch(datamodule: UTKFaceDataModule, trainer: lightning.Trainer) -> d
 
 
 def make_step(config: dict[str, Any], settings: Settings) -> tuple[Callable[[], None], int]:
-    """Make a training step on one batch, as a job computes it: forward, loss, backward, optimizer, and nothing else.
+    """Make a training step on one batch, as a job computes it: only forward, loss, backward and optimizer.
 
     Returns:
         The step, and the network's number of parameters.
     """
-    module, datamodule = make(config)
+    module, datamodule = build_job(config)
     trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=[], logger=False)
-    batch, module = _first_batch(datamodule, trainer), module.to(trainer.strategy.root_device).train()
+    batch = _first_batch(datamodule, trainer)
+    module = module.to(trainer.strategy.root_device).train()
     optimizer = module.make_optimizer()
 
     def step() -> None:
@@ -85,18 +87,18 @@ def make_step(config: dict[str, Any], settings: Settings) -> tuple[Callable[[], 
     return step, measure.num_params(module.network)
 
 
-def steps_per_second(step: Callable[[], None], number: int) -> float:
-    """Time some steps."""
+def steps_per_second(step: Callable[[], None], num_steps: int) -> float:
+    """Run some steps and return their rate."""
     synchronize()
     start = time.perf_counter()
-    for _ in range(number):
+    for _ in range(num_steps):
         step()
     synchronize()
-    return number / (time.perf_counter() - start)
+    return num_steps / (time.perf_counter() - start)
 
 
 def bare_loop(config: dict[str, Any], settings: Settings) -> float:
-    """Train the same steps as a fit on one batch."""
+    """Train the same steps as `fit` on one resident batch, without Lightning, and return the images per second."""
     step, _ = make_step(config, settings)
     for _ in range(WARM_STEPS):
         step()
@@ -106,7 +108,7 @@ def bare_loop(config: dict[str, Any], settings: Settings) -> float:
 def against_reference(settings: Settings, model: str) -> list[Row]:
     """Compare `fit` of one network with the reference.
 
-    The GFLOP/s count 3 x 2 x the multiply-accumulates of a forward pass: the backward pass costs twice as much.
+    The GFLOP/s count 3 x 2 x the multiply-accumulates of a forward pass, as the backward pass costs twice as much.
     """
     root = faces(settings, settings.num_images)
     config = job(settings, model, root)
@@ -127,7 +129,7 @@ def against_reference(settings: Settings, model: str) -> list[Row]:
 
 
 def against_resident(settings: Settings, model: str) -> list[Row]:
-    """Compare an epoch on the data with the same steps on one batch that is always there."""
+    """Compare an epoch on the data with the same steps on one resident batch."""
     config = job(settings, model, faces(settings, settings.num_images))
     return compare(
         f"epoch, {model}, {settings.image_size} px",
@@ -142,7 +144,7 @@ def against_resident(settings: Settings, model: str) -> list[Row]:
 
 
 def against_bare_loop(settings: Settings, model: str) -> list[Row]:
-    """Compare Lightning's `fit` with a loop of the same steps, on one batch."""
+    """Compare Lightning's `fit` with a loop of the same steps, on one resident batch."""
     config = job(settings, model, faces(settings, settings.num_images))
     return compare(
         f"Lightning, {model}, {settings.image_size} px",

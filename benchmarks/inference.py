@@ -1,4 +1,4 @@
-"""Inference on the CPU or GPU at hand: single images and batches, PyTorch plain and compiled, and ONNX Runtime."""
+"""Inference on this machine's CPU or GPU: single images and batches, PyTorch plain and compiled, and ONNX Runtime."""
 
 import time
 from collections.abc import Callable
@@ -17,28 +17,28 @@ from benchmarks.clock import synchronize
 from benchmarks.measure import Row, compare
 from benchmarks.subject import Settings, configuration
 
-_CALLS = {1: 20, 64: 2}  # timed in a repeat, by batch size
+_CALLS = {1: 20, 64: 2}  # timed calls per repeat, by batch size
 
 Predict = Callable[[np.ndarray], object]
 
 
 def inference(settings: Settings, model: str, *, compiled: bool) -> list[Row]:
-    """Compare the ways to predict with one network: milliseconds for an image, images per second for a batch."""
+    """Compare runtimes for one network: milliseconds for a single image, images per second for a batch."""
     config = configuration(f"model={model}", f"data.image_size={settings.image_size}")
     module = build.make_module(config).eval()
     path = export(module, settings.folder / f"{model}.onnx", image_size=settings.image_size).path
     session = onnx_session(path, num_threads=len(available_cores()))
     precision = choose_precision("auto", "auto")
-    ways: dict[str, Predict] = {
+    runtimes: dict[str, Predict] = {
         "PyTorch, float32": partial(_predict, module, bfloat16=False),
         "ONNX Runtime, float32": lambda images: session.run(list(OUTPUTS), {INPUT: images}),
     }
     if precision == "bf16-mixed":
-        ways["PyTorch, bfloat16"] = partial(_predict, module, bfloat16=True)
+        runtimes["PyTorch, bfloat16"] = partial(_predict, module, bfloat16=True)
     if compiled:
         fast = build.make_module(config).eval()
         fast.network.compile()
-        ways["PyTorch, float32, compiled"] = partial(_predict, fast, bfloat16=False)
+        runtimes["PyTorch, float32, compiled"] = partial(_predict, fast, bfloat16=False)
     rows = []
     for batch_size, unit in ((1, "ms"), (64, "images/s")):
         images = np.random.default_rng(0).integers(
@@ -46,7 +46,7 @@ def inference(settings: Settings, model: str, *, compiled: bool) -> list[Row]:
         )
         rows += compare(
             f"inference, {model}, {settings.image_size} px, batch {batch_size}",
-            {name: partial(_timed, way, images, unit) for name, way in ways.items()},
+            {name: partial(_timed, predict, images, unit) for name, predict in runtimes.items()},
             unit=unit,
             base="PyTorch, float32",
             repeats=settings.repeats,
@@ -63,12 +63,12 @@ def _predict(module: AgeGenderModule, images: np.ndarray, *, bfloat16: bool) -> 
         return age.group, age.years, outputs.gender.softmax(dim=1)
 
 
-def _timed(way: Predict, images: np.ndarray, unit: str) -> float:
-    calls = _CALLS[len(images)]
+def _timed(predict: Predict, images: np.ndarray, unit: str) -> float:
+    num_calls = _CALLS[len(images)]
     synchronize()
     start = time.perf_counter()
-    for _ in range(calls):
-        way(images)
+    for _ in range(num_calls):
+        predict(images)
     synchronize()
     seconds = time.perf_counter() - start
-    return calls * len(images) / seconds if unit == "images/s" else 1000 * seconds / calls
+    return num_calls * len(images) / seconds if unit == "images/s" else 1000 * seconds / num_calls

@@ -1,4 +1,4 @@
-"""Peak memory of a whole job, as its data grows: what is its own, without the pages of the cache's file."""
+"""Peak memory of a whole job, as its data grows: the process's own, without the pages of the cache's file."""
 
 import subprocess
 import sys
@@ -11,15 +11,15 @@ from benchmarks.data import GROWTH_MODEL, GROWTH_SIZE
 from benchmarks.measure import Row, compare
 from benchmarks.subject import Settings, checkout, faces
 
-_PAUSE_SECONDS = 0.02  # between two looks at the process
+_PAUSE_SECONDS = 0.02  # between two readings
 
 
-def peak_memory(settings: Settings, number: int, factor: int = 10) -> list[Row]:
-    """Compare the peak of `train.py`, from scan to test, on data and on `factor` times as much."""
+def peak_memory(settings: Settings, num_images: int, factor: int = 10) -> list[Row]:
+    """Compare the peak memory of `train.py`, from scan to test, on some data and on `factor` times as much."""
     if not Path("/proc/self/status").exists():
         raise InputError("peak memory is read from /proc, which this system does not have; choose other benchmarks")
     small = settings.at(GROWTH_SIZE)
-    roots = {f"{times * number:,} images": faces(small, number, copies=times) for times in (1, factor)}
+    roots = {f"{times * num_images:,} images": faces(small, num_images, copies=times) for times in (1, factor)}
     return compare(
         f"peak memory of a job, {GROWTH_MODEL}, {GROWTH_SIZE} px",
         {name: partial(_peak, small, root) for name, root in roots.items()},
@@ -27,16 +27,25 @@ def peak_memory(settings: Settings, number: int, factor: int = 10) -> list[Row]:
         base=next(iter(roots)),
         repeats=min(settings.repeats, 3),
         warmup=0,
-        notes={name: "anonymous memory; the cache's pages are the system's" for name in roots},
+        notes={name: "anonymous memory, without the cache's pages" for name in roots},
     )
 
 
 def _peak(settings: Settings, root: Path) -> float:
     command = [
-        *(sys.executable, str(checkout() / "train.py"), f"model={GROWTH_MODEL}", f"data.root={root}"),
-        *("logger=none", "resume=false", f"runs_dir={settings.folder / 'runs'}", "trainer.max_epochs=1"),
-        *("trainer.limit_train_batches=20", "data.leak_control=false", f"data.image_size={GROWTH_SIZE}"),
-        *("trainer.enable_progress_bar=false", f"data.cache_dir={settings.folder / 'cache'}"),
+        sys.executable,
+        str(checkout() / "train.py"),
+        f"model={GROWTH_MODEL}",
+        f"data.root={root}",
+        "logger=none",
+        "resume=false",
+        f"runs_dir={settings.folder / 'runs'}",
+        "trainer.max_epochs=1",
+        "trainer.limit_train_batches=20",
+        "data.leak_control=false",
+        f"data.image_size={GROWTH_SIZE}",
+        "trainer.enable_progress_bar=false",
+        f"data.cache_dir={settings.folder / 'cache'}",
     ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0.0
@@ -48,7 +57,7 @@ def _peak(settings: Settings, root: Path) -> float:
 
 
 def _own_megabytes(pid: int) -> float:
-    """Anonymous and shared memory of a process that is there, in MB; 0 where it has just ended."""
+    """Return the anonymous and shared memory of a process in MB; 0 if it has just ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Interleaved repeats: variants take turns, so that a machine whose speed drifts is the same for all of them."""
+"""Interleaved repeats: variants take turns, so that drifts of the machine's speed affect all of them equally."""
 
 import statistics
 from collections.abc import Callable, Mapping
@@ -11,15 +11,15 @@ Timed = Callable[[], float]
 
 @dataclass(frozen=True)
 class Row:
-    """One figure.
+    """The values of one variant.
 
     Attributes:
-        measure: what was measured: "fit, small_cnn, 256 pixels".
-        variant: by which means: "ours", "reference".
+        measure: what was measured, such as "fit, small_cnn, 256 pixels".
+        variant: how, such as "ours" or "reference".
         unit: of the values: "images/s", "s", "ms", "MB".
         values: one per repeat.
-        ratios: of each repeat to the base variant of the same repeat, so that more is better; empty for the base.
-        note: what a reader must know of it.
+        ratios: of each repeat to the base variant in the same repeat, so that more is better; empty for the base.
+        note: for the reader.
     """
 
     measure: str
@@ -53,16 +53,16 @@ def compare(
 
     Args:
         measure: what is measured.
-        variants: each gives one value in `unit`.
-        unit: "images/s", where more is better, or a time, where less is.
-        base: the variant that the others are divided by.
-        repeats: rounds that count.
-        warmup: rounds before them.
-        notes: of single variants.
+        variants: functions that return one value in `unit`.
+        unit: a rate such as "images/s", of which more is better, or another unit, of which less is better.
+        base: the variant that the others are compared with.
+        repeats: rounds after the warm-up.
+        warmup: rounds whose values are dropped.
+        notes: for single variants.
     """
     values: dict[str, list[float]] = {name: [] for name in variants}
     for turn in track(range(warmup + repeats), measure, transient=True):
-        names = list(variants)[:: 1 if turn % 2 == 0 else -1]  # nobody is always first
+        names = list(variants)[:: 1 if turn % 2 == 0 else -1]  # so that no variant is always first
         for name in names:
             value = variants[name]()
             if turn >= warmup:

@@ -1,4 +1,4 @@
-"""What a benchmark shows: the machine and the versions, a table, and the same as JSON."""
+"""The output of a benchmark: machine, versions and a table, and the same as JSON."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ _PACKAGES = ("torch", "torchvision", "lightning", "pillow", "numpy", "onnxruntim
 
 
 def head() -> dict[str, Any]:
-    """Tell where and with what it is measured."""
+    """Return the machine and the versions of a measurement."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": cpu_name(),
@@ -51,13 +51,17 @@ def _version(name: str) -> str | None:
 
 
 def save(path: Path, about: dict[str, Any], settings: dict[str, Any], rows: list[Row]) -> None:
-    """Write the head, what was asked and every single value."""
-    told = [asdict(row) | {"median": row.median, "ratio": row.ratio} for row in rows]
-    write_atomically(path, json.dumps({"head": about, "settings": settings, "rows": told}, indent=2) + "\n")
+    """Write machine and versions, settings and all single values as JSON."""
+    content = {
+        "head": about,
+        "settings": settings,
+        "rows": [asdict(row) | {"median": row.median, "ratio": row.ratio} for row in rows],
+    }
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
 def show(about: dict[str, Any], rows: list[Row]) -> None:
-    """Print the head and the table: medians, spread, and ratios to the row without one."""
+    """Print machine and versions, and the table: medians, spread, and ratios to the row without a ratio."""
     console = Console()
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items() if number)
     console.print(
@@ -67,15 +71,22 @@ def show(about: dict[str, Any], rows: list[Row]) -> None:
     )
     for measure, own in itertools.groupby(rows, key=lambda row: row.measure):
         table = Table("", "unit", box=None, pad_edge=False, title=f"\n[bold]{measure}", title_justify="left")
-        for title in ("median", "min", "max", "n", "ratio", "its range"):
+        for title in ("median", "min", "max", "n", "ratio", "ratio range"):
             table.add_column(title, justify="right", no_wrap=True)
         table.add_column("")
         for row in own:
-            spread = f"{min(row.ratios):.2f}-{max(row.ratios):.2f}" if row.ratios else ""
+            ratio = f"{row.ratio:.2f} x" if row.ratio is not None else ""
+            ratio_range = f"{min(row.ratios):.2f}-{max(row.ratios):.2f}" if row.ratios else ""
             table.add_row(
-                *(row.variant, row.unit),
-                *(_number(value) for value in (row.median, min(row.values), max(row.values))),
-                *(str(len(row.values)), f"{row.ratio:.2f} x" if row.ratio is not None else "", spread, row.note),
+                row.variant,
+                row.unit,
+                _number(row.median),
+                _number(min(row.values)),
+                _number(max(row.values)),
+                str(len(row.values)),
+                ratio,
+                ratio_range,
+                row.note,
             )
         console.print(table)
 

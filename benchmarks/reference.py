@@ -2,8 +2,7 @@
 
 A data set that opens, decodes and resizes each image with Pillow and torchvision's transforms, `DataLoader` workers,
 float32, the default memory format, PyTorch's own Adam. Nothing in it is slow on purpose: the number of workers is tuned
-to the machine, they persist, and the metrics are torchmetrics', once per step, as its documentation
-shows.
+to the machine, the workers persist, and the metrics are torchmetrics', updated once per step as in its documentation.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,14 +25,17 @@ from benchmarks.clock import WARM_STEPS, StepClock
 from benchmarks.subject import Settings
 
 _TUNING_STEPS = 6  # timed for each number of workers
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_MEAN = (0.485, 0.456, 0.406)  # ImageNet's
+_STD = (0.229, 0.224, 0.225)
 
 
 class ReferenceDataset(Dataset[tuple[Tensor, int, int]]):
-    """Image files with an age group and a gender each."""
+    """Image files with an age group and a gender for each."""
 
     def __init__(self, paths: Sequence[Path], groups: Sequence[int], genders: Sequence[int], image_size: int) -> None:
-        self.paths, self.groups, self.genders = paths, groups, genders
+        self.paths = paths
+        self.groups = groups
+        self.genders = genders
         self.transform = transforms.Compose(
             [transforms.Resize((image_size, image_size)), transforms.ToTensor(), transforms.Normalize(_MEAN, _STD)]
         )
@@ -52,7 +54,8 @@ class ReferenceModule(lightning.LightningModule):
 
     def __init__(self, network: nn.Module, num_groups: int, lr: float = 1e-4) -> None:
         super().__init__()
-        self.network, self.lr = network, lr
+        self.network = network
+        self.lr = lr
         self.age_accuracy = MulticlassAccuracy(num_groups, average="micro")
         self.gender_accuracy = MulticlassAccuracy(2, average="micro")
 
@@ -84,15 +87,18 @@ class Reference:
     """
 
     def __init__(self, config: dict[str, Any], settings: Settings, num_workers: int | None = None) -> None:
-        self._config, self._settings = config, settings
+        self._config = config
+        self._settings = settings
         datamodule = build.make_datamodule(config)
         datamodule.setup()
         self.datamodule = datamodule
-        self.train, self.test = self._dataset("train"), self._dataset("test")
+        self.train = self._dataset("train")
+        self.test = self._dataset("test")
         self.num_workers = self._tuned_workers() if num_workers is None else num_workers
 
     def _dataset(self, part: str) -> ReferenceDataset:
-        table, rows = self.datamodule.table, self.datamodule.split.rows(part)
+        table = self.datamodule.table
+        rows = self.datamodule.split.rows(part)
         root = Path(self._config["data"]["root"])
         groups = self.datamodule.groups.of(table.ages[rows]).tolist()
         paths = [root / table.names[row] for row in rows]
@@ -117,7 +123,7 @@ class Reference:
         )
 
     def loader(self, dataset: ReferenceDataset, num_workers: int, *, shuffle: bool = False) -> DataLoader[Any]:
-        """Load with workers that persist, into page-locked memory where there is a GPU."""
+        """Make a loader with persistent workers, into page-locked memory if there is a GPU."""
         return DataLoader(
             dataset,
             batch_size=self._settings.batch_size,
@@ -128,7 +134,7 @@ class Reference:
         )
 
     def fit(self, *, num_workers: int | None = None, steps: int | None = None) -> float:
-        """Train some steps; images per second."""
+        """Train some steps and return the images per second."""
         clock = StepClock()
         total = WARM_STEPS + (steps or self._settings.steps)
         trainer = self.trainer([clock], max_epochs=1, limit_train_batches=total)
@@ -137,6 +143,6 @@ class Reference:
         return clock.images_per_second(self._settings.batch_size)
 
     def _tuned_workers(self) -> int:
-        """Try none, one, ... as many workers as cores, at most 16, and keep the fastest."""
+        """Try 0, 1, ... as many workers as cores, at most 16, and return the fastest number."""
         speeds = {n: self.fit(num_workers=n, steps=_TUNING_STEPS) for n in range(min(len(available_cores()), 16) + 1)}
         return max(speeds, key=lambda n: speeds[n])

@@ -1,4 +1,4 @@
-"""What is spent before the first step, and where there is nothing to do: whole commands, from the shell's view."""
+"""The time before the first training step, and of a sweep with nothing to do: whole commands, as started in a shell."""
 
 import os
 import subprocess
@@ -10,17 +10,30 @@ from benchmarks.measure import Row, compare
 from benchmarks.subject import Settings, checkout, faces
 
 TEN_JOBS = (
-    *("-m", "model=levi_hassner", "loss=plain,weighted", "seed=0,1,2,3,4", "data.source.num_synthetic=120"),
-    *("data.image_size=35", "trainer.max_epochs=1", "logger=none", "trainer.enable_progress_bar=false"),
+    "-m",
+    "model=levi_hassner",
+    "loss=plain,weighted",
+    "seed=0,1,2,3,4",
+    "data.source.num_synthetic=120",
+    "data.image_size=35",
+    "trainer.max_epochs=1",
+    "logger=none",
+    "trainer.enable_progress_bar=false",
 )
 
 
 def commands(settings: Settings) -> list[Row]:
-    """Time what should answer at once, beside the imports that training cannot do without."""
-    root, train = faces(settings, settings.num_images), str(checkout() / "train.py")
+    """Time commands that should answer at once, and the imports that every training needs."""
+    root = faces(settings, settings.num_images)
+    train = str(checkout() / "train.py")
     first_step = [
-        *(sys.executable, str(checkout() / "benchmarks" / "first_step.py"), train, f"data.root={root}"),
-        *(f"data.cache_dir={settings.folder / 'cache'}", f"runs_dir={settings.folder / 'runs'}", "resume=false"),
+        sys.executable,
+        str(checkout() / "benchmarks" / "first_step.py"),
+        train,
+        f"data.root={root}",
+        f"data.cache_dir={settings.folder / 'cache'}",
+        f"runs_dir={settings.folder / 'runs'}",
+        "resume=false",
     ]
     variants = {
         "import torch, lightning": [sys.executable, "-c", "import torch, lightning"],
@@ -46,14 +59,14 @@ def commands(settings: Settings) -> list[Row]:
 
 
 def complete_sweep(settings: Settings) -> list[Row]:
-    """Time the second run of a sweep of ten jobs."""
+    """Time the first run of a sweep of ten jobs, and running the same command again."""
     command = [sys.executable, str(checkout() / "train.py"), *TEN_JOBS, f"runs_dir={settings.folder / 'runs'}"]
     command += ["name=ten", f"data.cache_dir={settings.folder / 'cache'}"]
     first = _seconds(command, settings)
-    again = {"run again": partial(_seconds, command, settings)}
+    second_run = {"run again": partial(_seconds, command, settings)}
     title = "a complete sweep of ten jobs"
-    rows = [Row(title, "first run", "s", [first], note="tiny jobs: 120 drawn faces, 35 px, one epoch")]
-    return rows + compare(title, again, unit="s", base="run again", repeats=settings.repeats, warmup=0)
+    rows = [Row(title, "first run", "s", [first], note="tiny jobs: 120 synthetic faces, 35 px, one epoch")]
+    return rows + compare(title, second_run, unit="s", base="run again", repeats=settings.repeats, warmup=0)
 
 
 def _seconds(command: list[str], settings: Settings) -> float:

@@ -1,4 +1,4 @@
-"""One training step, and which of its parts pay: memory format, bfloat16, fused optimizer, compilation."""
+"""One training step, and the gain by each optimization: memory format, bfloat16, fused optimizer, compilation."""
 
 import time
 from collections.abc import Callable
@@ -11,18 +11,20 @@ from torch.nn import functional
 
 from agegender.training import trainers
 from benchmarks.clock import synchronize
-from benchmarks.fit import make, steps_per_second
+from benchmarks.fit import build_job, steps_per_second
 from benchmarks.measure import Row, compare
 from benchmarks.subject import Settings, faces, job
 
-_SIDE, _PRODUCTS = 2048, 8
+_SIDE = 2048  # of the matrices
+_NUM_PRODUCTS = 8  # per repeat
 
 
 def parts(settings: Settings, model: str, *, compiled: bool) -> list[Row]:
-    """Compare the step of one network as each part is added."""
+    """Compare the training step of one network as one optimization after the other is added."""
     config = job(settings, model, faces(settings, settings.num_images))
     trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=[], logger=False)
-    device, bfloat16 = trainer.strategy.root_device, "bf16" in str(trainer.precision)
+    device = trainer.strategy.root_device
+    bfloat16 = "bf16" in str(trainer.precision)
     torch.use_deterministic_algorithms(False)
     plain = {"memory_format": torch.contiguous_format, "bfloat16": False, "fused": False, "compiled": False}
     variants = {
@@ -45,7 +47,7 @@ def parts(settings: Settings, model: str, *, compiled: bool) -> list[Row]:
 
 
 def peak(settings: Settings) -> list[Row]:
-    """Measure what the hardware computes at best: products of large matrices, in GFLOP/s; the bound of every step."""
+    """Measure the speed of large matrix products in GFLOP/s, an upper bound for every training step."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kinds = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     return compare(
@@ -60,10 +62,10 @@ def peak(settings: Settings) -> list[Row]:
 def _product(matrix: Tensor) -> float:
     synchronize()
     start = time.perf_counter()
-    for _ in range(_PRODUCTS):
+    for _ in range(_NUM_PRODUCTS):
         torch.mm(matrix, matrix)
     synchronize()
-    return _PRODUCTS * 2 * _SIDE**3 / 1e9 / (time.perf_counter() - start)
+    return _NUM_PRODUCTS * 2 * _SIDE**3 / 1e9 / (time.perf_counter() - start)
 
 
 def _step(
@@ -75,7 +77,7 @@ def _step(
     fused: bool,
     compiled: bool,
 ) -> Callable[[], None]:
-    module, datamodule = make(config)
+    module, datamodule = build_job(config)
     batch = {key: value.to(device) for key, value in next(iter(datamodule.train_dataloader())).items()}
     module = module.to(device).train()
     module.network.to(memory_format=memory_format)
@@ -84,7 +86,7 @@ def _step(
     if compiled:
         module.network.compile()
 
-    def loss_of() -> Tensor:
+    def compute_loss() -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
             outputs = module(batch["images"])
             age_loss = module.method(outputs.age, batch["group"], batch["years"])
@@ -92,7 +94,7 @@ def _step(
 
     def step() -> None:
         optimizer.zero_grad()
-        loss_of().backward()
+        compute_loss().backward()
         optimizer.step()
 
     return step

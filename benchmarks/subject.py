@@ -1,4 +1,4 @@
-"""What is measured: the project's own configurations, on a folder of faces."""
+"""The subject of the benchmarks: the project's own configurations, on a folder of faces."""
 
 import os
 from dataclasses import dataclass, replace
@@ -17,17 +17,17 @@ from benchmarks.clock import WARM_STEPS
 
 @dataclass(frozen=True)
 class Settings:
-    """What every benchmark is told.
+    """The settings of all benchmarks.
 
     Attributes:
         root: UTKFace, a folder or an archive; None for synthetic faces.
         models: options of `model`.
         image_size: pixels of a side.
         batch_size: images per step.
-        steps: training steps that are timed in a repeat.
-        repeats: rounds that count.
-        compiled: measure `torch.compile` too; a minute more for each network.
-        folder: for what the benchmark writes; its own, and removed afterwards.
+        steps: timed training steps per repeat.
+        repeats: rounds after the warm-up.
+        compiled: whether to measure `torch.compile` too, which takes a minute more for each network.
+        folder: temporary directory for all files that a benchmark writes.
     """
 
     root: Path | None
@@ -41,16 +41,16 @@ class Settings:
 
     @property
     def total_steps(self) -> int:
-        """Training steps of a repeat, those that are not timed included."""
+        """Training steps per repeat, including those that are not timed."""
         return WARM_STEPS + self.steps
 
     def at(self, image_size: int) -> "Settings":
-        """The same at another image size."""
+        """Return the same settings with another image size."""
         return replace(self, image_size=image_size)
 
     @property
     def num_images(self) -> int:
-        """Images of which the training part, 68 %, has enough for all steps of a repeat."""
+        """Number of images of which the training part, 68 %, suffices for all steps of a repeat."""
         return round(self.total_steps * self.batch_size / 0.65) + 1
 
 
@@ -61,36 +61,39 @@ def checkout() -> Path:
 
 def configuration(*overrides: str) -> dict[str, Any]:
     """Compose a job as train.py would, without a logger and a progress bar."""
-    given = ["logger=none", "trainer.enable_progress_bar=false", *overrides]
+    all_overrides = ["logger=none", "trainer.enable_progress_bar=false", *overrides]
     with initialize_config_dir(version_base="1.3", config_dir=str(checkout() / "conf")):
-        plain = OmegaConf.to_container(compose("train", given), resolve=True)
+        plain = OmegaConf.to_container(compose("train", all_overrides), resolve=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 
 
-def faces(settings: Settings, number: int, *, copies: int = 1) -> Path:
-    """Write a random sample of the images to a folder of files, as those who train on UTKFace have it.
+def faces(settings: Settings, num_images: int, *, copies: int = 1) -> Path:
+    """Write a random sample of the images to a folder of files, and return the folder; like an extracted UTKFace.
 
     Args:
-        settings: where they come from.
-        number: images, drawn with a fixed seed.
-        copies: of each, as hard links with other dates in their names.
+        settings: with the source of the images.
+        num_images: size of the sample, drawn with a fixed seed.
+        copies: number of files per image: hard links with different dates in their names.
 
     Raises:
-        InputError: there are fewer.
+        InputError: there are fewer images.
     """
-    folder = settings.folder / f"faces-{number}-{copies}"
+    folder = settings.folder / f"faces-{num_images}-{copies}"
     if folder.exists():
         return folder
     if settings.root is None:
-        source = draw_faces(None, num_synthetic=number, synthetic_seed=0, cache_dir=settings.folder)
+        source = draw_faces(None, num_synthetic=num_images, synthetic_seed=0, cache_dir=settings.folder)
     else:
         source = open_source(settings.root)
     names = source.names()
-    if len(names) < number:
-        raise InputError(f"{source.label} has {len(names):,} images, {number:,} are needed; give more, or ask for less")
+    if len(names) < num_images:
+        raise InputError(
+            f"{source.label} has {len(names):,} images, but {num_images:,} are needed; give more images, or choose "
+            "fewer --steps"
+        )
     folder.mkdir(parents=True)
-    for index in sorted(np.random.default_rng(0).permutation(len(names))[:number]):
+    for index in sorted(np.random.default_rng(0).permutation(len(names))[:num_images]):
         first = folder / Path(names[index]).name
         first.write_bytes(source.read(names[index]))
         for copy in range(1, copies):

@@ -1,4 +1,4 @@
-"""Faces of noise, so that no two look alike, and tiny trainings."""
+"""Faces of noise, of which no two look alike, and tiny trainings."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -12,20 +12,20 @@ from hydra.core.hydra_config import HydraConfig
 from making import jpeg, name_of
 from tiny_training import Trains
 
-torch.set_num_threads(1)  # small networks: with more, the workers of a parallel test run wait for each other
+torch.set_num_threads(1)  # with more threads, the workers of a parallel test run would wait for each other
 
 WriteFaces = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
 def composed() -> Callable[..., dict[str, Any]]:
-    """Compose conf/train.yaml with overrides, as train.py does, to plain containers."""
+    """Return a function that composes conf/train.yaml with overrides, as train.py does, to plain containers."""
     return composing.composed
 
 
 @pytest.fixture(scope="session")
 def write_faces() -> WriteFaces:
-    """Write one noise JPEG per (age, gender) into a folder named like UTKFace; give the folder back."""
+    """Return a function that writes a noise JPEG per (age, gender), named as in UTKFace, and returns the folder."""
 
     def write(folder: Path, labels: list[tuple[int, int]], first_seed: int = 0) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,14 +38,14 @@ def write_faces() -> WriteFaces:
 
 @pytest.fixture(scope="session")
 def face_folder(tmp_path_factory: pytest.TempPathFactory, write_faces: WriteFaces) -> Path:
-    """96 faces, to be read only: 12 in each closed age group, both genders."""
+    """Write 96 faces, which tests must not change: 12 in each closed age group, both genders."""
     ages = (1, 5, 10, 17, 27, 40, 50, 70)
     return write_faces(tmp_path_factory.mktemp("faces"), [(age, i % 2) for age in ages for i in range(12)])
 
 
 @pytest.fixture(scope="module")
 def trains(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trains]:
-    """Train in this process; Hydra, the signals and PyTorch's switches are left as they were."""
+    """Train in this process; afterwards restore Hydra, the signal handlers and PyTorch's switches."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
     yield Trains(face_folder, tmp_path_factory.mktemp("cache"))
     HydraConfig.instance().cfg = None

@@ -1,4 +1,4 @@
-"""Tests of what `import agegender` offers."""
+"""The public functions of `import agegender`."""
 
 import subprocess
 import sys

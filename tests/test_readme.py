@@ -2,12 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from composing import composed
 from paths import ROOT
 
 import agegender.models
@@ -31,9 +29,8 @@ def test_the_example_of_a_model_is_a_model(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "conf" / "model" / "tiny.yaml").write_text(block("conf/model/tiny.yaml"))
     monkeypatch.setattr(agegender.models, "__path__", [*agegender.models.__path__, str(tmp_path)])
     overrides = [f"hydra.searchpath=[file://{tmp_path / 'conf'}]", "model=tiny", "data.image_size=32"]
-    with initialize_config_dir(version_base="1.3", config_dir=str(ROOT / "conf")):
-        config: Any = OmegaConf.to_container(compose("train", overrides), resolve=True)
-        known: Any = OmegaConf.to_container(compose("train"), resolve=True)
+    config = composed(*overrides)
+    known = composed()
     schema.parse(config)
     assert {"dropout", "weights", "compile"} <= config["model"].keys() & known["model"].keys()
     module = build.make_module(config)

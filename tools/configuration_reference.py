@@ -1,4 +1,4 @@
-"""Write the configuration reference from `conf/` and the typed configuration, so that it cannot go stale."""
+"""Write the configuration reference from `conf/` and the typed configuration, so that it is always up to date."""
 
 import re
 import types
@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from agegender.jobs.schema import Config
 
-# The option of each group whose keys stand for all of them, in the order of the page.
+# The option of each group whose keys are listed, in the order of the page.
 _GROUPS = {
     "data": "utkface",
     "model": "small_cnn",
@@ -31,12 +31,12 @@ _CONTINUED = re.compile(r"^ +# (?P<comment>.*)$")
 
 @dataclass
 class Key:
-    """A line of a configuration file.
+    """A key of a configuration file.
 
     Attributes:
         name: with dots.
-        default: as written; "" where keys follow below it.
-        comment: behind it, and on the lines below it that hold nothing else.
+        default: as written; "" for a key with keys below it.
+        comment: after the value, and on following lines that contain only a comment.
     """
 
     name: str
@@ -45,21 +45,22 @@ class Key:
 
 
 def read_keys(path: Path) -> list[Key]:
-    """Read the keys of a configuration file with the comments behind them."""
+    """Read the keys of a configuration file with their comments."""
     keys: list[Key] = []
-    above: list[str] = []
+    parents: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
-        key, continued = _KEY.match(line), _CONTINUED.match(line)
+        key = _KEY.match(line)
+        continued = _CONTINUED.match(line)
         if key is not None:
-            above = [*above[: len(key["indent"]) // 2], key["key"]]
-            keys.append(Key(".".join(above), (key["value"] or "").strip(), key["comment"] or ""))
+            parents = [*parents[: len(key["indent"]) // 2], key["key"]]
+            keys.append(Key(".".join(parents), (key["value"] or "").strip(), key["comment"] or ""))
         elif continued is not None and keys:
             keys[-1].comment = f"{keys[-1].comment} {continued['comment']}"
     return [key for key in keys if not key.name.startswith(("defaults", "hydra"))]
 
 
 def head(path: Path) -> str:
-    """Return the first sentence of the comment that a configuration file begins with."""
+    """Return the first sentence of the comment at the top of a configuration file."""
     lines = [line[2:] for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# ")]
     text = " ".join(line for line in lines if not line.startswith("@package"))
     sentence = re.split(r"(?<!al)(?<!eq)[.:;] (?!\d)", text)[0]
@@ -67,7 +68,7 @@ def head(path: Path) -> str:
 
 
 def allowed(name: str) -> str:
-    """Return what values a key takes, as the typed configuration has it; "" for keys of classes, which check them."""
+    """Return the values that a key accepts by the typed configuration; "" for keys that their class checks itself."""
     section: type[BaseModel] = Config
     *groups, key = name.split(".")
     for group in groups:
@@ -115,7 +116,7 @@ def _bounds(metadata: typing.Sequence[Any]) -> str:
 
 
 def reference(conf: Path) -> str:
-    """Write the page's tables.
+    """Return the page's tables.
 
     Args:
         conf: the directory of configurations.

@@ -1,7 +1,7 @@
 """Count the package's rooms, floors and imports between rooms: python tools/rooms.py [SOURCE_DIRECTORY].
 
-A room is a module or package directly in `agegender`, an entry point (train.py, eval.py) or `hydra_plugins`. A floor is
-one more than the highest floor that a room imports from.
+A room is a module or package directly in `agegender`, an entry point (train.py, eval.py) or `hydra_plugins`. The floor
+of a room is one above the highest floor that it imports from.
 """
 
 import ast
@@ -18,7 +18,7 @@ def imports_of_rooms(source: Path) -> dict[str, set[str]]:
     """Map each room to the rooms that it imports from.
 
     Args:
-        source: the directory that holds `agegender` and `hydra_plugins`; the entry points lie beside it.
+        source: the directory of `agegender` and `hydra_plugins`; the entry points are in its parent directory.
     """
     rooms: dict[str, set[str]] = {}
     for path in sorted(source.rglob("*.py")):
@@ -51,7 +51,7 @@ def floors(rooms: dict[str, set[str]]) -> dict[str, int]:
     """Number the floors from 1.
 
     Raises:
-        graphlib.CycleError: rooms import from each other in a circle.
+        graphlib.CycleError: the imports between rooms form a cycle.
     """
     found: dict[str, int] = {}
     for room in TopologicalSorter(rooms).static_order():
@@ -67,7 +67,7 @@ def main() -> int:
     try:
         found = floors(rooms)
     except CycleError as error:
-        print(f"a circle: {' -> '.join(error.args[1])}")
+        print(f"a cycle: {' -> '.join(error.args[1])}")
         return 1
     for floor in sorted(set(found.values()), reverse=True):
         print(f"{floor}  {'  '.join(sorted(room for room in rooms if found[room] == floor))}")

@@ -1,4 +1,4 @@
-"""The `agegender` command: audit, report, archive, sync, predict, export, bench. Heavy imports wait until needed."""
+"""The `agegender` command: audit, report, archive, sync, predict, export, bench. Heavy imports are deferred."""
 
 import argparse
 import csv
@@ -15,16 +15,16 @@ from agegender.system.platforms import check_platform
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a subcommand; exit code 2 on a mistake of the user's, 1 on a fault of the machine."""
+    """Run a subcommand and return its exit code: 2 for wrong input, 1 for a failure."""
     check_platform()
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments) if arguments[:1] != ["bench"] else None
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold invalid bytes
     try:
         return _bench(arguments[1:]) if options is None else options.run(options)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader has seen enough, as in `| head`
+        sys.stderr.close()  # the reader closed the pipe, as `| head` does
         return 0
     except KeyboardInterrupt:
         return 130
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     audit = commands.add_parser("audit", help="what a data set holds: counts, unusable files, duplicates, leaks")
-    audit.add_argument("root", type=Path, nargs="+", metavar="DIR_OR_ARCHIVE", help="several are one data set")
+    audit.add_argument("root", type=Path, nargs="+", metavar="DIR_OR_ARCHIVE", help="several are read as one data set")
     audit.add_argument("--age-groups", choices=SCHEMES, default="closed")
     audit.add_argument("--out", type=Path, default=None, help="directory of the report (default: audit/<name>)")
     audit.add_argument(
@@ -57,29 +57,30 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold-age",
         type=float,
         metavar="YEARS",
-        help="a minor is younger (default: report.threshold_age of the last run)",
+        help="age below which a person is a minor (default: report.threshold_age of the last run)",
     )
     report.add_argument(
         "--challenge-age",
         type=float,
         metavar="YEARS",
-        help="asked for in place of it, as a margin (default: report.challenge_age of the last run)",
+        help="age to require instead, as a margin (default: report.challenge_age of the last run)",
     )
     report.add_argument(
         "--minors-passed",
         type=float,
         metavar="SHARE",
-        help="of 13-17 that may reach the age chosen by validation (default: report.minors_passed of the last run)",
+        help="share of minors of 13 or more who may reach the age chosen on validation parts (default: "
+        "report.minors_passed of the last run)",
     )
     report.add_argument("--wandb", action="store_true", help="send it to the sweep's comparison run in W&B")
     report.set_defaults(run=_report)
     sync = commands.add_parser("sync", help="send the offline W&B runs of a sweep")
     sync.add_argument("folder", type=Path, metavar="runs/NAME")
-    sync.add_argument("--dry-run", action="store_true", help="only tell what would be sent")
+    sync.add_argument("--dry-run", action="store_true", help="only list what would be sent")
     sync.set_defaults(run=_sync)
-    archive = commands.add_parser("archive", help="records and predictions alone, compact: what a report is made of")
+    archive = commands.add_parser("archive", help="copy records and predictions, compressed: all that a report needs")
     archive.add_argument("folder", type=Path, metavar="runs/NAME")
-    archive.add_argument("out", type=Path, metavar="DIR", help="what it holds of other runs stays")
+    archive.add_argument("out", type=Path, metavar="DIR", help="runs that it already holds are kept")
     archive.set_defaults(run=_archive)
     predict = commands.add_parser("predict", help="age and gender of face crops, as CSV")
     predict.add_argument("checkpoint", type=Path, metavar="CKPT")
@@ -99,7 +100,7 @@ def _audit(options: argparse.Namespace) -> int:
     from agegender.data.cache import Cache
     from agegender.data.sources.utkface import open_source
     from agegender.labels import age_groups
-    from agegender.report.tables.audit import print_audit
+    from agegender.report.tables.audit_console import print_audit
     from agegender.system.files import write_atomically
 
     source = open_source(options.root)
@@ -132,13 +133,13 @@ def _report(options: argparse.Namespace) -> int:
         raise InputError(f"{options.folder} holds no run; give runs/NAME, or the directory of an archive")
     made = report(options.folder, data=options.data, **limits)
     print_table(made.table)
-    print(made.told())
+    print(made.as_text())
     if options.wandb:
         from agegender.tracking.comparison import send_comparison
         from agegender.tracking.wandb_run import default_mode
 
         files = {"report": made.folder, "figures": made.figures}
-        where = send_comparison(options.folder, *made.table.plain(), **files, mode=default_mode())
+        where = send_comparison(options.folder, *made.table.keys_and_rows(), **files, mode=default_mode())
         if where is None:
             return 1
         print(f"W&B: {where}")
@@ -174,9 +175,10 @@ def _archive(options: argparse.Namespace) -> int:
 def _predict(options: argparse.Namespace) -> int:
     from agegender.jobs.predict import predict
 
-    writer, failed = csv.writer(sys.stdout, lineterminator="\n"), False
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    failed = False
     for number, face in enumerate(predict(options.checkpoint, options.paths)):
-        if number == 0:  # a mistake in the arguments leaves the output empty
+        if number == 0:  # no output at all if the arguments are wrong
             writer.writerow(["image", "group", "p_group", "years", "gender", "p_gender", "error"])
         failed |= bool(face.error)
         numbers = [f"{value:.4f}" for value in (face.group_probability, face.years, face.gender_probability)]
@@ -196,7 +198,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _bench(arguments: list[str]) -> int:
-    """Pass the arguments on to `benchmarks/`, which is in a checkout only."""
+    """Pass the arguments to `benchmarks/`, which exists only in a checkout."""
     checkout = Path(__file__).parents[2]
     if not (checkout / "benchmarks").is_dir():
         raise InputError("the benchmarks run train.py: install the project from a checkout, with pip install -e .")

@@ -1,4 +1,4 @@
-"""Tests of `agegender bench`: each benchmark runs on a few drawn faces and says what it measured."""
+"""`agegender bench`: each benchmark runs on a few synthetic faces and reports what it measured."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_a_benchmark_gives_a_rate_of_every_variant(name: str, variants: set[str]
     rows = rows_of(name, tmp_path)
     assert rows.keys() == variants
     assert all(row["values"][0] > 0 and row["unit"].endswith("/s") for row in rows.values())
-    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.json"]  # what it wrote meanwhile is gone
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.json"]  # temporary files are removed
 
 
 def test_commands_are_timed_as_the_shell_sees_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,14 +50,15 @@ def test_commands_are_timed_as_the_shell_sees_them(tmp_path: Path, monkeypatch: 
 
 def test_the_sample_is_the_same_each_time_and_copies_are_other_files(tmp_path: Path) -> None:
     settings = Settings(None, ("resnet18",), 35, 4, 1, 1, False, tmp_path)
-    once, thrice = faces(settings, 5), faces(settings, 5, copies=3)
+    once = faces(settings, 5)
+    thrice = faces(settings, 5, copies=3)
     assert len(list(once.iterdir())) == 5 and len(list(thrice.iterdir())) == 15
     names = {path.name for path in once.iterdir()}
     assert names <= {path.name for path in thrice.iterdir()}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["speed"], "no benchmark speed"),
         (["fit", "--steps", "0"], "must be 1 or more"),
@@ -65,11 +66,11 @@ def test_the_sample_is_the_same_each_time_and_copies_are_other_files(tmp_path: P
     ],
 )
 def test_a_mistake_is_one_line_and_code_2(
-    arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["bench", *arguments, "--out", str(tmp_path)]) == 2
     error = capsys.readouterr().err
-    assert told in error and "Traceback" not in error
+    assert message in error and "Traceback" not in error
 
 
 def test_every_benchmark_is_explained() -> None:

@@ -1,4 +1,4 @@
-"""Tests of interleaved repeats: who runs when, what is divided by what."""
+"""Interleaved repeats: the order of the variants, and the ratios."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from benchmarks.measure import Row, compare
 
 
 def rows_of(unit: str, fast: list[float], slow: list[float], **options: int) -> tuple[list[Row], list[str]]:
-    """Compare two variants that give these values in turn; the rows, and the order of the calls."""
+    """Compare two variants that return these values, and return the rows and the order of the calls."""
     calls: list[str] = []
     values = {"fast": iter(fast), "slow": iter(slow)}
 

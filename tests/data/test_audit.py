@@ -7,7 +7,7 @@ from making import make_table
 from agegender.data.audit import audit, duplicate_rows
 from agegender.data.split import make_split
 from agegender.labels import age_groups
-from agegender.report.tables.audit import print_audit
+from agegender.report.tables.audit_console import print_audit
 
 CLOSED = age_groups("closed")
 
@@ -26,8 +26,14 @@ def test_the_audit_counts_files_ages_groups_genders_and_races() -> None:
     assert (found.root, found.scheme, found.files, found.usable) == ("somewhere", "closed", 31, 30)
     assert found.ages == {"1": 3, "5": 1, "6": 1, "10": 1, "11": 1, "25": 20, "40": 2, "70": 1}
     assert found.groups == {
-        **{"0-2": 3, "3-6": 2, "7-12": 2, "13-20": 0},
-        **{"21-32": 20, "33-43": 2, "44-53": 0, "54+": 1},
+        "0-2": 3,
+        "3-6": 2,
+        "7-12": 2,
+        "13-20": 0,
+        "21-32": 20,
+        "33-43": 2,
+        "44-53": 0,
+        "54+": 1,
     }
     assert found.genders == {"male": 15, "female": 15}
     assert found.races == {"White": 30, "Black": 0, "Asian": 0, "Indian": 0, "Others": 0}
@@ -86,8 +92,12 @@ def test_the_audit_gives_the_sizes_of_the_split_with_and_without_leak_control() 
         "leak_control=false": {"train": 20, "val": 4, "test": 6, "age_outside_groups": 0},
         # without two of the three copies that agree and both that do not, of 26: 5; 0.15 x 21 = 3.15
         "leak_control=true": {
-            **{"train": 18, "val": 3, "test": 5},
-            **{"age_outside_groups": 0, "conflicting_duplicates": 2, "exact_duplicates": 2},
+            "train": 18,
+            "val": 3,
+            "test": 5,
+            "age_outside_groups": 0,
+            "conflicting_duplicates": 2,
+            "exact_duplicates": 2,
         },
     }
 

@@ -141,7 +141,7 @@ def test_a_table_that_was_cut_off_is_scanned_anew(keep: int, tmp_path: Path, cap
     assert_same(again, first)
     assert sum(source.reads.values()) == (0 if keep == -1 else 12), "the last line break does not matter"
     assert path.read_bytes() == (whole[:keep] if keep == -1 else whole)
-    assert ("scanning anew" in caplog.text) == (keep != -1)
+    assert ("scanning again" in caplog.text) == (keep != -1)
 
 
 def test_a_table_with_a_line_missing_is_scanned_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -179,7 +179,8 @@ def test_files_that_cannot_be_used_are_black(tmp_path: Path) -> None:
 
 
 def test_without_a_cache_the_pixels_are_the_same(tmp_path: Path) -> None:
-    with_cache, without = use(MemorySource(FILES), tmp_path), use(MemorySource(FILES), None)
+    with_cache = use(MemorySource(FILES), tmp_path)
+    without = use(MemorySource(FILES), None)
     np.testing.assert_array_equal(with_cache[1], without[1])
     assert_same(with_cache[0], without[0])
 
@@ -191,8 +192,10 @@ def test_without_a_cache_nothing_is_written(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_every_file_is_read_once_and_by_a_second_start_never(tmp_path: Path) -> None:
-    first, second = MemorySource(FILES), MemorySource(FILES)
-    one, two = use(first, tmp_path), use(second, tmp_path)
+    first = MemorySource(FILES)
+    second = MemorySource(FILES)
+    one = use(first, tmp_path)
+    two = use(second, tmp_path)
     assert first.reads == Counter(list(FILES))
     assert not second.reads
     np.testing.assert_array_equal(one[1], two[1])
@@ -265,7 +268,9 @@ def retype(path: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        *(shorten, reshape, retype),
+        shorten,
+        reshape,
+        retype,
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(b"PK\x03\x04 this is no array"),
         lambda path: path.write_bytes(path.read_bytes()[:40]),
@@ -279,7 +284,7 @@ def test_a_broken_pixel_file_is_built_anew_with_a_warning(
     damage(only(tmp_path, "*.npy"))
     with caplog.at_level(logging.WARNING):
         _, pixels = use(MemorySource(FILES), tmp_path)
-    assert "is broken" in caplog.text and "building it anew" in caplog.text
+    assert "is broken" in caplog.text and "rebuilding it" in caplog.text
     np.testing.assert_array_equal(pixels, expected_pixels(FILES))
 
 
@@ -325,10 +330,10 @@ def test_a_sample_and_the_whole_do_not_share_a_table(tmp_path: Path) -> None:
     assert [len(use(MemorySource(FILES), tmp_path, limit=limit)[0]) for limit in (5, None, 5, 7)] == [5, 12, 5, 7]
 
 
-# Machines without room
+# Disks without space
 
 
-def told(error: BaseException) -> str:
+def explanation(error: BaseException) -> str:
     line = describe(error)
     assert line is not None and "\n" not in line
     return line
@@ -340,7 +345,7 @@ def test_a_disk_without_room_is_told_before_anything_is_decoded(
     usage = cache_folder.shutil.disk_usage(tmp_path)._replace(free=12 * SIZE * SIZE * 3 - 1)
     monkeypatch.setattr(cache_folder.shutil, "disk_usage", lambda _: usage)
     source = MemorySource(FILES)
-    with pytest.raises(MachineError, match=r"has room for 0\.0 GB.*data\.cache=false"):
+    with pytest.raises(MachineError, match=r"has 0\.0 GB free.*data\.cache=false"):
         use(source, tmp_path)
     assert not source.reads
     assert not list(tmp_path.glob("*.npy"))
@@ -370,16 +375,16 @@ def test_a_disk_that_fills_up_is_told_and_leaves_no_file(tmp_path: Path, monkeyp
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(MachineError, match=r"cannot be written: No space left on device.*data\.cache=false") as caught:
         use(MemorySource(FILES), tmp_path)
-    told(caught.value)
+    explanation(caught.value)
     assert not [path for path in tmp_path.iterdir() if not path.name.endswith(".lease")]
 
 
 @pytest.mark.parametrize("inside", ["", "deeper/still"])
-def test_a_file_in_the_place_of_the_cache_directory_is_told(inside: str, tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_cache_directory_is_explanation(inside: str, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("not a directory")
     with pytest.raises(InputError) as caught:
         use(MemorySource(FILES), tmp_path / "cache" / inside)
-    line = told(caught.value)
+    line = explanation(caught.value)
     assert str(tmp_path / "cache") in line
     assert all(key in line for key in ("data.cache_dir=", "data.cache=false", "AGEGENDER_CACHE"))
 
@@ -403,7 +408,7 @@ np.savez(out, pixels=cache.pixels(table)[np.arange(12)], names=table.names, read
 
 
 def start(folder: Path, out: Path, delay: float = 0.0) -> subprocess.Popen[str]:
-    """Start another process that uses the cache once a file "go" lies beside `out`."""
+    """Start another process that uses the cache as soon as there is a file "go" next to `out`."""
     path = os.pathsep.join([str(ROOT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(folder), str(delay), str(out)],

@@ -20,7 +20,7 @@ NUM_FACES = 96
 
 
 def color_of(age: int, gender: int) -> tuple[int, int, int]:
-    """Age in red, gender in green."""
+    """Encode age in red and gender in green."""
     return 30 + 3 * age, 60 + 120 * gender, 128
 
 
@@ -37,7 +37,7 @@ FILES = {
 
 
 def make_data(**options: object) -> UTKFaceDataModule:
-    """A data module without a cache, where nothing else is asked for."""
+    """Make a data module, by default without a cache."""
     options = {
         "source": MemorySource(FILES),
         "image_size": 16,
@@ -155,7 +155,8 @@ def test_pixels_are_copied_to_the_device_once_for_all_parts_and_again_only_after
         return torch.from_numpy(np.array(pixels)).to(device)
 
     monkeypatch.setattr(datamodule_module, "copy_to", copy_to)
-    data, device = make_data(cache=True, cache_dir=tmp_path, resident=True), torch.device("cpu")
+    data = make_data(cache=True, cache_dir=tmp_path, resident=True)
+    device = torch.device("cpu")
     for part in ("train", "val"):
         data.dataset(part, device)
     data.teardown("fit")
@@ -263,7 +264,7 @@ def test_the_split_depends_on_its_own_seed() -> None:
 @pytest.mark.parametrize(
     ("batch_size", "batches"),
     [
-        (16, [16, 16, 16, 16]),  # of 65 training images one would be left
+        (16, [16, 16, 16, 16]),  # the last batch would have one of the 65 training images
         (32, [32, 32]),
         (10, [10, 10, 10, 10, 10, 10, 5]),
         (63, [63, 2]),
@@ -364,7 +365,7 @@ def test_too_few_images_are_an_error() -> None:
         make_data(limit=4)
 
 
-# What it tells
+# The description for the record
 
 
 def test_training_ages_are_counted_by_year(data: UTKFaceDataModule) -> None:
@@ -378,19 +379,26 @@ def test_training_ages_are_counted_by_year(data: UTKFaceDataModule) -> None:
 
 def test_the_description_is_json_and_counts_every_part() -> None:
     data = make_data(source=with_bad(2, 50))
-    told = data.describe()
-    assert json.loads(json.dumps(told)) == told
-    assert told["counts"] == {
+    description = data.describe()
+    assert json.loads(json.dumps(description)) == description
+    assert description["counts"] == {
         "available": 50,
         "files": 50,
         "skipped": 2,
         "dropped": {"age_outside_groups": 0, "conflicting_duplicates": 0, "exact_duplicates": 0},
         "joined": {"photographs": 0, "files": 0},
-        **{"train": 32, "val": 6, "test": 10},  # of 48: 9.6 -> 10; 0.15 x 38 = 5.7 -> 6
+        # of 48: 9.6 -> 10; 0.15 x 38 = 5.7 -> 6
+        "train": 32,
+        "val": 6,
+        "test": 10,
     }
-    assert {part: sum(numbers) for part, numbers in told["groups"].items()} == {"train": 32, "val": 6, "test": 10}  # type: ignore[attr-defined]
-    assert told["skipped_reasons"] == {"age 200 is not in 0 to 120": 1, "age 201 is not in 0 to 120": 1}
-    assert told["split_hash"] == data.manifest_id
+    assert {part: sum(numbers) for part, numbers in description["groups"].items()} == {
+        "train": 32,
+        "val": 6,
+        "test": 10,
+    }  # type: ignore[attr-defined]
+    assert description["skipped_reasons"] == {"age 200 is not in 0 to 120": 1, "age 201 is not in 0 to 120": 1}
+    assert description["split_hash"] == data.manifest_id
 
 
 def test_a_sample_is_described_with_the_number_of_files_it_was_drawn_from() -> None:

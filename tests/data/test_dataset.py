@@ -1,4 +1,4 @@
-"""Tests of whole batches, gathered from each of the places where the pixels may be."""
+"""Whole batches, gathered from each kind of storage of the pixels."""
 
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from agegender.data import dataset as dataset_module
 from agegender.data.dataset import FaceDataset, copy_to, fits
 from agegender.data.pixels import OnDemand, Pixels
 
-NUM, SIZE = 10, 6
+NUM = 10
+SIZE = 6
 IMAGES = np.random.default_rng(0).integers(0, 256, (NUM, SIZE, SIZE, 3), dtype=np.uint8)
 TABLE = make_table(ages=range(20, 30), genders=[0, 1] * 5)
 GROUP_OF_AGE = np.arange(121) // 5  # 20 to 24: 4; 25 to 29: 5
@@ -20,7 +21,7 @@ PLACES = ("tensor", "map", "on demand")
 
 
 def pixels_in(place: str, folder: Path) -> Pixels | torch.Tensor:
-    """The same images in memory, in a file that is mapped, or in pictures that are decoded when they are wanted."""
+    """Return the same images in memory, in a memory-mapped file, or in image files that are decoded on demand."""
     if place == "tensor":
         return torch.from_numpy(IMAGES.copy())
     if place == "map":
@@ -32,7 +33,7 @@ def pixels_in(place: str, folder: Path) -> Pixels | torch.Tensor:
 
 @pytest.fixture(params=PLACES)
 def faces(request: pytest.FixtureRequest, tmp_path: Path) -> FaceDataset:
-    """Rows 9, 2, 4 and 7 of the table."""
+    """Return rows 9, 2, 4 and 7 of the table."""
     return FaceDataset(pixels_in(request.param, tmp_path), TABLE, GROUP_OF_AGE, np.array([9, 2, 4, 7]))
 
 
@@ -57,7 +58,8 @@ def test_labels_and_rows_are_whole_numbers_of_64_bits(faces: FaceDataset) -> Non
 
 
 def test_one_item_is_the_row_of_a_batch(faces: FaceDataset) -> None:
-    batch, item = faces.gather(torch.tensor([2, 1])), faces[1]
+    batch = faces.gather(torch.tensor([2, 1]))
+    item = faces[1]
     assert len(faces) == 4
     assert batch.keys() == item.keys()
     assert all(torch.equal(batch[key][1], item[key]) for key in batch)

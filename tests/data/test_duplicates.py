@@ -9,7 +9,7 @@ from agegender.data.duplicates import clusters, exact_duplicates, near_pairs
 
 
 def hashes_at(distances: list[int], seed: int = 0) -> np.ndarray:
-    """One random hash, and one for each distance that differs from it in so many bits."""
+    """Draw a random hash, and one for each distance, which differs from it in that number of bits."""
     rng = np.random.default_rng(seed)
     first = rng.integers(0, 2, 256)
     rows = [first]
@@ -21,7 +21,7 @@ def hashes_at(distances: list[int], seed: int = 0) -> np.ndarray:
 
 
 def chain(distances: list[int]) -> np.ndarray:
-    """Hashes of which each flips further bits of the one before, so that distances along the chain add up."""
+    """Draw hashes of which each differs from the one before in new bits, so that distances along the chain add up."""
     bits = np.zeros((len(distances) + 1, 256), dtype=np.uint8)
     at = 0
     for row, distance in enumerate(distances, start=1):
@@ -114,7 +114,8 @@ def test_clusters_join_pictures_that_are_near_only_through_a_third() -> None:
 
 
 def test_clusters_are_numbered_by_first_appearance() -> None:
-    one, other = chain([3]), ~chain([3])
+    one = chain([3])
+    other = ~chain([3])
     hashes = np.stack([other[0], one[0], other[1], one[1]])
     assert clusters(hashes, np.ones(4, dtype=bool)).tolist() == [0, 1, 0, 1]
 

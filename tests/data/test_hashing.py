@@ -15,7 +15,7 @@ def random_pixels(height: int, width: int) -> np.ndarray:
 
 
 def smooth_pixels(height: int, width: int) -> np.ndarray:
-    """Large areas where neighbours are nearly equal: there a wrong rounding turns a bit."""
+    """Make an image with large areas of nearly equal neighbours, where a wrong rounding flips a bit."""
     small = Image.fromarray(random_pixels(-(-height // 12), -(-width // 12)))
     return np.array(small.resize((width, height), Image.Resampling.BICUBIC))
 
@@ -47,20 +47,25 @@ def test_a_picture_compressed_anew_keeps_a_near_hash_and_another_picture_does_no
 @pytest.mark.parametrize(
     ("height", "width"),
     [
-        *(
-            (1, 1),
-            (2, 2),
-            (15, 15),
-            (16, 16),
-            (17, 17),
-            (18, 18),
-            (31, 31),
-            (64, 64),
-            (199, 199),
-            (200, 200),
-            (257, 257),
-        ),
-        *((200, 200), (257, 257), (1024, 1024), (1025, 1025), (200, 64), (64, 200), (1, 300), (300, 1)),
+        (1, 1),
+        (2, 2),
+        (15, 15),
+        (16, 16),
+        (17, 17),
+        (18, 18),
+        (31, 31),
+        (64, 64),
+        (199, 199),
+        (200, 200),
+        (257, 257),
+        (200, 200),
+        (257, 257),
+        (1024, 1024),
+        (1025, 1025),
+        (200, 64),
+        (64, 200),
+        (1, 300),
+        (300, 1),
     ],
 )
 def test_the_hash_is_that_of_imagehash(height: int, width: int, make: Callable[[int, int], np.ndarray]) -> None:

@@ -15,11 +15,12 @@ from PIL import Image
 
 from agegender.data import images
 
-WIDTH, HEIGHT = 30, 20
+WIDTH = 30
+HEIGHT = 20
 
 
 def gradient() -> np.ndarray:
-    """Red grows to the right, green downwards, blue is 0: every turn and flip can be told."""
+    """Make an image in which red grows to the right and green downwards: all rotations and flips are distinct."""
     pixels = np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8)
     pixels[..., 0] = np.linspace(0, 250, WIDTH)[None, :]
     pixels[..., 1] = np.linspace(0, 250, HEIGHT)[:, None]
@@ -101,7 +102,8 @@ def test_an_orientation_that_does_not_exist_leaves_the_picture_as_it_is() -> Non
 
 def test_broken_exif_data_do_not_matter() -> None:
     exif = Image.Exif()
-    exif[0x0112], exif[0x010E] = 1, "a description"
+    exif[0x0112] = 1
+    exif[0x010E] = "a description"
     whole = encode(Image.fromarray(gradient()), "JPEG", exif=exif)
     at = whole.index(b"Exif\0\0") + 6
     length = int.from_bytes(whole[at - 8 : at - 6], "big") - 8  # of the segment, without its own length and name
@@ -114,7 +116,8 @@ def test_broken_exif_data_do_not_matter() -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
 def test_damaged_bytes_give_a_picture_or_a_reason_and_nothing_else(kind: str) -> None:
     exif = Image.Exif()
-    exif[0x0112], exif[0x010E] = 6, "a description"
+    exif[0x0112] = 6
+    exif[0x010E] = "a description"
     whole = encode(Image.fromarray(gradient()), kind, **({"exif": exif} if kind in ("JPEG", "PNG", "WEBP") else {}))
     rng = np.random.default_rng(0)
     refused = 0
@@ -155,7 +158,8 @@ def test_a_bomb_of_few_bytes_is_refused_before_it_is_unpacked() -> None:
 
 
 def test_decoding_in_threads_leaves_the_processs_warnings_as_they_were() -> None:
-    interval, before = sys.getswitchinterval(), list(warnings.filters)
+    interval = sys.getswitchinterval()
+    before = list(warnings.filters)
     sys.setswitchinterval(1e-6)
     try:
         with ThreadPoolExecutor(8) as executor:
@@ -181,14 +185,14 @@ def test_every_picture_is_scaled_to_a_square_of_bytes(size: int) -> None:
 
 
 def pictures(width: int, height: int) -> list[Image.Image]:
-    """Noise, and a smooth picture with the contrasts of a photograph."""
+    """Return noise, or a smooth image with the contrasts of a photograph."""
     noise = Image.fromarray(np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8))
     small = noise.resize((max(1, width // 8), max(1, height // 8)))
     return [noise, small.resize((width, height), Image.Resampling.BICUBIC)]
 
 
 def differences_from_pillow(width: int, height: int, size: int) -> np.ndarray:
-    """How far each byte is from what Pillow's own resize gives, in levels."""
+    """Return the difference of each byte from the result of Pillow's own resize, in levels."""
     found = []
     for picture in pictures(width, height):
         scaled = images.resize(np.array(picture), size)
@@ -201,9 +205,21 @@ def differences_from_pillow(width: int, height: int, size: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("width", "height", "size"),
     [
-        *((200, 200, 256), (200, 200, 224), (200, 200, 199), (256, 256, 64), (1000, 800, 256)),
-        *((123, 321, 256), (321, 123, 256), (37, 53, 40), (3, 2, 7), (2000, 3, 64)),
-        *((1, 1, 8), (1, 9, 5), (9, 1, 5), (200, 150, 1), (2, 1, 1)),
+        (200, 200, 256),
+        (200, 200, 224),
+        (200, 200, 199),
+        (256, 256, 64),
+        (1000, 800, 256),
+        (123, 321, 256),
+        (321, 123, 256),
+        (37, 53, 40),
+        (3, 2, 7),
+        (2000, 3, 64),
+        (1, 1, 8),
+        (1, 9, 5),
+        (9, 1, 5),
+        (200, 150, 1),
+        (2, 1, 1),
     ],
 )
 def test_scaling_gives_pillows_bilinear_numbers_to_one_level(width: int, height: int, size: int) -> None:
@@ -248,7 +264,9 @@ def test_torchvision_and_pillow_decode_a_jpeg_to_the_same_pixels(
 
 
 def test_a_damaged_jpeg_has_the_same_fate_with_and_without_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, rng, fates = jpeg(0, size=64), np.random.default_rng(0), Counter[str]()
+    whole = jpeg(0, size=64)
+    rng = np.random.default_rng(0)
+    fates = Counter[str]()
     for _ in range(200):
         content = np.frombuffer(whole, dtype=np.uint8).copy()
         content[rng.integers(len(content), size=3)] = rng.integers(256, size=3)

@@ -1,4 +1,4 @@
-"""Tests of batches that are gathered ahead, on numbers; batches of faces are compared with PyTorch's loader."""
+"""Batches that are gathered ahead, tested with numbers; batches of faces are compared with PyTorch's loader."""
 
 import threading
 from collections.abc import Callable
@@ -18,12 +18,13 @@ on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 class Numbers:
-    """0 ... num - 1; tells what is gathered before it is."""
+    """The numbers 0 ... num - 1; calls `before` with an index before it is gathered."""
 
     def __init__(self, num: int, before: Callable[[list[int]], object] = lambda _: None) -> None:
         self.device = torch.device("cpu")
         self.gathered: list[list[int]] = []
-        self._num, self._before = num, before
+        self._num = num
+        self._before = before
 
     def __len__(self) -> int:
         return self._num
@@ -101,7 +102,7 @@ def test_the_samplers_epoch_changes_the_order_and_the_same_epoch_repeats_it() ->
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(40))
 
 
-# Ahead of the one who uses them
+# Batches gathered ahead
 
 
 def test_the_next_two_batches_are_gathered_while_the_current_one_is_used() -> None:
@@ -151,7 +152,7 @@ def test_an_error_in_gathering_reaches_the_one_who_asks_after_the_batches_before
 
 
 def faces(device: str, resident: bool) -> FaceDataset:
-    """23 faces of noise, mapped or on the device."""
+    """Return 23 faces of noise, memory-mapped or on the device."""
     pixels = np.random.default_rng(0).integers(0, 256, (30, 5, 5, 3), dtype=np.uint8)
     table = make_table(ages=range(30), genders=[0, 1] * 15)
     rows = np.random.default_rng(1).permutation(30)[:23]

@@ -1,4 +1,4 @@
-"""Tests of how work is shared out over the cores; what a scan finds is tested in test_cache.py."""
+"""How work is distributed over the cores; the results of a scan are tested in test_cache.py."""
 
 import os
 import sys
@@ -52,9 +52,9 @@ def test_the_results_come_in_the_order_of_the_ranges(kind: str) -> None:
 
 def test_an_error_keeps_its_class_and_its_message(kind: str) -> None:
     def work(rows: range) -> None:
-        raise InputError("file 7 cannot be read; mend or remove it")
+        raise InputError("file 7 cannot be read; fix or remove it")
 
-    with pytest.raises(InputError, match=r"^file 7 cannot be read; mend or remove it$"):
+    with pytest.raises(InputError, match=r"^file 7 cannot be read; fix or remove it$"):
         list(in_parallel(work, 100, "failing"))
 
 

@@ -1,4 +1,4 @@
-"""One photograph in several crops stays in one part of a split."""
+"""All crops of a photograph are in one part of a split."""
 
 import logging
 from dataclasses import replace
@@ -14,7 +14,7 @@ from agegender.data.photographs import count_in_several_parts, crops, photograph
 from agegender.data.sources.base import FaceTable
 from agegender.data.split import PARTS, Split, make_split
 from agegender.labels import age_groups
-from agegender.report.tables.audit import print_audit
+from agegender.report.tables.audit_console import print_audit
 
 CLOSED = age_groups("closed")
 AGES = [age for age in (1, 5, 10, 17, 27, 40, 50, 70) for _ in range(15)]
@@ -22,7 +22,7 @@ PHOTOGRAPHS = [name_of(age, number % 2, number) for number, age in enumerate(AGE
 
 
 def write_crops(folder: Path) -> Path:
-    """120 photographs in two folders, in other crops: no two files alike."""
+    """Write two different crops of each of 120 photographs to two folders: no two files look alike."""
     for place, first in (("UTKFace", 0), ("crop_part1", 1000)):
         (folder / place).mkdir(parents=True)
         for number, name in enumerate(PHOTOGRAPHS):
@@ -35,7 +35,7 @@ def named(names: list[str], **columns: object) -> FaceTable:
 
 
 def parts_of(table: FaceTable, split: Split) -> dict[str, set[str]]:
-    """The parts in which each base name stands."""
+    """Return the parts that contain each base name."""
     found: dict[str, set[str]] = {}
     for part in PARTS:
         for row in split.rows(part):
@@ -68,7 +68,7 @@ def test_crops_that_were_joined_are_counted_and_told(
     with caplog.at_level(logging.INFO):
         data = load(crop_folder, tmp_path)
     assert data.describe()["counts"]["joined"] == {"photographs": 120, "files": 240}  # pyright: ignore
-    assert "archive: 240 files show 120 photographs in several crops" in caplog.text
+    assert "archive: 240 files are crops of 120 photographs" in caplog.text
 
 
 def test_without_leak_control_photographs_in_two_parts_are_warned_of(
@@ -77,7 +77,7 @@ def test_without_leak_control_photographs_in_two_parts_are_warned_of(
     data = load(crop_folder, tmp_path, leak_control=False)
     num_leaking = sum(len(parts) > 1 for parts in parts_of(data.table, data.split).values())
     assert num_leaking > 40
-    assert f"{num_leaking} photographs stand in more than one of training, validation and test" in caplog.text
+    assert f"{num_leaking} photographs are in more than one of training, validation and test" in caplog.text
 
 
 def test_a_split_file_that_deals_crops_to_two_parts_is_warned_of(
@@ -89,7 +89,7 @@ def test_a_split_file_that_deals_crops_to_two_parts_is_warned_of(
     path = tmp_path / "split.csv"
     path.write_text("\n".join(lines) + "\n")
     load(crop_folder, tmp_path, split_file=path)
-    assert "120 photographs stand in more than one" in caplog.text
+    assert "120 photographs are in more than one" in caplog.text
 
 
 def test_a_zip_of_both_crops_is_split_like_the_folder(crop_folder: Path, tmp_path: Path) -> None:
@@ -114,8 +114,11 @@ def test_the_audit_shows_the_crops_and_what_a_random_split_of_them_leaks(
 def test_a_photograph_is_known_by_its_four_fields_however_the_rest_of_its_name_differs() -> None:
     same = ["a/24_0_1_20170116220224657 .jpg.chip.jpg", "b/24_0_1_20170116220224657.png", "24_0_1_20170116220224657jpg"]
     others = [
-        *("25_0_1_20170116220224657.jpg", "24_1_1_20170116220224657.jpg", "24_0_2_20170116220224657.jpg"),
-        *("24_0_20170116220224657.jpg", "24_0_1_20170116220224658.jpg"),
+        "25_0_1_20170116220224657.jpg",
+        "24_1_1_20170116220224657.jpg",
+        "24_0_2_20170116220224657.jpg",
+        "24_0_20170116220224657.jpg",
+        "24_0_1_20170116220224658.jpg",
     ]
     assert [rows.tolist() for rows in photographs(named([*same, *others]))] == [[0, 1, 2]]
 

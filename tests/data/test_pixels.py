@@ -1,4 +1,4 @@
-"""Tests of the file of decoded images while it is being filled; its use as a cache is tested in test_cache.py."""
+"""The file of decoded images while it is being filled; its use as a cache is tested in test_cache.py."""
 
 import errno
 import os
@@ -14,15 +14,16 @@ from agegender.data import pixels as pixels_module
 from agegender.data.pixels import PixelFile, new_pixels, open_pixels
 from agegender.system.errors import MachineError
 
-NUM, SIZE = 37, 5
+NUM = 37
+SIZE = 5
 IMAGES = np.random.default_rng(0).integers(0, 256, (NUM, SIZE, SIZE, 3), dtype=np.uint8)
 
 
 def write_in_threads(out: PixelFile, images: np.ndarray = IMAGES, rows: int = 4) -> None:
-    """Write all images in blocks of some rows, in any order, from four threads."""
+    """Write all images in blocks of a few rows, in any order, from four threads."""
 
     def write(start: int) -> None:
-        block = out.block(len(images[start : start + rows]))
+        block = out.black_images(len(images[start : start + rows]))
         assert (block.shape[1:], block.dtype, block.any()) == ((SIZE, SIZE, 3), np.uint8, False)
         block[:] = images[start : start + rows]
         out.write(start, block)
@@ -31,14 +32,14 @@ def write_in_threads(out: PixelFile, images: np.ndarray = IMAGES, rows: int = 4)
     random.Random(1).shuffle(starts)
     with ThreadPoolExecutor(4) as executor:
         for _ in executor.map(write, starts):
-            out.send(rows)
+            out.count_written(rows)
 
 
 def written(folder: Path, fill: Callable[[PixelFile], None] = write_in_threads) -> np.ndarray:
-    """What is read back of a file that was filled and kept."""
+    """Fill a file, finish it, and return the images that are read back."""
     with new_pixels(folder / "a.npy", NUM, SIZE) as out:
         fill(out)
-        out.keep(folder / "a.npy")
+        out.finish(folder / "a.npy")
     pixels = open_pixels(folder / "a.npy", NUM, SIZE)
     assert pixels is not None
     return pixels
@@ -78,7 +79,7 @@ def test_a_file_has_its_name_from_the_moment_it_is_kept_and_not_before(tmp_path:
         write_in_threads(out)
         (temporary,) = (path.name for path in tmp_path.iterdir())
         assert temporary.startswith(".table.csv.") and temporary.endswith(".tmp")
-        out.keep(tmp_path / "kept.npy")
+        out.finish(tmp_path / "kept.npy")
         assert [path.name for path in tmp_path.iterdir()] == ["kept.npy"]
     assert [path.name for path in tmp_path.iterdir()] == ["kept.npy"]
 
@@ -108,17 +109,17 @@ def test_a_disk_that_fills_up_while_rows_are_written_is_told_and_leaves_no_file(
 def test_an_error_of_the_disk_that_only_an_early_sync_is_told_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = []
+    calls = []
 
-    def fdatasync(_: int) -> None:  # as Linux does: an error is told once
-        told.append(True)
-        if len(told) == 1:
+    def fdatasync(_: int) -> None:  # like Linux, which reports an error only once
+        calls.append(True)
+        if len(calls) == 1:
             fail(errno.EIO)()
 
     def fill(out: PixelFile) -> None:
-        for _ in range(2000):  # long enough for a second sync to begin, if it does
+        for _ in range(2000):  # long enough for a second sync to start, if one does
             out.write(0, IMAGES)
-            out.send(len(IMAGES))
+            out.count_written(len(IMAGES))
 
     monkeypatch.setattr(pixels_module, "_SYNC_BYTES", 1)
     monkeypatch.setattr(os, "fdatasync", fdatasync, raising=False)

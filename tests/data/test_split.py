@@ -27,7 +27,7 @@ AGE_OF_GROUP = np.array([1, 5, 10, 17, 27, 40, 50, 70])
 
 
 def like_utkface(num_images: int, seed: int = 0) -> np.ndarray:
-    """Groups of as many images, in UTKFace's shares."""
+    """Draw the groups of this many images, in UTKFace's shares."""
     shares = np.array(UTKFACE_GROUPS) / sum(UTKFACE_GROUPS)
     return np.random.default_rng(seed).choice(8, num_images, p=shares)
 
@@ -37,7 +37,7 @@ def table_like_utkface(num_images: int, seed: int = 0) -> FaceTable:
 
 
 def rounded(share_of_100: int, num: int) -> int:
-    """The nearest integer of a share in percent, in integers: a half is rounded up."""
+    """Return the nearest integer of a share in percent, by integer arithmetic; a half is rounded up."""
     return (2 * share_of_100 * num + 100) // 200
 
 
@@ -96,7 +96,7 @@ def test_every_group_is_dealt_out_in_proportion(num_images: int) -> None:
     for stratum in range(8):
         expected = total * (group == stratum).sum() / num_images
         found = np.array(sizes(part[group == stratum]))
-        # Test places are rounded once; validation shares what is left by then, so that training takes both roundings.
+        # Test places are rounded once; validation takes a share of the rest, so training has both rounding errors.
         assert np.all(np.abs(found - expected)[[2, 1]] <= [1, 1.2])
         assert abs(found - expected)[0] < 2
 
@@ -351,7 +351,7 @@ def test_listed_images_that_cannot_be_used_are_left_out_and_counted(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("image,part\n00000.jpg,train\ngone.jpg,val\nlost.jpg,val\n", r"names 2 of 3 images .*'gone\.jpg' first"),
         ("image,part\n00000.jpg,training\n", "must hold train, val or test, not {'training'}"),
@@ -364,10 +364,10 @@ def test_listed_images_that_cannot_be_used_are_left_out_and_counted(tmp_path: Pa
     ],
     ids=["missing images", "another word", "no part", "header alone", "other columns", "binary", "empty", "no test"],
 )
-def test_a_wrong_manifest_is_told(text: str, told: str, tmp_path: Path) -> None:
+def test_a_wrong_manifest_is_told(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "split.csv"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         read_split(path, make_table([25] * 5), CLOSED)
     assert f"data.split_file={path}" in str(caught.value)
 

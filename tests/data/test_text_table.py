@@ -54,7 +54,7 @@ def test_bytes_of_a_name_that_are_no_utf8_are_kept(tmp_path: Path) -> None:
         (b"image,part,part\na.jpg,train,test\n", "does not name the columns image and part once each"),
         (b"a.jpg,train\n", "does not name the columns image and part once each"),
         (b"image,part\na.jpg\n", "line 2 has too few values"),
-        (b"image,part\na.jpg,train\na.jpg,test\n", "a.jpg stands in train and in test"),
+        (b"image,part\na.jpg,train\na.jpg,test\n", "a.jpg is in train and in test"),
         (b"image,part\na.jpg,valid\n", "must hold train, val or test"),
         (b"image,part\n", "must hold train, val or test, not nothing"),
         (b"PK\x03\x04" + bytes(range(256)), "does not name the columns"),

@@ -149,7 +149,7 @@ def test_sigterm_ends_a_sweep_with_the_table_of_what_is_done(shell):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 143, output
     assert "interrupted by SIGTERM" in output and "3 jobs: 1 interrupted, 2 not started." in output
-    assert [row["status"] for row in table(shell, "term")] == ["begun, not finished"]
+    assert [row["status"] for row in table(shell, "term")] == ["started, not finished"]
     assert "Traceback" not in output
 
 

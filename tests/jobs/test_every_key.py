@@ -13,7 +13,8 @@ import pytest
 import torch
 from composing import compose_config
 from omegaconf import OmegaConf
-from tiny_training import COMPACT, CONF, Trains
+from paths import CONF
+from tiny_training import COMPACT, Trains
 
 from agegender.records import record
 from agegender.system.errors import InputError

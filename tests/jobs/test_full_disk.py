@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
+from composing import compose_config
 from hydra.core.hydra_config import HydraConfig
-from tiny_training import COMPACT, CONF, TRAINING, Trains
+from tiny_training import COMPACT, TRAINING, Trains
 
 from agegender.jobs import run
 from agegender.jobs.outcomes import Outcome
@@ -25,8 +25,7 @@ def attempt(face_folder: Path, tmp_path: Path, trains: Trains) -> Any:
 
     def attempt(*overrides: str) -> Outcome:
         given = [*SETTINGS, f"data.root={face_folder}", f"data.cache_dir={tmp_path / 'cache'}", *overrides]
-        with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-            config = compose("train", [*given, f"runs_dir={tmp_path / 'runs'}"], return_hydra_config=True)
+        config = compose_config(*given, f"runs_dir={tmp_path / 'runs'}", with_hydra=True)
         HydraConfig.instance().set_config(config)
         return run._attempt(config, tmp_path / "job", multirun=False)
 

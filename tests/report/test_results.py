@@ -28,7 +28,8 @@ def job_of(told: Predictions) -> tuple[SimpleNamespace, SimpleNamespace]:
 
 def assert_same(found: Predictions, told: Predictions) -> None:
     for field in fields(Predictions):
-        one, other = getattr(found, field.name), getattr(told, field.name)
+        one = getattr(found, field.name)
+        other = getattr(told, field.name)
         if field.name == "groups":
             assert one == other
         else:

@@ -139,7 +139,7 @@ def _appendix() -> Section:
 
 
 def hostile() -> Document:
-    """Text that holds HTML, a template's braces, quotes and ends of elements, wherever a document has text."""
+    """Make a document whose texts all contain HTML, a template's braces, quotes and ends of elements."""
     headings = (Heading(HOSTILE, HOSTILE), Heading("Age %", HOSTILE, numeric=True))
     grid = Grid(HOSTILE, headings, ((Cell(HOSTILE, HOSTILE, "best", HOSTILE), Cell(HOSTILE, 1.0)),), (HOSTILE,))
     faces = Figure("faces", HOSTILE, HOSTILE, png(80, 40), None, 40)
@@ -148,7 +148,7 @@ def hostile() -> Document:
 
 
 def png(width: int, height: int) -> bytes:
-    """A picture of a gradient; pixels."""
+    """Make a PNG file of a gradient with this size in pixels."""
     ramp = np.linspace(40, 230, width, dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(np.tile(ramp, (height, 1))).save(file, "PNG")
@@ -156,7 +156,7 @@ def png(width: int, height: int) -> bytes:
 
 
 def svg() -> str:
-    """Bars that are green by a style sheet of its own, 640 x 360."""
+    """Make an SVG file of 640 x 360 with bars that are green by its own style sheet."""
     bars = "".join(
         f'<rect class="bar" x="{40 + 72 * n}" y="{330 - 28 * n}" width="50" height="{28 * n}"/>'
         f'<text x="{48 + 72 * n}" y="350">run {n}</text>'

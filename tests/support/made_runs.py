@@ -1,4 +1,4 @@
-"""Run directories with known answers: arrays in, `record.json` and `predictions.csv` as a job leaves them."""
+"""Run directories with known results: from arrays to `record.json` and `predictions.csv` as a job writes them."""
 
 import copy
 import csv
@@ -22,8 +22,12 @@ CONFIG = {
     "monitor": "val/mean_accuracy",
 }
 ENVIRONMENT = {
-    **{"num_devices": 1, "accelerator": "cpu", "device": "A CPU", "threads": 2},
-    **{"precision": "32-true", "torch": "2.14.1"},
+    "num_devices": 1,
+    "accelerator": "cpu",
+    "device": "A CPU",
+    "threads": 2,
+    "precision": "32-true",
+    "torch": "2.14.1",
 }
 _TYPICAL_AGES = np.array([1, 4, 9, 17, 26, 38, 48, 65])  # years; one inside each closed group
 
@@ -42,7 +46,7 @@ def make_predictions(
     images: Any = None,
     groups: tuple[str, ...] = GROUPS,
 ) -> Predictions:
-    """Predictions of N images; what is not given is right, and a scalar counts for all images.
+    """Make the predictions for N images; predictions that are not given are right, and a scalar holds for all images.
 
     Years that are not given are a typical age of the group. Probabilities that are not given are 1 for the predicted
     class.
@@ -53,7 +57,8 @@ def make_predictions(
     def column(values: Any, default: Any, dtype: type = np.int64) -> np.ndarray:
         return np.broadcast_to(np.asarray(default if values is None else values, dtype=dtype), size).copy()
 
-    group_predicted, gender = column(group_predicted, group), column(gender, 0)
+    group_predicted = column(group_predicted, group)
+    gender = column(gender, 0)
     gender_predicted = column(gender_predicted, gender)
     years = column(years, _TYPICAL_AGES[group], np.float64)
     if p_group is None:
@@ -76,9 +81,11 @@ def make_predictions(
 
 
 def random_predictions(seed: int, size: int, *, skill: float = 0.5, labels_seed: int = 0) -> Predictions:
-    """Predictions of random images, right with about the probability `skill`; the labels follow from `labels_seed`."""
-    of_labels, random = np.random.default_rng(labels_seed), np.random.default_rng([seed, 1])
-    group, gender = of_labels.integers(8, size=size), of_labels.integers(2, size=size)
+    """Draw predictions that are right with about the probability `skill`; the labels follow from `labels_seed`."""
+    of_labels = np.random.default_rng(labels_seed)
+    random = np.random.default_rng([seed, 1])
+    group = of_labels.integers(8, size=size)
+    gender = of_labels.integers(2, size=size)
     race = of_labels.integers(-1, len(RACES), size=size)
     p_group = random.dirichlet(np.full(8, 0.4), size) * (1 - skill) + skill * np.eye(8)[group] * random.random(
         (size, 1)
@@ -101,7 +108,7 @@ def random_predictions(seed: int, size: int, *, skill: float = 0.5, labels_seed:
 
 
 def right_at(num_images: int, *wrong: int | range, **options: Any) -> Predictions:
-    """Predictions of the group 21-32, right but for the images in `wrong`, which are said to be 33-43."""
+    """Make predictions for faces of the group 21-32: right, except for the images in `wrong`, predicted as 33-43."""
     group_predicted = np.full(num_images, 4)
     for where in wrong:
         group_predicted[list(where) if isinstance(where, range) else where] = 5
@@ -109,7 +116,7 @@ def right_at(num_images: int, *wrong: int | range, **options: Any) -> Prediction
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Write them as a run does: names for labels, 6 decimals of probabilities and 3 of years."""
+    """Write predictions as a run does: names of labels, 6 decimals for probabilities and 3 for years."""
     titles = ["image", "group", "group_predicted", "years", "years_predicted", "gender", "gender_predicted", "race"]
     names = predictions.groups
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +151,7 @@ def make_record(
     coarse_years: bool | None = None,
     **choices: str,
 ) -> Record:
-    """The record of a run with these predictions; of a run that is not complete, what is known at its beginning."""
+    """Make the record of a run with these predictions; without predictions, that of a run that has just started."""
     made = Record(
         status=status,
         name="t",
@@ -166,21 +173,27 @@ def make_record(
         "image_size": 256,
         "age_groups": {"scheme": "closed", "names": list(predictions.groups)},
         "counts": {
-            **{"files": 10 * len(predictions), "skipped": 1, "dropped": {"exact": 2}},
-            **{"train": 7 * len(predictions) - 3, "val": 2 * len(predictions), "test": len(predictions)},
+            "files": 10 * len(predictions),
+            "skipped": 1,
+            "dropped": {"exact": 2},
+            "train": 7 * len(predictions) - 3,
+            "val": 2 * len(predictions),
+            "test": len(predictions),
         },
         "leak_control": True,
         "split_hash": "abc",
     }
     made.environment = dict(ENVIRONMENT)
-    made.num_params, made.gmacs = 11_181_642, 2.369
+    made.num_params = 11_181_642
+    made.gmacs = 2.369
     made.time = {"fit_seconds": 12.5, "images_per_second": 100.25}
     made.test = _test_scores(predictions)
     return made
 
 
 def _test_scores(predictions: Predictions) -> dict[str, Any]:
-    group, group_predicted = predictions.group, predictions.group_predicted
+    group = predictions.group
+    group_predicted = predictions.group_predicted
     hits = group == group_predicted
     return {
         "age_accuracy": float(hits.mean()),
@@ -202,10 +215,10 @@ def _matrix(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> list[l
 def write_run(
     sweep: Path, predictions: Predictions | None, *, validation: Predictions | None = None, **made: Any
 ) -> Path:
-    """Write a run below a sweep's directory, as `make_record` makes it; give its directory.
+    """Write a run below a sweep's directory, with the record of `make_record`, and return its directory.
 
-    Without predictions it has begun, unless another `status` is given. `validation`: of its validation part, where its
-    file is wanted.
+    Without predictions its status is `running`, unless `status` is given. `validation`: predictions for its validation
+    part; None: no file.
     """
     entry = make_record(predictions, **({"status": "running"} if predictions is None else {}) | made)
     extra = ",".join(f"{key}={value}" for key, value in entry.choices.items() if key not in ("model", "loss", "data"))
@@ -219,7 +232,7 @@ def write_run(
 
 
 def report_without_torch(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run `agegender report` where neither torch nor hydra is installed."""
+    """Run `agegender report` as if neither torch nor hydra were installed."""
     program = (
         "import sys\n"
         "class Absent:\n"

@@ -1,4 +1,4 @@
-"""Tables, archives and sources that the tests of the data layer make."""
+"""Images, tables, archives and sources for tests of the data."""
 
 import io
 import struct
@@ -17,7 +17,7 @@ from agegender.data.sources.base import FaceTable
 
 
 def jpeg(seed: int, size: int = 24, color: tuple[int, int, int] | None = None) -> bytes:
-    """Noise of all colours, or faint noise around one."""
+    """Make a JPEG file of noise in all colours, or of faint noise around one colour."""
     rng = np.random.default_rng(seed)
     noise = rng.integers(0, 256, (size, size, 3))
     if color is not None:
@@ -36,7 +36,7 @@ def name_of(age: int, gender: int, number: int = 0, race: int = 0) -> str:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds no pixels."""
+    """Make a PNG file whose header has this size, without pixels."""
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", b""), (b"IEND", b"")]
     packed = [
@@ -68,7 +68,7 @@ def make_table(
     clusters: Sequence[int] | np.ndarray | None = None,
     skipped: Sequence[str] | None = None,
 ) -> FaceTable:
-    """A table without files: every picture its own content and cluster unless told."""
+    """Make a table without files; by default each image has its own content and cluster."""
     num = len(ages)
     return FaceTable(
         tuple(f"{row:05d}.jpg" for row in range(num)),
@@ -82,12 +82,13 @@ def make_table(
 
 
 class MemorySource:
-    """Files in memory that count how often each is read, each read taking `delay` seconds."""
+    """Files in memory; counts how often each is read, and each read takes `delay` seconds."""
 
     def __init__(self, files: dict[str, bytes], delay: float = 0.0) -> None:
         self.label = "memory"
         self.reads: Counter[str] = Counter()
-        self._files, self._delay = files, delay
+        self._files = files
+        self._delay = delay
 
     def names(self) -> list[str]:
         return sorted(self._files)

@@ -1,6 +1,6 @@
 """JavaScript that tests run inside a page to measure it."""
 
-# What stands in a column of the first table: first lines of the cells, marks left out.
+# The content of a column of the first table: first lines of the cells, without marks.
 COLUMN = """
 const table = document.querySelector("table");
 const at = [...table.tHead.rows[0].cells].findIndex((head) => head.innerText.trim() === arguments[0]);

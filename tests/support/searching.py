@@ -1,4 +1,4 @@
-"""Searches without training: the launcher writes the records that jobs would."""
+"""Searches without training: the launcher writes the records that jobs would write."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -26,7 +26,7 @@ Job = Callable[[dict[str, Any]], float | str]  # configuration -> score, or how 
 
 
 class KnownCompositions:
-    """Hydra's loader, which takes a tenth of a second each time; most tests compose the same configurations."""
+    """A cache for Hydra's loader, which takes 0.1 s per call: most tests compose the same configurations."""
 
     def __init__(self) -> None:
         self._loader: Any = None
@@ -56,14 +56,16 @@ KNOWN = KnownCompositions()
 
 
 class FakeLauncher:
-    """Ends each job at once.
+    """Finishes each job at once.
 
     Attributes:
-        batches: the jobs' directories, as they came.
+        batches: the jobs' directories, by the batches in which they were launched.
     """
 
     def __init__(self, context: HydraContext, config: DictConfig, job: Job) -> None:
-        self._context, self._config, self._job = context, config, job
+        self._context = context
+        self._config = config
+        self._job = job
         self.batches: list[list[Path]] = []
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
@@ -81,14 +83,15 @@ class FakeLauncher:
         status = "refused" if status == "trained elsewhere" else status
         entry = Record(known, config.name, {}, config.plain, config.seed)
         if not isinstance(ended, str):
-            entry.val, entry.test = {"mean_accuracy": ended}, {"mean_accuracy": 1 - ended}
+            entry.val = {"mean_accuracy": ended}
+            entry.test = {"mean_accuracy": 1 - ended}
         record.write(folder, entry)
         session.outcomes.append(Outcome(folder, status, "out of memory" if status == "failed" else None))
         return JobReturn(overrides=overrides, status=JobStatus.COMPLETED, _return_value=status)
 
 
 class Searching:
-    """Runs searches in `runs` below the working directory, each as a process of its own would."""
+    """Runs searches in `runs` below the working directory, each as if in a process of its own."""
 
     folder = Path("runs")
 

@@ -1,4 +1,4 @@
-"""The project's commands as a person runs them, in a directory of the test's."""
+"""The project's commands as a user runs them, in a directory of the test."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from paths import ROOT
 from warm_python import WarmPython
 
-# Small enough for seconds a job: 120 drawn faces, 32 pixels, the one baseline that takes so few.
+# A job of a few seconds: 120 synthetic faces of 32 pixels, which only this baseline accepts.
 TINY = ("data.source.num_synthetic=120", "data.image_size=32", "model=resnet18", "trainer=cpu", "trainer.max_epochs=2")
 
 
@@ -19,23 +19,24 @@ def _is_plain(command: tuple[str, ...]) -> bool:
     """Whether a command is one of the project's, without W&B, whose own processes end with the interpreter."""
     if command[0] != sys.executable:
         return False
-    is_ours = command[1].endswith(("train.py", "eval.py")) or command[1:3] == ("-m", "agegender.cli")
-    return is_ours and ("train.py" not in command[1] or ("logger=none" in command and "logger=wandb" not in command))
+    is_projects = command[1].endswith(("train.py", "eval.py")) or command[1:3] == ("-m", "agegender.cli")
+    uses_wandb = "train.py" in command[1] and ("logger=none" not in command or "logger=wandb" in command)
+    return is_projects and not uses_wandb
 
 
 @dataclass
 class Finished:
     code: int
-    output: str  # standard output and error, as a person sees them
+    output: str  # standard output and error, interleaved as in a terminal
 
 
 class Shell:
-    """Runs the project's commands as a person would, in a directory of the test's.
+    """Runs the project's commands as a user would, in a directory of the test.
 
     Args:
-        folder: where they run.
+        folder: the working directory.
         cache: of decoded images.
-        warm: runs those that nothing but their end is asked of.
+        warm: runs commands of which only the result matters.
     """
 
     def __init__(self, folder: Path, cache: Path, warm: WarmPython) -> None:
@@ -44,10 +45,10 @@ class Shell:
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("WANDB")},
             "AGEGENDER_CACHE": str(cache),
-            "HOME": str(folder),  # no key, no settings of the machine's user
-            "MPLCONFIGDIR": str(cache / "matplotlib"),  # its list of fonts takes seconds to make
+            "HOME": str(folder),  # without the keys and settings of the machine's user
+            "MPLCONFIGDIR": str(cache / "matplotlib"),  # its list of fonts takes seconds to build
             "COLUMNS": "200",
-            "OMP_NUM_THREADS": "1",  # tiny jobs: more threads would only wait for each other
+            "OMP_NUM_THREADS": "1",  # in tiny jobs more threads would only wait for each other
             "PYTHONPATH": str(ROOT / "tests" / "e2e" / "plugin"),
         }
 
@@ -71,7 +72,7 @@ class Shell:
         return Finished(process.returncode, output)
 
     def train_command(self, *overrides: str) -> tuple[str, ...]:
-        flags = [item for item in overrides if item.startswith("-")]  # Hydra wants them together, first
+        flags = [item for item in overrides if item.startswith("-")]  # Hydra expects flags first
         keys = [item for item in overrides if not item.startswith("-")]
         return (sys.executable, str(ROOT / "train.py"), *flags, *TINY, "logger=none", *keys)
 
@@ -88,7 +89,7 @@ class Shell:
         return json.loads((self.folder / "runs" / job / "record.json").read_text())
 
     def wait_for(self, job: str, text: str, process: subprocess.Popen[str]) -> None:
-        """Wait until a job's log holds a text."""
+        """Wait until a job's log contains a text."""
         log = self.folder / "runs" / job / "train.log"
         deadline = time.monotonic() + 120
         while not (log.exists() and text in log.read_text()):

@@ -1,9 +1,9 @@
-"""Simulated hits of configurations that are all equally good, and how often a test finds a difference all the same.
+"""Simulated hits of equally good configurations, and how often a test wrongly finds a difference between them.
 
 Of 4,619 images 62 % are right; two seeds of a configuration disagree on 20.5 % of the images, two configurations on
 24 %, as the networks of this project do on UTKFace. Seeds differ in their true accuracy with a standard deviation
-sigma, in points. `python tests/report/simulated_hits.py` prints the family-wise error of the test before (McNemar per
-seed, combined by Rüger's rule) and now (crossed over images and seeds), both with Holm's correction.
+sigma, in points. `python tests/support/simulated_hits.py` prints the family-wise error of two tests, both with Holm's
+correction: McNemar's per seed, combined by Rüger's rule, and the report's, crossed over images and seeds.
 """
 
 import sys
@@ -16,12 +16,14 @@ from scipy.optimize import brentq
 from agegender.report.statistics.crossed import compare_on_images
 from agegender.report.statistics.significance import LEVEL, holm, mcnemar
 
-IMAGES, ACCURACY = 4_619, 0.62
-_BETWEEN_SEEDS, _BETWEEN_CONFIGURATIONS = 0.205, 0.24  # shares of images
+IMAGES = 4_619
+ACCURACY = 0.62
+_BETWEEN_SEEDS = 0.205  # shares of images on which they disagree
+_BETWEEN_CONFIGURATIONS = 0.24
 
 
 def _correlation(disagreement: float) -> float:
-    """Find the correlation of two normal scores whose hits disagree on such a share of the images."""
+    """Return the correlation of two normal scores whose hits disagree on this share of the images."""
     limit = stats.norm.ppf(ACCURACY)
 
     def excess(rho: float) -> float:
@@ -31,7 +33,8 @@ def _correlation(disagreement: float) -> float:
     return brentq(excess, 0.0, 0.999)
 
 
-_OF_SEEDS, _OF_CONFIGURATIONS = _correlation(_BETWEEN_SEEDS), _correlation(_BETWEEN_CONFIGURATIONS)
+_OF_SEEDS = _correlation(_BETWEEN_SEEDS)
+_OF_CONFIGURATIONS = _correlation(_BETWEEN_CONFIGURATIONS)
 
 
 def simulate(
@@ -42,17 +45,17 @@ def simulate(
     images: int = IMAGES,
     gain: float = 0.0,
 ) -> list[np.ndarray]:
-    """Draw the hits of configurations, (S_k, N) each, with so many seeds each.
+    """Draw the hits of configurations, (S_k, N) each.
 
     Args:
-        random: source of chance.
+        random: random generator.
         seeds: number of seeds of each configuration.
         sigma: standard deviation of the true accuracy of a seed, points.
         images: N.
         gain: points by which the first configuration is truly better.
     """
     limit = stats.norm.ppf(ACCURACY)
-    per_point = 0.01 / stats.norm.pdf(limit)  # of the score
+    per_point = 0.01 / stats.norm.pdf(limit)  # change of the score per point of accuracy
     image = np.sqrt(_OF_CONFIGURATIONS) * random.standard_normal(images)
     found = []
     for number, count in enumerate(seeds):
@@ -64,12 +67,12 @@ def simulate(
 
 
 def crossed(hits: list[np.ndarray]) -> np.ndarray:
-    """Return the adjusted p-values of all pairs, as the report has them."""
+    """Return the adjusted p-values of all pairs, by the report's test."""
     return holm(compare_on_images(hits).p_value)
 
 
 def mcnemar_of_most_seeds(hits: list[np.ndarray]) -> np.ndarray:
-    """Return the adjusted p-values of the former test: most seeds must show the difference, each by itself."""
+    """Return the adjusted p-values of all pairs, by a test in which most seeds must show the difference separately."""
     by_seed = np.stack(hits, axis=1)  # (S, K, N)
     first, second = np.triu_indices(len(hits), 1)
     only_first = np.rint(by_seed @ (1 - by_seed).transpose(0, 2, 1)).astype(np.int64)
@@ -81,7 +84,7 @@ def mcnemar_of_most_seeds(hits: list[np.ndarray]) -> np.ndarray:
 
 
 def _majority(p_values: np.ndarray) -> np.ndarray:
-    """Combine the p-values of seeds: the k-th smallest of S times S / k, k the least majority; Rüger 1978."""
+    """Combine the p-values of seeds: the k-th smallest of S, times S / k, k the smallest majority; Rüger 1978."""
     number = len(p_values)
     k = number // 2 + 1
     return np.minimum(1.0, np.sort(p_values, axis=0)[k - 1] * number / k)
@@ -105,8 +108,8 @@ def rejection_rate(
 
 
 def main(number: int) -> None:
-    """Print the table of false alarms, and of the power for a true difference of 1.5 points."""
-    print(f"{number} simulated sweeps a cell; before -> now")
+    """Print the table of false alarms, and the power for a true difference of 1.5 points."""
+    print(f"{number} simulated sweeps per cell; McNemar per seed -> crossed")
     print("| K | S | " + " | ".join(f"sigma {sigma}" for sigma in (0, 0.3, 0.5, 1.0)) + " |\n|---|---|---|---|---|---|")
     for configurations in (2, 5, 10):
         for count in (1, 3, 5):
@@ -120,11 +123,14 @@ def main(number: int) -> None:
             ]
             print(f"| {configurations} | {count} | " + " | ".join(cells) + " |", flush=True)
     for count in (1, 3, 5):
-        before, now = (
+        per_seed, on_images = (
             rejection_rate(test, (count, count), 0.3, number=number, gain=1.5)
             for test in (mcnemar_of_most_seeds, crossed)
         )
-        print(f"power, 1.5 points, 2 configurations, {count} seeds, sigma 0.3: {before:.2f} -> {now:.2f}", flush=True)
+        print(
+            f"power, 1.5 points, 2 configurations, {count} seeds, sigma 0.3: {per_seed:.2f} -> {on_images:.2f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""Tiny trainings in this process, and where the configuration lies."""
+"""Tiny trainings in this process."""
 
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
+from composing import compose_config
 from hydra.core.hydra_config import HydraConfig
-from paths import CONF
 
 from agegender.jobs import run
 from agegender.records import record
 
-# Half a second a training: 96 pictures of noise at 8 pixels, a network of 1,700 parameters.
+# Half a second per training: 96 images of noise at 8 pixels, a network of 1,700 parameters.
 COMPACT = ("model=compact_small", "model.channels=[4,8]", "model.blocks=[0,1]", "data.image_size=8")
 TRAINING = (
     "data.batch_size=32",
@@ -29,9 +28,8 @@ class Trains:
     def __call__(
         self, folder: Path, *overrides: str, network: tuple[str, ...] = COMPACT
     ) -> tuple[str, record.Record | None]:
-        given = [*network, *self._settings, f"runs_dir={folder / 'runs'}", *overrides]
-        with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-            config = compose("train", given, return_hydra_config=True)
+        own = [*network, *self._settings, f"runs_dir={folder / 'runs'}"]
+        config = compose_config(*own, *overrides, with_hydra=True)
         HydraConfig.instance().set_config(config)
         job = folder / "job"
         return run.Job(run.resolve(config), job).run(), record.read(job)

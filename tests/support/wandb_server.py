@@ -1,4 +1,4 @@
-"""A server that W&B's own client can send runs to: it answers what the client asks and keeps what it sends."""
+"""A server to which W&B's own client can upload runs: it answers the client's queries and stores what it sends."""
 
 import gzip
 import json
@@ -15,7 +15,7 @@ HISTORY = "wandb-history.jsonl"
 
 @dataclass
 class SentRun:
-    """What arrived of one run."""
+    """The received content of one run."""
 
     config: dict[str, Any] = field(default_factory=dict)
     group: str | None = None
@@ -33,7 +33,7 @@ class SentRun:
 
 @dataclass
 class SentArtifact:
-    """What arrived of one artifact."""
+    """The received content of one artifact."""
 
     name: str
     kind: str
@@ -49,7 +49,7 @@ class WandbServer:
     def __init__(self) -> None:
         self.runs: dict[str, SentRun] = {}
         self.artifacts: list[SentArtifact] = []
-        self.unknown: list[str] = []  # questions that it had no answer to
+        self.unknown: list[str] = []  # queries without an answer
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._http.daemon_threads = True
@@ -65,11 +65,11 @@ class WandbServer:
         self._http.server_close()
 
     def environment(self) -> dict[str, str]:
-        """Give what makes the client send to this server."""
+        """Return the environment variables that make the client use this server."""
         return {"WANDB_BASE_URL": self.url, "WANDB_API_KEY": "0" * 40}
 
     def answer(self, path: str, body: bytes) -> Any:
-        """Answer one request; None where it is not understood."""
+        """Return the answer to a request; None if it is unknown."""
         with self._lock:
             if path == "/graphql":
                 question = json.loads(body)
@@ -97,7 +97,7 @@ class WandbServer:
                 lines[number] = line
         return {"exitcode": None, "limits": {}}
 
-    # The client's questions, by the names that it gives them.
+    # The client's queries, by their names.
 
     def _ServerFeaturesQuery(self, _: dict[str, Any]) -> Any:
         return {"serverInfo": {"features": []}}

@@ -1,7 +1,7 @@
-"""A Python that has imported what every command imports, and forks for each: seconds less a command, nothing else.
+"""A Python process with all common imports that forks for each command, which saves seconds per command.
 
 A forked child runs the command's own file as `__main__`, with its own directory, environment and output, and with the
-signals of a new process. Commands that are killed, interrupted or watched are started as processes of their own.
+signal handlers of a new process. Commands that a test kills, interrupts or watches are started as separate processes.
 """
 
 import atexit
@@ -19,10 +19,10 @@ from pathlib import Path
 
 
 class WarmPython:
-    """Runs Python files to their end.
+    """Runs Python files and waits for their end.
 
     Args:
-        environment: of the server; `OMP_NUM_THREADS` and the like are read when libraries are imported.
+        environment: of the server, as libraries read `OMP_NUM_THREADS` and the like when they are imported.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -73,7 +73,7 @@ def _serve() -> None:
 
 
 def _become(request: dict) -> None:
-    """Run the command in this process, and end it."""
+    """Run a command in this forked process, and exit."""
     code = 1
     try:
         output = os.open(request["output"], os.O_WRONLY)
@@ -93,7 +93,7 @@ def _become(request: dict) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
-        threading._shutdown()  # what an interpreter does at its end
+        threading._shutdown()  # as an interpreter does when it exits
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()

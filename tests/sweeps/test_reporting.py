@@ -9,7 +9,7 @@ from agegender.cli import main
 from agegender.data.synthetic.folder import synthetic_folder
 from agegender.records import record
 from agegender.records.record import Record
-from agegender.report.statistics.under_age import AgeLimits
+from agegender.report.statistics.age_limits import AgeLimits
 from agegender.sweeps import reporting
 
 

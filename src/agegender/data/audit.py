@@ -1,4 +1,4 @@
-"""What a data set holds: counts, files that cannot be used, copies, contradictions, and what a random split leaks."""
+"""The audit of a data set: counts, unusable files, copies, conflicting labels, and the leak of a random split."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -21,15 +21,16 @@ class Audit:
 
     Attributes:
         files, usable: numbers of files.
-        groups, genders, races: usable files by name.
-        skipped: reason by file name.
-        exact, near: `sets`, `files` in them, and how many `conflicting_sets` disagree on age or gender.
-        crops: the same of photographs that stand in several crops, by the age, gender, race and date in their names.
-        disagreement: between the labels of two byte-identical files: the number of such `pairs`, the shares of them
-            with another age `group` and another `gender`, and the mean difference of their ages in `years`.
-        leak: of a random split without leak control: how many of its `test` images have a copy, near duplicate or other
-            crop in training or validation, `test_with_copy_elsewhere`.
-        split: sizes of the parts, with and without leak control, of those that the usable images suffice for.
+        ages, groups, genders, races: numbers of usable files, by name.
+        skipped: reasons by file name.
+        exact, near: of byte-identical files and of near duplicates: the number of `sets`, of `files` in them, and of
+            `conflicting_sets`, whose files disagree on age or gender.
+        crops: the same for photographs with several crops, recognized by the age, gender, race and date in their names.
+        disagreement: of two byte-identical files: the number of such `pairs`, the shares of them with different age
+            `group` and different `gender`, and the mean difference of their ages in `years`.
+        leak: of a random split without leak control: the number of its `test` images, and of those that have a copy,
+            near duplicate or other crop in training or validation, `test_with_copy_elsewhere`.
+        split: sizes of the parts, with and without leak control, if there are enough usable images.
     """
 
     root: str
@@ -50,7 +51,7 @@ class Audit:
     split: dict[str, dict[str, int]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain containers, for JSON."""
+        """Return plain containers, for JSON."""
         return asdict(self)
 
 
@@ -60,11 +61,12 @@ def audit(table: FaceTable, groups: AgeGroups, root: str, *, seed: int = 0) -> A
     Args:
         table: all files of a source.
         groups: the age-group scheme.
-        root: what the source is called.
+        root: name of the source.
         seed: of the random split whose leak is counted.
     """
     usable = table.usable
-    ages, group = table.ages[usable], groups.of(table.ages[usable])
+    ages = table.ages[usable]
+    group = groups.of(ages)
     splits = {
         f"leak_control={str(on).lower()}": _split(table, groups, leak_control=on, seed=seed) for on in (True, False)
     }
@@ -94,7 +96,7 @@ def audit(table: FaceTable, groups: AgeGroups, root: str, *, seed: int = 0) -> A
 
 
 def _split(table: FaceTable, groups: AgeGroups, *, leak_control: bool, seed: int) -> Split | None:
-    """Split a table; None where too few images are usable, which is what the audit is to tell."""
+    """Split a table; None if too few images are usable, as an audit must work then too."""
     try:
         return make_split(table, groups, leak_control=leak_control, seed=seed)
     except InputError:
@@ -102,7 +104,7 @@ def _split(table: FaceTable, groups: AgeGroups, *, leak_control: bool, seed: int
 
 
 def duplicate_rows(table: FaceTable) -> list[np.ndarray]:
-    """Rows of each set of near duplicates, copies included, largest first."""
+    """Return the rows of each set of near duplicates, exact copies included, largest set first."""
     return sorted(_near_sets(table), key=len, reverse=True)
 
 
@@ -123,7 +125,7 @@ def _sets(table: FaceTable, sets: list[np.ndarray]) -> dict[str, int]:
 
 
 def _disagreement(table: FaceTable, groups: AgeGroups) -> dict[str, float]:
-    """Compare the labels of every pair of identical files: they are what one picture was given twice."""
+    """Compare the labels of every pair of identical files: two labels of one image."""
     pairs = [pair for rows in exact_duplicates(table).groups for pair in combinations(rows.tolist(), 2)]
     if not pairs:
         return {"pairs": 0}

@@ -1,6 +1,6 @@
-"""Keep what a scan found: a table of the files, and their pixels in one memory-mapped uint8 file.
+"""The cache of a scan: a table of the files, and their pixels in one memory-mapped uint8 file.
 
-Both lie in the cache directory. They are written under a temporary name and renamed when complete, behind a lock, so
+Both are in the cache directory. They are written under a temporary name and renamed when complete, under a lock, so
 that concurrent jobs build them once and a killed job leaves nothing that looks complete.
 """
 
@@ -24,7 +24,7 @@ from agegender.data.scan import read_table, scan, write_table
 from agegender.data.sources.base import FaceTable, Source
 from agegender.system.locks import HeldElsewhere, locked
 
-# Of the files written here: raise one when the content changes, so that old files are left alone.
+# Versions of the file formats: raise one when its content changes, so that old files are not read.
 TABLE_VERSION = 3
 PIXELS_VERSION = 2
 
@@ -36,20 +36,23 @@ class Cache:
 
     Args:
         source: where the files are.
-        image_size: pixels of a side; None if only the table is wanted.
-        limit: use a random sample of so many files, drawn with `seed`; None for all.
+        image_size: pixels of a side; None if only the table is needed.
+        limit: size of a random sample of the files; None for all files.
         seed: of that sample.
-        folder: the cache directory; None keeps nothing on disk: every start scans anew.
+        folder: the cache directory; None stores nothing on disk, so that every start scans again.
     """
 
     def __init__(
         self, source: Source, *, image_size: int | None, limit: int | None, seed: int, folder: Path | None
     ) -> None:
         self.source = source
-        self._image_size, self._limit, self._seed, self._folder = image_size, limit, seed, folder
+        self._image_size = image_size
+        self._limit = limit
+        self._seed = seed
+        self._folder = folder
 
     def table(self) -> FaceTable:
-        """Scan the source, or read what an earlier scan found."""
+        """Scan the source, or read the result of an earlier scan."""
         if self._folder is None:
             return scan(self.source, self._names())
         sample = [self._limit, self._seed] if self._limit is not None else []
@@ -68,7 +71,7 @@ class Cache:
 
         Raises:
             InputError: the cache directory cannot be used.
-            MachineError: its disk has no room, or fails.
+            MachineError: its disk is full or fails.
         """
         assert self._image_size is not None
         decoder = OnDemand(self.source, table.names, self._image_size)
@@ -81,7 +84,7 @@ class Cache:
                 with new_pixels(path, len(table), self._image_size) as out:
 
                     def decode(rows: range) -> int:
-                        block = out.block(len(rows))
+                        block = out.black_images(len(rows))
                         for index, row in enumerate(rows):
                             if not table.skipped[row]:
                                 block[index] = decoder.decode(row)
@@ -90,8 +93,8 @@ class Cache:
 
                     title = f"decoding faces at {self._image_size} pixels"
                     for num_written in in_parallel(decode, len(table), title):
-                        out.send(num_written)
-                    out.keep(path)
+                        out.count_written(num_written)
+                    out.finish(path)
                 pixels = open_pixels(path, len(table), self._image_size)
         assert pixels is not None
         return pixels
@@ -111,20 +114,20 @@ class Cache:
         return [names[index] for index in sorted(chosen)]
 
     def _scan_and_decode(self, path: Path) -> FaceTable:
-        """Scan, and keep the pixels of the same pass: each file is decoded once."""
+        """Scan, and store the pixels in the same pass, so that each file is decoded only once."""
         names = self._names()
         if self._image_size is None:
             table = scan(self.source, names)
         else:
             with new_pixels(path, len(names), self._image_size) as out:
                 table = scan(self.source, names, out)
-                out.keep(self._pixels_path(table))
+                out.finish(self._pixels_path(table))
         write_table(path, table)
         return table
 
 
 def _key(format_version: int, parts: list[object]) -> str:
-    """Name a file after all that its content depends on."""
+    """Return a key for a file's name, from everything that its content depends on."""
     return hashlib.sha256(json.dumps([format_version, PIL.__version__, *parts]).encode()).hexdigest()[:24]
 
 
@@ -132,7 +135,7 @@ def _key(format_version: int, parts: list[object]) -> str:
 def _locked(path: Path) -> Iterator[None]:
     with writing_cache(path.parent), ExitStack() as stack:
         if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
-            yield  # somebody else's cache: what is there is whole, and nothing will be added
+            yield  # a read-only cache of another user: its files are complete, and no new ones can be added
             return
         try:
             stack.enter_context(locked(path, timeout=0))

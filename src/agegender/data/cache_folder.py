@@ -1,4 +1,4 @@
-"""The cache directory, whose disk may be full or not writable: errors name it, and the keys that choose it."""
+"""The cache directory: errors of its disk name the directory and the keys that choose it."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _CHOICES = "data.cache_dir= or AGEGENDER_CACHE chooses another directory, data.c
 
 @contextmanager
 def writing_cache(folder: Path) -> Iterator[None]:
-    """Name the cache in errors of its disk; those of files elsewhere stay as they are.
+    """Name the cache in errors of its disk; errors of other files pass unchanged.
 
     Raises:
         InputError: the directory cannot be used.
@@ -32,15 +32,15 @@ def writing_cache(folder: Path) -> Iterator[None]:
 
 
 def _is_on_path(folder: Path, other: Path) -> bool:
-    """Whether a path is in a directory, or is one that it lies in and that may be missing."""
+    """Whether a path is inside a directory, or is one of its parents."""
     return other.is_relative_to(folder) or folder.is_relative_to(other)
 
 
-def check_cache_room(folder: Path, num_bytes: int) -> None:
-    """Raise MachineError where a directory's disk has less room than the decoded images need."""
+def check_free_space(folder: Path, num_bytes: int) -> None:
+    """Raise MachineError if a directory's disk has less free space than the decoded images need."""
     free = shutil.disk_usage(folder).free
     if num_bytes > free:
         raise MachineError(
-            f"{folder} has room for {free / 1e9:.1f} GB, the decoded images need {num_bytes / 1e9:.1f} GB; free some "
+            f"{folder} has {free / 1e9:.1f} GB free, and the decoded images need {num_bytes / 1e9:.1f} GB; free some "
             f"space, or: {_CHOICES}, a smaller data.image_size needs less"
         )

@@ -24,27 +24,27 @@ from agegender.data.split import PARTS, make_split, manifest_hash, read_split
 from agegender.system.cores import available_cores
 from agegender.system.errors import InputError
 
-_EVAL_BATCHES = 4  # an evaluation batch is so many training batches on a GPU: no gradients, so there is room
+_EVAL_BATCHES = 4  # training batches in an evaluation batch on a GPU, which needs no memory for gradients
 _SAMPLE_SEED = 0  # of data.limit
 
 
 class UTKFaceDataModule(lightning.LightningDataModule):
-    """Stratified training, validation and test parts of UTKFace, or of any files named like it.
+    """Stratified training, validation and test parts of UTKFace, or of other files with names like UTKFace's.
 
     Args:
         source: the files; or a folder or an archive of them.
         image_size: pixels of a side; images are scaled to a square.
-        train_part: what is trained on: `train`, or `trainval`, where no part is left to validate on.
+        train_part: the part to train on: `train`, or `trainval`, which leaves no part for validation.
         batch_size: images per training step and device (the paper: 32).
-        eval_batch_size: images per step of an evaluation; None: as in training, four times that on a GPU.
-        num_workers: processes that load; None: none with the cache, which is faster so, else one per core.
-        resident: keep the decoded images on the GPU; None: where they take at most half of its free memory.
-        limit: use a random sample of so many files; None for all.
+        eval_batch_size: images per step of an evaluation; None: as in training, and four times that on a GPU.
+        num_workers: processes that load images; None: 0 with the cache, which is faster, else one per core.
+        resident: keep the decoded images on the GPU; None: if they take at most half of its free memory.
+        limit: size of a random sample of the files; None for all files.
         age_groups: `closed`, `nearest` or `strict`, see `agegender.labels`.
         leak_control: see `agegender.data.split.make_split`.
         max_skipped: share of the files that may be unusable before that is an error.
-        cache: keep the decoded images in `cache_dir`; False decodes in every epoch.
-        cache_dir: where; shared by all jobs.
+        cache: store the decoded images in `cache_dir`; False: decode them in every epoch.
+        cache_dir: directory that all jobs share.
         split_file: a manifest to use instead of a new split.
         split_seed: of the sample and of the split.
         seed: of the order of the training images.
@@ -97,14 +97,15 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         self._on_device: Tensor | None = None
 
     def setup(self, stage: str = "fit") -> None:
-        """Scan and split the data and open the cache, once; every stage needs all of it.
+        """Scan and split the data and open the cache, once; every stage needs all of that.
 
         Raises:
-            InputError: too many files cannot be used, too few images, no room for the cache, a wrong manifest.
+            InputError: too many files are unusable, there are too few images, or the manifest does not fit.
+            MachineError: the disk has too little space for the cache.
         """
         if self._table is not None:
             return
-        # One sample whatever the split: repeated splits of a sample are of one data set.
+        # With a fixed seed, so that repeated splits are of one sample.
         cache = Cache(
             self.source, image_size=self.image_size, limit=self.limit, seed=_SAMPLE_SEED, folder=self.cache_dir
         )
@@ -121,7 +122,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
 
     @property
     def table(self) -> FaceTable:
-        """All files, after `setup`."""
+        """Table of all files, after `setup`."""
         assert self._table is not None, "setup() first"
         return self._table
 
@@ -131,11 +132,11 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         return torch.bincount(torch.from_numpy(ages), minlength=labels.NUM_AGES)
 
     def dataset(self, part: str, device: torch.device | None = None) -> FaceDataset:
-        """Images of a part, see `Split.rows`; on the device where they are to stay there."""
+        """Return the images of a part, see `Split.rows`; on the device if they are kept there."""
         return FaceDataset(self._pixels_for(device), self.table, self.groups.group_of_age, self.split.rows(part))
 
     def _pixels_for(self, device: torch.device | None) -> Pixels | Tensor:
-        # Worker processes read the map: a GPU's memory is not theirs.
+        # Worker processes read the memory-mapped file, as they cannot use the GPU's memory.
         if device is None or self.num_workers > 0 or not isinstance(self.pixels, np.ndarray):
             return self.pixels
         if self._on_device is None and (fits(self.pixels, device) if self.resident is None else self.resident):
@@ -143,18 +144,18 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         return self.pixels if self._on_device is None else self._on_device
 
     def teardown(self, stage: str) -> None:
-        """Give the device's memory back after the test; the cache stays open."""
+        """Free the device's memory after the test; the cache stays open."""
         if stage == "test":
             self._on_device = None
 
     def train_dataloader(self) -> BatchLoader | DataLoader[Batch]:
-        """Training images, in an order that follows from the seed and the epoch, so that a resumed job repeats it."""
+        """Return the training images, in an order that follows from seed and epoch, as a resumed job must repeat it."""
         dataset = self.dataset(self.train_part, self._device)
         if self.trainer and self.trainer.overfit_batches:  # pyright: ignore[reportAttributeAccessIssue]
             return self._loader(dataset, SequentialSampler(dataset), self.batch_size, self._device)
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         sampler = DistributedSampler(dataset, num_replicas=world, rank=rank, shuffle=True, seed=self.seed)
-        # A last batch of one image has no variance for batch normalization.
+        # Batch normalization has no variance in a last batch of one image.
         drop_last = len(sampler) % self.batch_size == 1 < len(sampler)
         return self._loader(dataset, sampler, self.batch_size, self._device, drop_last=drop_last)
 
@@ -165,7 +166,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         return self.evaluation_loader("test", self._device)
 
     def evaluation_loader(self, part: str, device: torch.device | None = None) -> BatchLoader | DataLoader[Batch]:
-        """Images of a part, see `Split.rows`, in order; for batches that are wanted on a device, None: the CPU."""
+        """Return the images of a part, see `Split.rows`, in order, in batches for a device; None: the CPU."""
         dataset = self.dataset(part, device)
         on_gpu = device is not None and device.type == "cuda"
         batch_size = self.eval_batch_size or self.batch_size * (_EVAL_BATCHES if on_gpu else 1)
@@ -199,12 +200,14 @@ class UTKFaceDataModule(lightning.LightningDataModule):
 
     @property
     def manifest_id(self) -> str:
-        """Identity of the split: the SHA-256 of its manifest, hexadecimal."""
+        """Hash of the split: the SHA-256 of its manifest, hexadecimal."""
         return manifest_hash(self.manifest)
 
     def describe(self) -> dict[str, object]:
-        """Tell the record what the data was: plain containers."""
-        table, split, groups = self.table, self.split, self.groups
+        """Return a description of the data for the record, in plain containers."""
+        table = self.table
+        split = self.split
+        groups = self.groups
         ages = {part: table.ages[split.rows(part)] for part in PARTS}
         return {
             "root": self.source.label,

@@ -1,6 +1,6 @@
-"""Copies of the same picture: byte-identical files, near duplicates, and what they say against each other.
+"""Copies of the same image: byte-identical files, near duplicates, and conflicts between their labels.
 
-UTKFace holds hundreds of them, many with conflicting labels; a random split puts some in training and test at once.
+UTKFace contains hundreds of them, many with conflicting labels; a random split puts some both in training and in test.
 """
 
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from scipy.sparse.csgraph import connected_components
 
 from agegender.data.sources.base import FaceTable
 
-MAX_DISTANCE = 20  # bits of 256: pictures that differ by no more are near duplicates
+MAX_DISTANCE = 20  # bits of 256: images that differ in no more are near duplicates
 _MIN_GROUPS = 7  # see _keys: 3 x 7 > 20; and a quarter of one in 7 of the 256 bits, at most 10, fits in 16
-_BLOCK = 1 << 18  # pairs compared at once: about 60 bytes each
+_BLOCK = 1 << 18  # pairs that are compared at a time: about 60 bytes each
 
 
 def near_pairs(hashes: np.ndarray, max_distance: int = MAX_DISTANCE) -> np.ndarray:
@@ -28,7 +28,8 @@ def near_pairs(hashes: np.ndarray, max_distance: int = MAX_DISTANCE) -> np.ndarr
     Returns:
         (P, 2) row numbers, the smaller first.
     """
-    hashes, rows = np.ascontiguousarray(hashes), np.arange(len(hashes))
+    hashes = np.ascontiguousarray(hashes)
+    rows = np.arange(len(hashes))
     pairs = np.empty(0, dtype=np.int64)  # first row x N + second row
     for key in _keys(hashes, max_distance):
         found = (first * len(rows) + second for first, second in _near(hashes, key, rows, max_distance))
@@ -37,44 +38,45 @@ def near_pairs(hashes: np.ndarray, max_distance: int = MAX_DISTANCE) -> np.ndarr
 
 
 def clusters(hashes: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Number the sets of pictures that are connected by near duplicates.
+    """Number the sets of images that are connected as near duplicates.
 
     Args:
         hashes: uint8 (N, 32).
-        usable: (N,) rows without a picture keep a set of their own.
+        usable: bool (N,); a row without an image is a set by itself.
 
     Returns:
-        (N,) the set of each row, 0, 1, 2, ... by first appearance.
+        (N,) the set of each row: 0, 1, 2, ... by first appearance.
     """
     rows = np.flatnonzero(usable)
-    whole = np.ascontiguousarray(hashes[rows]).view(f"V{hashes.shape[1]}")[:, 0]  # a row as one value
-    unique, copy_of = np.unique(whole, return_inverse=True)  # copies are not compared with each other
+    whole = np.ascontiguousarray(hashes[rows]).view(f"V{hashes.shape[1]}")[:, 0]  # each hash as one value
+    unique, copy_of = np.unique(whole, return_inverse=True)  # equal hashes need no comparison
     unique = unique.view(np.uint8).reshape(-1, hashes.shape[1])
-    sets = np.arange(len(unique))  # joined key by key; pairs within a set are not looked at again
+    sets = np.arange(len(unique))  # joined key by key; pairs within a set are not compared again
     for key in _keys(unique, MAX_DISTANCE):
         for first, second in _near(unique, key, sets, MAX_DISTANCE):
             sets = components(sets[first], sets[second], len(unique))[sets]
-    labels = components(rows, len(usable) + sets[copy_of], len(usable) + len(unique))  # each row linked to its set
+    labels = components(rows, len(usable) + sets[copy_of], len(usable) + len(unique))  # links each row to its set
     return labels[: len(usable)].astype(np.int64)
 
 
 def components(first: np.ndarray, second: np.ndarray, num_nodes: int) -> np.ndarray:
-    """Return (num_nodes,) the connected set of each node, by first appearance; first[i] and second[i] are linked."""
+    """Return the connected component of each node, (num_nodes,), by first appearance; first[i] links to second[i]."""
     links = coo_array((np.ones(len(first), dtype=bool), (first, second)), shape=(num_nodes, num_nodes))
     return connected_components(links, directed=False)[1]
 
 
 def _keys(hashes: np.ndarray, max_distance: int) -> Iterator[np.ndarray]:
-    """Give keys, each (N,) numbers below 2**32: near hashes have at least one in common.
+    """Yield keys, each (N,) numbers below 2**32, of which near hashes have at least one in common.
 
-    By pigeonholes: deal the bits to more than max_distance / 3 groups, and near hashes differ in at most 2 bits of one
-    group. These leave two of its quarters alike. So a key is two quarters of a group: 6 keys a group, 42 for 20 bits.
+    By the pigeonhole principle: if the bits are in more than max_distance / 3 groups, near hashes differ in at most 2
+    bits of some group, so at least two of its quarters are equal. A key is a pair of quarters of a group: 6 keys per
+    group, 42 for 20 bits.
     """
     num_groups = max(_MIN_GROUPS, max_distance // 3 + 1)
     bits = np.unpackbits(hashes, axis=1)
     quarters = np.zeros((4 * num_groups, len(hashes), 2), dtype=np.uint8)
     for number, quarter in enumerate(quarters):
-        packed = np.packbits(bits[:, number :: len(quarters)], axis=1)  # neighbours in the picture are often alike
+        packed = np.packbits(bits[:, number :: len(quarters)], axis=1)  # interleaved, as neighbouring bits correlate
         quarter[:, : packed.shape[1]] = packed
     grouped = quarters.view(np.uint16)[:, :, 0].astype(np.uint64)
     for group in range(num_groups):
@@ -85,27 +87,30 @@ def _keys(hashes: np.ndarray, max_distance: int) -> Iterator[np.ndarray]:
 def _near(
     hashes: np.ndarray, key: np.ndarray, sets: np.ndarray, max_distance: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Give, in blocks, rows and rows near them that have the key in common but not the set, the smaller set first."""
+    """Yield, in blocks, pairs of near rows that have the key in common but not the set, the smaller set first."""
     key_and_set = key << np.uint64(32) | sets.astype(np.uint64)
     order = np.argsort(key_and_set)
     for first, second in _candidates(_run_ends(key_and_set[order]), _run_ends(key[order])):
-        first, second = order[first], order[second]
+        first = order[first]
+        second = order[second]
         distance = np.zeros(len(first), dtype=np.uint16)
         for word in hashes.view(np.uint64).T:  # 4 of (N,)
             distance += np.bitwise_count(word[first] ^ word[second])
-            near = distance <= max_distance  # what the first words rule out is not compared further
-            first, second, distance = first[near], second[near], distance[near]
+            near = distance <= max_distance  # pairs that the first words rule out are not compared further
+            first = first[near]
+            second = second[near]
+            distance = distance[near]
         yield first, second
 
 
 def _run_ends(ordered: np.ndarray) -> np.ndarray:
-    """(N,) where the run of equal numbers that each one is in ends."""
+    """Return, for each of N sorted numbers, the end of the run of equal numbers that it belongs to."""
     ends = np.flatnonzero(np.diff(ordered, append=~ordered[-1:])) + 1
     return np.repeat(ends, np.diff(ends, prepend=0))
 
 
 def _candidates(starts: np.ndarray, stops: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pair each number i with starts[i], ..., stops[i] - 1, in blocks."""
+    """Yield, in blocks, the pairs of each number i with starts[i], ..., stops[i] - 1."""
     counts = stops - starts
     cuts = np.searchsorted(np.cumsum(counts), np.arange(0, counts.sum(), _BLOCK), side="right")
     for start, stop in pairwise([*cuts, len(counts)]):
@@ -128,14 +133,14 @@ class Duplicates:
     conflicting: np.ndarray
 
     def redundant(self, num_rows: int) -> np.ndarray:
-        """(N,) True for every file but the first of a set that agrees: one copy is kept."""
+        """Return bool (N,), true for all files but the first of a set without conflict, of which one copy is enough."""
         mask = np.zeros(num_rows, dtype=bool)
         for rows, conflicts in zip(self.groups, self.conflicting, strict=True):
             mask[rows[1:]] |= not conflicts
         return mask
 
     def contradictory(self, num_rows: int) -> np.ndarray:
-        """(N,) True for every file of a set that disagrees: nobody knows which label is right."""
+        """Return bool (N,), true for all files of a set with a conflict, as it is unknown which label is right."""
         mask = np.zeros(num_rows, dtype=bool)
         for rows, conflicts in zip(self.groups, self.conflicting, strict=True):
             mask[rows] |= conflicts

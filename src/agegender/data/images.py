@@ -1,4 +1,4 @@
-"""One file's bytes to pixels."""
+"""Decoding an image file's bytes to pixels."""
 
 import io
 import struct
@@ -10,17 +10,24 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 from PIL import ExifTags, Image, features
 
-from agegender.data.sources.formats import picture_format
+from agegender.data.sources.formats import image_format
 
-MAX_PIXELS = 50_000_000  # a face of 200 x 200 has 40,000: a larger picture is a decompression bomb, or no face crop
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000")  # not those read by running other programs
+MAX_PIXELS = 50_000_000  # a face of 200 x 200 has 40,000: a larger image is a decompression bomb, or no face crop
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000")  # none that Pillow reads by other programs
 _JPEG_END = b"\xff\xd9"
-# What Pillow raises on broken files.
+# Errors of Pillow for broken files.
 _BROKEN = (
-    *(OSError, SyntaxError, EOFError, LookupError, ArithmeticError, MemoryError),
-    *(TypeError, ValueError, struct.error),
+    OSError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    ArithmeticError,
+    MemoryError,
+    TypeError,
+    ValueError,
+    struct.error,
 )
-_TURNS: dict[object, Image.Transpose] = {  # EXIF's orientation: what makes the picture upright
+_TRANSPOSES: dict[object, Image.Transpose] = {  # by EXIF orientation: what makes the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -31,14 +38,15 @@ _TURNS: dict[object, Image.Transpose] = {  # EXIF's orientation: what makes the 
 }
 
 
-class _NeedsDecoder(ValueError):
-    """The picture is of a kind that needs what is not installed; the message is the reason alone."""
+class _MissingDecoderError(ValueError):
+    """The format of the image needs a package that is not installed; the message is the reason alone."""
 
 
-class _Quiet:
-    """Python's warnings off while any thread is inside.
+class _WithoutWarnings:
+    """Switches Python's warnings off while at least one thread is inside.
 
-    `warnings.catch_warnings` is one thread's: with several inside, the last one out would leave all warnings off.
+    `warnings.catch_warnings` is not thread-safe: if several threads use it, the last one to leave may switch all
+    warnings off for good.
     """
 
     def __init__(self) -> None:
@@ -61,11 +69,11 @@ class _Quiet:
                 self._filters.__exit__(None, None, None)
 
 
-_quiet = _Quiet()
+_without_warnings = _WithoutWarnings()
 
 
 def decode(content: bytes) -> np.ndarray:
-    """Decode a picture to upright RGB.
+    """Decode an image to upright RGB.
 
     Returns:
         uint8 (H, W, 3).
@@ -74,18 +82,18 @@ def decode(content: bytes) -> np.ndarray:
         ValueError: it cannot be decoded, is cut off, or is too large; the message is the reason alone.
     """
     try:
-        with _quiet:  # the size is checked here, and broken EXIF data does not matter
+        with _without_warnings:  # Pillow's are about the size, which is checked here, and about broken EXIF data
             image = Image.open(io.BytesIO(content), formats=_formats_for(content))
             if image.width * image.height <= MAX_PIXELS:
                 orientation = _orientation(image)
-                if image.format == "JPEG" and image.mode == "RGB" and orientation not in _TURNS:
+                if image.format == "JPEG" and image.mode == "RGB" and orientation not in _TRANSPOSES:
                     return _jpeg(image, content)
                 return np.array(_upright(image, orientation))
     except Image.UnidentifiedImageError as error:
         raise ValueError("not an image") from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"more than {MAX_PIXELS:,} pixels") from error
-    except _NeedsDecoder:
+    except _MissingDecoderError:
         raise
     except _BROKEN as error:
         raise ValueError(f"cannot be decoded ({error})") from error
@@ -96,17 +104,17 @@ def _formats_for(content: bytes) -> tuple[str, ...]:
     """Return the formats that Pillow may try.
 
     Raises:
-        _NeedsDecoder: the picture needs what is not installed; the message is the reason alone.
+        _MissingDecoderError: the format needs a package that is not installed.
     """
-    kind = picture_format(content)
+    kind = image_format(content)
     if kind == "HEIF":
         _register_heif()
     elif kind == "AVIF" and not features.check("avif"):
-        raise _NeedsDecoder(
-            "an AVIF picture, which this Pillow cannot read: install pillow>=11.3, or convert it to JPEG"
+        raise _MissingDecoderError(
+            "an AVIF image, which this Pillow cannot read: install pillow>=11.3, or convert it to JPEG"
         )
     elif kind == "JPEG XL":
-        raise _NeedsDecoder("a JPEG XL picture, which Pillow cannot read: convert it to JPEG")
+        raise _MissingDecoderError("a JPEG XL image, which Pillow cannot read: convert it to JPEG")
     return (*_FORMATS, kind) if kind in ("HEIF", "AVIF") else _FORMATS
 
 
@@ -114,12 +122,12 @@ def _register_heif() -> None:
     try:
         from pillow_heif import register_heif_opener
     except ImportError as error:
-        raise _NeedsDecoder("a HEIC picture, which needs the extra: pip install 'agegender[heif]'") from error
+        raise _MissingDecoderError("a HEIC image, which needs the extra: pip install 'agegender[heif]'") from error
     register_heif_opener()
 
 
 def optional_decoders() -> list[str]:
-    """Return what is installed beside Pillow and decides which files can be read, with its version."""
+    """Return the installed packages, with version, on which it depends which files can be read, besides Pillow."""
     try:
         return [f"pillow-heif {version('pillow-heif')}"]
     except PackageNotFoundError:
@@ -129,8 +137,8 @@ def optional_decoders() -> list[str]:
 def _jpeg(image: Image.Image, content: bytes) -> np.ndarray:
     """Decode a JPEG that Pillow has opened.
 
-    By torchvision where a job has imported it: the same library and pixels (tested), in two thirds of Pillow's time.
-    Not one that is cut off: the library would complain on the terminal, without the file's name.
+    By torchvision if a job has imported it: the same library and pixels (tested), in two thirds of Pillow's time. But
+    not if the file is truncated: then the library would print a warning without the file's name.
     """
     if "torchvision" in sys.modules and content.endswith(_JPEG_END):
         import torch
@@ -141,12 +149,12 @@ def _jpeg(image: Image.Image, content: bytes) -> np.ndarray:
             assert isinstance(pixels, torch.Tensor)
             return pixels.permute(1, 2, 0).numpy()
         except RuntimeError:
-            pass  # it is broken, and Pillow says in which way
+            pass  # the file is broken; Pillow's error says how
     return np.array(image)
 
 
 def _orientation(image: Image.Image) -> object:
-    # A JPEG's header has told whether there is any; the look-up costs as much as the open.
+    # Opening a JPEG has shown whether it has EXIF data; reading the orientation takes as long as opening.
     if image.format == "JPEG" and not {"exif", "xmp"} & image.info.keys():
         return None
     try:
@@ -156,17 +164,17 @@ def _orientation(image: Image.Image) -> object:
 
 
 def _upright(image: Image.Image, orientation: object) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits per pixel, which Pillow would clip at 255
+    if image.mode.startswith("I"):  # 16 bits per pixel; converting them, Pillow would clip at 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     image.load()
     rgb = image if image.mode == "RGB" else image.convert("RGB")  # `convert` would copy
-    return rgb.transpose(_TURNS[orientation]) if orientation in _TURNS else rgb
+    return rgb.transpose(_TRANSPOSES[orientation]) if orientation in _TRANSPOSES else rgb
 
 
 def resize(pixels: np.ndarray, size: int) -> np.ndarray:
     """Scale to a square of `size` pixels, bilinear with antialiasing.
 
-    By PyTorch, which has vector code for bytes: Pillow's numbers, to one level (tested), in a fraction of its time.
+    By PyTorch, which has vector code for bytes: equal to Pillow's result up to one level (tested), and much faster.
 
     Args:
         pixels: uint8 (H, W, 3).
@@ -177,10 +185,10 @@ def resize(pixels: np.ndarray, size: int) -> np.ndarray:
     """
     if pixels.shape[:2] == (size, size):
         return pixels
-    import torch  # seconds to import, and an audit needs none of it
+    import torch  # here, as it takes seconds to import, and an audit does not need it
     from torch.nn import functional
 
-    # uint8 (1, 3, H, W), and by its strides channels last, so that the result is too and need not be turned
+    # uint8 (1, 3, H, W) with channels last in memory, so that the result has them last too, without a copy
     batch = torch.from_numpy(pixels).unsqueeze(0).permute(0, 3, 1, 2)
     scaled = functional.interpolate(batch, size=(size, size), mode="bilinear", antialias=True)
     return scaled[0].permute(1, 2, 0).contiguous().numpy()

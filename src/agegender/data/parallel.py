@@ -1,4 +1,4 @@
-"""Work on many items, on all cores: in threads where they are few, in processes where they are many."""
+"""Work on all cores: in threads for few items, in processes for many."""
 
 import itertools
 import sys
@@ -11,31 +11,31 @@ from rich.progress import track
 
 from agegender.system.cores import available_cores, bind_thread
 
-_CHUNK = 16  # items that a thread or a process takes at once
-_MANY = 2_000  # items from which on processes pay: threads wait for Python's lock, 16 times or so for each image
+_CHUNK = 16  # items that a thread or a process takes at a time
+_MANY = 2_000  # items from which processes are faster: threads wait for the GIL, about 16 times for each image
 
 Result = TypeVar("Result")
 
 
 def in_parallel(work: Callable[[range], Result], num_items: int, title: str) -> Iterator[Result]:
-    """Share 0 ... num_items - 1 out in ranges over all cores, and give the results in their order.
+    """Run a function on ranges of 0 ... num_items - 1, on all cores, and yield the results in order.
 
     Args:
-        work: in a process, its arguments, its result and what it raises travel; what else it changes is lost.
-        num_items: how many.
+        work: may run in another process: only its result or its error comes back, any other effect is lost.
+        num_items: number of items.
         title: of the progress bar.
     """
     chunks = [range(start, min(start + _CHUNK, num_items)) for start in range(0, num_items, _CHUNK)]
     cores = available_cores()
-    forks = sys.platform == "linux" and len(cores) > 1 and num_items >= _MANY
-    results = _in_processes(work, chunks, cores) if forks else _in_threads(work, chunks, cores)
+    use_processes = sys.platform == "linux" and len(cores) > 1 and num_items >= _MANY
+    results = _in_processes(work, chunks, cores) if use_processes else _in_threads(work, chunks, cores)
     yield from track(results, title, total=len(chunks), transient=True)
 
 
 def _in_threads(work: Callable[[range], Result], chunks: Sequence[range], cores: Sequence[int]) -> Iterator[Result]:
-    free = itertools.cycle(cores)
-    # Threads that wait for the lock often look idle, and some systems put them all on one core: each gets its own.
-    executor = ThreadPoolExecutor(len(cores), "cores", initializer=lambda: bind_thread(next(free)))
+    next_core = itertools.cycle(cores)
+    # Threads that wait for the GIL look idle, and some systems then put all of them on one core.
+    executor = ThreadPoolExecutor(len(cores), "cores", initializer=lambda: bind_thread(next(next_core)))
     try:
         yield from executor.map(work, chunks)
     finally:
@@ -43,10 +43,11 @@ def _in_threads(work: Callable[[range], Result], chunks: Sequence[range], cores:
 
 
 class _Chunks:
-    """The work as a data set, of which item i is the result, or the error, of chunk i."""
+    """The work as a data set: item i is the result, or the error, for chunk i."""
 
     def __init__(self, work: Callable[[range], Any], chunks: Sequence[range]) -> None:
-        self._work, self._chunks = work, chunks
+        self._work = work
+        self._chunks = chunks
 
     def __len__(self) -> int:
         return len(self._chunks)
@@ -54,12 +55,12 @@ class _Chunks:
     def __getitem__(self, index: int) -> tuple[Any, Exception | None]:
         try:
             return self._work(self._chunks[index]), None
-        except Exception as error:  # the loader would put a traceback into its message
+        except Exception as error:  # returned, as the loader would put a traceback into the message
             return None, error
 
 
 def _in_processes(work: Callable[[range], Result], chunks: Sequence[range], cores: Sequence[int]) -> Iterator[Result]:
-    """Let a data loader's workers do it: they end with their parent, even if that is killed."""
+    """Run the work in a data loader's workers, which end with their parent, even if that is killed."""
     from torch.utils.data import DataLoader
 
     loader = DataLoader(
@@ -72,7 +73,7 @@ def _in_processes(work: Callable[[range], Result], chunks: Sequence[range], core
         worker_init_fn=lambda worker: bind_thread(cores[worker]),
     )
     with warnings.catch_warnings():
-        # From Python 3.12 on: a fork beside threads. The workers use none of what those hold.
+        # From Python 3.12: a fork while threads are running. The workers use no locks that those threads may hold.
         warnings.filterwarnings("ignore", ".*multi-threaded, use of fork.*", DeprecationWarning)
         results = iter(loader)
     for result, error in results:

@@ -1,36 +1,36 @@
-"""Which files show one photograph: its other crops, and copies of it in other folders.
+"""Files that show the same photograph: its crops, and copies of it in other folders.
 
-Popular copies of UTKFace hold a photograph in up to three crops. They are no near duplicates, but their names say the
-same age, gender, race and date. Equal base names are such names too.
+Popular copies of UTKFace contain up to three crops of a photograph. These are not near duplicates, but their names have
+the same age, gender, race and date. So have copies in several folders, whose base names are equal.
 """
 
 import numpy as np
 
 from agegender.data.duplicates import components
 from agegender.data.sources.base import FaceTable
-from agegender.data.sources.utkface import photograph
+from agegender.data.sources.utkface import photograph_key
 
 
 def photographs(table: FaceTable) -> list[np.ndarray]:
-    """Return the rows of each photograph that several usable files show, by their names."""
+    """Return the rows of each photograph that several usable files show, according to their names."""
     rows_of: dict[tuple[int, int, int, str], list[int]] = {}
     for row in np.flatnonzero(table.usable):
-        identity = photograph(table.names[row])
-        if identity is not None:
-            rows_of.setdefault(identity, []).append(int(row))
+        key = photograph_key(table.names[row])
+        if key is not None:
+            rows_of.setdefault(key, []).append(int(row))
     return [np.array(rows) for rows in rows_of.values() if len(rows) > 1]
 
 
 def crops(table: FaceTable) -> list[np.ndarray]:
-    """Return the rows of each photograph whose files differ: not byte-identical copies alone."""
+    """Return the rows of each photograph whose files are not all byte-identical copies."""
     return [rows for rows in photographs(table) if len({table.sha256[row] for row in rows}) > 1]
 
 
 def units(table: FaceTable) -> np.ndarray:
-    """Number what must stay in one part of a split: near duplicates, and the files of one photograph.
+    """Number the units that must stay in one part of a split: near duplicates, and all files of a photograph.
 
     Returns:
-        (N,) the unit of each row; where no photograph has several files, the numbers of `table.clusters`.
+        (N,) the unit of each row; equal to `table.clusters` if no photograph has several files.
     """
     same = photographs(table)
     if not same:
@@ -41,7 +41,7 @@ def units(table: FaceTable) -> np.ndarray:
 
 
 def count_in_several_parts(table: FaceTable, parts: list[np.ndarray]) -> int:
-    """Count the photographs that stand in more than one part.
+    """Count the photographs with files in more than one part.
 
     Args:
         table: all files.

@@ -1,4 +1,4 @@
-"""Read every file of a source once: what its name tells, whether it decodes, and its hashes; and keep that as CSV."""
+"""The scan of a source: each file's labels from its name, whether it can be decoded, and its hashes; stored as CSV."""
 
 import csv
 import hashlib
@@ -30,17 +30,17 @@ def scan(source: Source, names: Sequence[str], out: PixelFile | None = None) -> 
 
     Args:
         source: where they are.
-        names: which of them.
-        out: a file to fill with their pixels, so that each image is decoded once; None to leave them.
+        names: which of them to read.
+        out: a file to fill with their pixels, so that each image is decoded only once; None: the pixels are dropped.
 
     Raises:
-        InputError: a file is there but cannot be read; one without a face or a label is a row with a reason instead.
+        InputError: a file exists but cannot be read; a file without an image or labels becomes a row with a reason.
     """
 
     def scan_files(rows: range) -> list[_Scanned]:
         if out is None:
             return [_scan_file(source, names[row], None) for row in rows]
-        block = out.block(len(rows))
+        block = out.black_images(len(rows))
         scanned = [_scan_file(source, names[row], pixels) for row, pixels in zip(rows, block, strict=True)]
         out.write(rows.start, block)
         return scanned
@@ -49,7 +49,7 @@ def scan(source: Source, names: Sequence[str], out: PixelFile | None = None) -> 
     for scanned in in_parallel(scan_files, len(names), "reading faces"):
         files += scanned
         if out is not None:
-            out.send(len(scanned))
+            out.count_written(len(scanned))
     ages, genders, races = np.array([(f.face.age, f.face.gender, f.face.race) for f in files], dtype=np.int64).T
     reasons = tuple(file.reason for file in files)
     hashes = np.stack([file.hash for file in files])
@@ -58,7 +58,7 @@ def scan(source: Source, names: Sequence[str], out: PixelFile | None = None) -> 
 
 
 class _Scanned(NamedTuple):
-    """What is found in one file; only the reason, where it cannot be used."""
+    """The result for one file; for an unusable file only the reason."""
 
     face: Face = Face(0, 0, 0)
     sha256: str = ""
@@ -67,7 +67,7 @@ class _Scanned(NamedTuple):
 
 
 def _scan_file(source: Source, name: str, pixels: np.ndarray | None) -> _Scanned:
-    """Read one file, and put its pixels, uint8 (H, W, 3), where they are wanted."""
+    """Read one file, and store its pixels in `pixels`, uint8 (H, W, 3), if given."""
     try:
         face = parse_name(name)
         content = source.read(name)
@@ -82,7 +82,7 @@ def _scan_file(source: Source, name: str, pixels: np.ndarray | None) -> _Scanned
 
 
 def write_table(path: Path, table: FaceTable) -> None:
-    """Write a table as CSV, whole or not at all; its last line tells that it is whole."""
+    """Write a table as CSV, atomically; its last line marks that it is complete."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # a name may hold any character
     columns = (table.names, table.ages, table.genders, table.races, table.sha256, table.clusters, table.skipped)
@@ -91,7 +91,7 @@ def write_table(path: Path, table: FaceTable) -> None:
 
 
 def read_table(path: Path) -> FaceTable | None:
-    """Read a table back; None, with a warning where the file is broken, if there is none."""
+    """Read a table back; None if there is none, or, with a warning, if it is broken."""
     if not path.exists():
         return None
     try:
@@ -103,5 +103,5 @@ def read_table(path: Path) -> FaceTable | None:
         ages, genders, races, sets = (np.array(column, dtype=np.int64) for column in (ages, genders, races, sets))
         return FaceTable(names, ages, genders, races, contents, sets, reasons)
     except (ValueError, csv.Error) as error:
-        log.warning("%s is broken (%s); scanning anew", path, error)
+        log.warning("%s is broken (%s); scanning again", path, error)
         return None

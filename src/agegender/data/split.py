@@ -1,4 +1,4 @@
-"""Stratified splits with the paper's sizes, leak control, and the manifest that repeats them elsewhere."""
+"""Stratified splits with the paper's sizes, leak control, and the manifest that reproduces them elsewhere."""
 
 import csv
 import hashlib
@@ -30,8 +30,8 @@ class Split:
     Attributes:
         train, val, test: row numbers, ascending.
         dropped: number of usable files left out, by reason.
-        joined: numbers of `photographs` in several crops, each kept within one part, and of their `files`; no crop that
-            was dropped is counted.
+        joined: numbers of `photographs` with several crops, which are all in one part, and of these `files`; dropped
+            crops are not counted.
     """
 
     train: np.ndarray
@@ -41,11 +41,11 @@ class Split:
     joined: dict[str, int] = field(default_factory=dict)
 
     def rows(self, part: str) -> np.ndarray:
-        """Row numbers of `train`, `val` or `test`, of `trainval`, the first two, or of `all`."""
+        """Return the row numbers of `train`, `val` or `test`, of `trainval`, the first two, or of `all`."""
         return np.concatenate([getattr(self, name) for name in _UNIONS.get(part, (part,))])
 
     def manifest(self, names: tuple[str, ...]) -> str:
-        """Write the split as CSV: image, part; sorted by image."""
+        """Return the split as CSV with the columns image and part, sorted by image."""
         lines = sorted((names[row], part) for part in PARTS for row in self.rows(part))
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([("image", "part"), *lines])
@@ -53,18 +53,18 @@ class Split:
 
 
 def manifest_hash(manifest: str) -> str:
-    """Identity of a split: SHA-256 of its manifest, hexadecimal."""
+    """Return the hash of a split: SHA-256 of its manifest, hexadecimal."""
     return hashlib.sha256(manifest.encode(errors="backslashreplace")).hexdigest()
 
 
 def part_sizes(num_images: int) -> tuple[int, int, int]:
-    """Give the sizes of training, validation and test, each share rounded to the nearest integer as in the paper."""
-    test = _nearest(TEST_SHARE * num_images)
-    val = _nearest(VAL_SHARE * (num_images - test))
+    """Return the sizes of training, validation and test, each rounded to the nearest integer as in the paper."""
+    test = _round_half_up(TEST_SHARE * num_images)
+    val = _round_half_up(VAL_SHARE * (num_images - test))
     return num_images - test - val, val, test
 
 
-def _nearest(value: float) -> int:
+def _round_half_up(value: float) -> int:
     return math.floor(value + 0.5)
 
 
@@ -74,8 +74,8 @@ def make_split(table: FaceTable, groups: AgeGroups, *, leak_control: bool, seed:
     Args:
         table: all files.
         groups: the scheme; faces whose age it drops are left out.
-        leak_control: keep one of each set of identical files, none where their labels conflict, and near duplicates
-            and the crops of one photograph within one part.
+        leak_control: keep one of each set of identical files, or none if their labels conflict, and keep near
+            duplicates and the crops of a photograph within one part.
         seed: the same table and seed give the same split.
 
     Raises:
@@ -106,22 +106,22 @@ def _count_joined(table: FaceTable, keep: np.ndarray) -> dict[str, int]:
 
 
 def assign_parts(group: np.ndarray, units: np.ndarray, seed: int) -> np.ndarray:
-    """Deal images out to the parts: exact sizes, every group in proportion, no unit in two parts.
+    """Assign images to the parts: exact sizes, every group in proportion, no unit in two parts.
 
-    Units of several images go first, to a part drawn at random among those with room for them; the single images then
-    fill each group's places. A unit too large for validation and test goes to training; the sizes stay exact as long as
-    there are single images to make up for it.
+    Units of several images are assigned first, each to a random part that has enough places left; then single images
+    fill the remaining places of each group. A unit too large for validation and test goes to training; the sizes are
+    exact as long as there are enough single images to balance it.
 
     Args:
         group: (N,) stratum of each image.
-        units: (N,) images that must stay together share a number.
+        units: (N,) number of each image's unit; images of a unit stay together.
         seed: of the random order.
 
     Returns:
         (N,) 0 training, 1 validation, 2 test.
     """
     rng = np.random.default_rng(seed)
-    room = _quotas(group)  # (strata, 3) places left
+    places_left = _quotas(group)  # (strata, 3)
     strata = np.searchsorted(np.unique(group), group)
     part = np.full(len(group), -1)
     _, unit = np.unique(units, return_inverse=True)
@@ -129,25 +129,27 @@ def assign_parts(group: np.ndarray, units: np.ndarray, seed: int) -> np.ndarray:
     several = [rows for rows in members if len(rows) > 1]
     for index in rng.permutation(len(several)):
         rows = several[index]
-        need = np.bincount(strata[rows], minlength=len(room))
-        fits = np.all(room >= need[:, None], axis=0)
+        needed = np.bincount(strata[rows], minlength=len(places_left))
+        fits = np.all(places_left >= needed[:, None], axis=0)
         if not fits.any():
             fits[0] = True
-        chance = np.where(fits, np.maximum(room.sum(axis=0), 1), 0)
+        chance = np.where(fits, np.maximum(places_left.sum(axis=0), 1), 0)
         chosen = rng.choice(len(PARTS), p=chance / chance.sum())
         part[rows] = chosen
-        room[:, chosen] -= need
-    for stratum in range(len(room)):
+        places_left[:, chosen] -= needed
+    for stratum in range(len(places_left)):
         rows = rng.permutation(np.flatnonzero((part < 0) & (strata == stratum)))
-        places = np.maximum(room[stratum], 0)
+        places = np.maximum(places_left[stratum], 0)
         ends = np.minimum(np.cumsum(places[[2, 1]]), len(rows))
-        part[rows[: ends[0]]], part[rows[ends[0] : ends[1]]], part[rows[ends[1] :]] = 2, 1, 0
+        part[rows[: ends[0]]] = 2
+        part[rows[ends[0] : ends[1]]] = 1
+        part[rows[ends[1] :]] = 0
     _fill_up(part, np.bincount(unit)[unit] == 1, rng)
     return part
 
 
 def _fill_up(part: np.ndarray, single: np.ndarray, rng: np.random.Generator) -> None:
-    """Give validation and test the places that units in training took from their strata, from any stratum."""
+    """Move single images of any stratum from training to validation and test until these have their sizes."""
     for index, size in enumerate(part_sizes(len(part))):
         missing = size - int((part == index).sum())
         if index > 0 and missing > 0:
@@ -155,7 +157,7 @@ def _fill_up(part: np.ndarray, single: np.ndarray, rng: np.random.Generator) -> 
 
 
 def _quotas(group: np.ndarray) -> np.ndarray:
-    """(strata, 3) places of each part in each stratum: rows sum to the stratum, columns to the part's size."""
+    """Return the places of each part in each stratum, (strata, 3): rows sum to the strata, columns to the parts."""
     counts = np.unique(group, return_counts=True)[1]
     _, val, test = part_sizes(len(group))
     tests = _apportion(counts, test)
@@ -164,7 +166,7 @@ def _quotas(group: np.ndarray) -> np.ndarray:
 
 
 def _apportion(counts: np.ndarray, total: int) -> np.ndarray:
-    """Share `total` places in proportion to `counts`: the largest remainders get the odd ones (Hamilton's method)."""
+    """Divide `total` places in proportion to `counts`, by the largest remainders (Hamilton's method)."""
     exact = counts * (total / counts.sum())
     places = np.floor(exact).astype(np.int64)
     order = np.argsort(places - exact, kind="stable")
@@ -177,11 +179,11 @@ def read_split(path: Path, table: FaceTable, groups: AgeGroups) -> Split:
 
     Args:
         path: CSV with the columns image and part.
-        table: the data at hand.
+        table: the data.
         groups: the scheme; a listed face whose age it drops is left out.
 
     Raises:
-        InputError: the file is no manifest, or names images that the data does not have.
+        InputError: the file is not a manifest, or names images that the data does not contain.
     """
     part_of = read_manifest(path)
     row_of = {name: row for row, name in enumerate(table.names)}
@@ -193,11 +195,14 @@ def read_split(path: Path, table: FaceTable, groups: AgeGroups) -> Split:
         )
     chosen = {row_of[name]: part for name, part in part_of.items()}
     group = groups.of(table.ages)
-    lost = [row for row in chosen if table.skipped[row]]
+    unusable = [row for row in chosen if table.skipped[row]]
     outside = [row for row in chosen if not table.skipped[row] and group[row] < 0]
-    for row in (*lost, *outside):
+    for row in (*unusable, *outside):
         del chosen[row]
-    rows = {part: np.array(sorted(row for row, at in chosen.items() if at == part), dtype=np.int64) for part in PARTS}
+    rows = {
+        part: np.array(sorted(row for row, its_part in chosen.items() if its_part == part), dtype=np.int64)
+        for part in PARTS
+    }
     empty = [part for part in PARTS if not len(rows[part])]
     if empty:
         raise InputError(f"data.split_file={path} leaves no usable image for {empty[0]}; every part needs some")
@@ -207,10 +212,10 @@ def read_split(path: Path, table: FaceTable, groups: AgeGroups) -> Split:
 
 
 def read_manifest(path: Path) -> dict[str, str]:
-    """Return the part of each image of a manifest, by its name; spreadsheets may have written it.
+    """Return the part of each image of a manifest, by the image's name; spreadsheet programs may have written it.
 
     Raises:
-        InputError: the file is no manifest, or gives an image two parts.
+        InputError: the file is not a manifest, or lists an image in two parts.
     """
     try:
         rows = [(row["image"], row["part"].strip()) for row in read_rows(path, ("image", "part"))]
@@ -229,12 +234,12 @@ def read_manifest(path: Path) -> dict[str, str]:
     part_of = dict(rows)
     for image, part in rows:
         if part_of[image] != part:
-            raise InputError(f"data.split_file={path}: {image} stands in {part} and in {part_of[image]}; keep one line")
+            raise InputError(f"data.split_file={path}: {image} is in {part} and in {part_of[image]}; keep one line")
     return part_of
 
 
 def save_manifest(folder: Path, manifest: str) -> Path:
-    """Write a manifest under its own hash, once; all jobs of a sweep that share a split share the file."""
+    """Write a manifest to a file named by its hash, if it does not exist; jobs of a sweep with one split share it."""
     path = folder / f"split-{manifest_hash(manifest)[:12]}.csv"
     if not path.exists():
         write_atomically(path, manifest, errors="surrogateescape")

@@ -1,4 +1,4 @@
-"""Tables as text, as programs and spreadsheets write them: separators, byte-order marks, empty rows."""
+"""Tables in text files, as programs and spreadsheets write them: separators, byte-order marks, empty rows."""
 
 import codecs
 import csv
@@ -14,19 +14,19 @@ _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BO
 def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Read some columns of a table.
 
-    The separator is a comma, a semicolon or a tab: the one by which the first line has all columns. Their names may be
-    in capitals or have blanks around them. Empty rows, and a first line "sep=;" as Excel writes it, are passed over.
+    The separator is the comma, semicolon or tab by which the first line contains all columns. Case and blanks around
+    the columns' names do not matter. Empty rows, and a first line "sep=;" as Excel writes it, are skipped.
 
     Args:
-        path: of the file, UTF-8 or, with a byte-order mark, UTF-16; bytes of a name that are neither are kept.
-        columns: names that the first line must have.
+        path: of the file, in UTF-8 or, with a byte-order mark, in UTF-16; bytes that are not valid UTF-8 are preserved.
+        columns: names that the first line must contain.
 
     Returns:
-        For each row the columns that were asked for.
+        For each row, the values of these columns.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no table, or lacks a column; the message is the reason alone.
+        ValueError: it is not a table, or lacks a column; the message is the reason alone.
     """
     lines = _decode(path.read_bytes())
     header, _, _ = lines.partition("\n")
@@ -36,7 +36,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         rows = csv.reader(io.StringIO(lines, newline=""), delimiter=separator)
         try:
             names = [name.strip().casefold() for name in next(rows, [])]
-        except csv.Error:  # a line that is no row with this separator
+        except csv.Error:  # the line is not a valid row with this separator
             continue
         if all(names.count(column) == 1 for column in columns):
             return _select(rows, {column: names.index(column) for column in columns})

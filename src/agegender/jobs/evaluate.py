@@ -183,17 +183,17 @@ def _check_part(path: Path, own: Record | None, datamodule: "UTKFaceDataModule",
 
 def _warn_of_names(path: Path, split_hash: str, datamodule: "UTKFaceDataModule", part: str) -> None:
     """Warn of images that bear the names of training images, as other releases, folders and crops of them do."""
-    from agegender.data.sources.utkface import photograph
+    from agegender.data.sources.utkface import photograph_key
     from agegender.data.split import read_manifest
 
     places = [folder / f"split-{split_hash[:12]}.csv" for folder in path.absolute().parents]
     manifest = next((place for place in places if place.is_file()), None)
     if manifest is None:
         return
-    trained = {photograph(name) or name for name, of in read_manifest(manifest).items() if of != "test"}
+    trained = {photograph_key(name) or name for name, of in read_manifest(manifest).items() if of != "test"}
     rows = datamodule.split.rows(part)
     names = [datamodule.table.names[row] for row in rows]
-    shared = sum((photograph(name) or name) in trained for name in names)
+    shared = sum((photograph_key(name) or name) in trained for name in names)
     if shared:
         log.warning(
             "%d of these %d images bear the names of images that this network was trained on", shared, len(rows)

@@ -9,12 +9,32 @@ from agegender.system.errors import InputError
 
 # Keys that may differ between two runs of the same job: where it is stored, how it is shown, how its data is loaded.
 _NOT_IDENTITY = (
-    "name", "runs_dir", "resume", "keep_optimizer", "on_error", "tags", "logger", "report", "search",
-    "checkpoint_minutes", "data.num_workers", "data.cache", "data.cache_dir", "data.eval_batch_size", "data.resident",
-    "data.max_skipped", "data.source.root", "data.source.cache_dir", "trainer.enable_progress_bar",
-    "trainer.log_every_n_steps", "trainer.profiler", "trainer.strategy", "trainer.enable_model_summary",
-    "trainer.num_sanity_val_steps", "trainer.enable_checkpointing",
-)  # fmt: skip
+    "name",
+    "runs_dir",
+    "resume",
+    "keep_optimizer",
+    "on_error",
+    "tags",
+    "logger",
+    "report",
+    "search",
+    "checkpoint_minutes",
+    "data.num_workers",
+    "data.cache",
+    "data.cache_dir",
+    "data.eval_batch_size",
+    "data.resident",
+    "data.max_skipped",
+    "data.source.root",
+    "data.source.cache_dir",
+    "trainer.enable_progress_bar",
+    "trainer.log_every_n_steps",
+    "trainer.profiler",
+    "trainer.strategy",
+    "trainer.enable_model_summary",
+    "trainer.num_sanity_val_steps",
+    "trainer.enable_checkpointing",
+)
 _PREFIXES = tuple(f"{key}." for key in _NOT_IDENTITY)
 _FILES = ("data.root", "data.split_file")
 _SOURCES = "agegender.data.source."

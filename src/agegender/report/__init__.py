@@ -1,1 +1,1 @@
-"""From records to tables; imports neither torch nor hydra, so that it works on a laptop for a cluster's runs."""
+"""The report of a sweep: page, tables and figures. It needs neither torch nor hydra, so a laptop can make it."""

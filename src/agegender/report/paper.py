@@ -1,4 +1,4 @@
-"""What Uraimov & Yoo 2022 published in Table 2."""
+"""The results that Uraimov & Yoo 2022 published in Table 2."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ class Published:
     """One row of Table 2.
 
     Attributes:
-        age, gender: accuracy in percent; None where the paper gives none.
+        age, gender: accuracy in percent; None where the paper prints none.
         params: millions, as printed: some are of networks with 1,000 classes.
         training_time: no unit is printed.
     """
@@ -33,7 +33,7 @@ TABLE_2 = {
     ("small_cnn_pooled", "weighted"): _SMALL_WEIGHTED,
 }
 MODEL_ORDER = ("alexnet", "vgg11", "resnet18", "densenet161", "small_cnn", "small_cnn_pooled")
-TEST_IMAGES = 4_821  # of the paper: what its accuracies are shares of
+TEST_IMAGES = 4_821  # in the paper's test part
 CONDITIONS = (
     "Paper: Uraimov & Yoo 2022, Table 2: one run on 24,104 UTKFace images, 4,821 of them for testing, 256 x 256 "
     "pixels, 30 epochs; its sampling error alone is 1.37 points (age) and 0.89 (gender) at 95 %; some of its "

@@ -1,4 +1,4 @@
-"""The runs of a sweep: records and predictions, and which of them may be compared image by image."""
+"""The results of a sweep: records and predictions of its runs, grouped into configurations."""
 
 import hashlib
 from collections.abc import Hashable, Iterable, Sequence
@@ -11,7 +11,7 @@ import pandas as pd
 
 from agegender.labels import GENDERS, RACES, UNKNOWN_RACE
 from agegender.records.record import PREDICTIONS, Record, predictions_file, read_runs
-from agegender.report.traits import order, trait, varying_choices
+from agegender.report.choices import choice_value, report_order, varying_choices
 
 TASKS = ("age", "gender")
 _LABELS = ("group", "group_predicted", "gender", "gender_predicted", "race")  # columns of names
@@ -19,7 +19,7 @@ _LABELS = ("group", "group_predicted", "gender", "gender_predicted", "race")  # 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a run says of each test image; N images, G age groups, as numbered by `groups`.
+    """The predictions of a run for its test images; N images, G age groups, numbered as in `groups`.
 
     Attributes:
         groups: G names, youngest first.
@@ -27,7 +27,7 @@ class Predictions:
         group, group_predicted: int64 (N,).
         gender, gender_predicted: int64 (N,), indices of `labels.GENDERS`.
         years, years_predicted: float64 (N,).
-        race: int64 (N,), an index of `labels.RACES`, -1 where the file name tells none.
+        race: int64 (N,), an index of `labels.RACES`, -1 where the file name has none.
         p_group: float32 (N, G), rows sum to 1.
         p_gender: float32 (N, 2).
     """
@@ -48,13 +48,15 @@ class Predictions:
         return len(self.images)
 
     def hits(self, task: str) -> np.ndarray:
-        """Tell which images are right at `age` or `gender`: bool (N,). Not by probabilities, which a file rounds."""
+        """Return which images are predicted right at `age` or `gender`, bool (N,); by the predicted classes, as files
+        round the probabilities.
+        """
         if task == "age":
             return self.group_predicted == self.group
         return self.gender_predicted == self.gender
 
     def probabilities(self, task: str) -> np.ndarray:
-        """Give the probabilities of the age groups or of the genders, (N, C)."""
+        """Return the probabilities of the age groups or of the genders, (N, C)."""
         return self.p_group if task == "age" else self.p_gender
 
 
@@ -64,9 +66,9 @@ class Run:
 
     Attributes:
         folder: its directory.
-        record: what is known of it.
-        predictions: of a complete run; None where its file is missing or broken, or the run is not complete.
-        images_id: of the test images, their groups included: runs with the same id are compared image by image.
+        record: its record.json.
+        predictions: of a complete run; None where their file is missing or broken, or the run is not complete.
+        images_id: identity of the test images and their labels: runs with the same id are compared image by image.
     """
 
     folder: Path
@@ -83,11 +85,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Configuration:
-    """Runs that differ in their seed and their split alone.
+    """Runs that differ only in seed and split.
 
     Attributes:
-        label: what tells it from the others of the sweep: model, loss, and whatever else varies.
-        runs: one per seed and split, complete or not, by seed.
+        label: model, loss, and the other choices that vary within the sweep; unique within it.
+        runs: one per seed and split, complete or not, ordered by seed.
     """
 
     label: str
@@ -102,18 +104,18 @@ class Configuration:
 
     @property
     def measured(self) -> tuple[Run, ...]:
-        """Its complete runs whose predictions are at hand."""
+        """Its complete runs with readable predictions."""
         return tuple(run for run in self.complete if run.predictions is not None)
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepResults:
     """All runs below runs/NAME.
 
     Attributes:
         name: of the sweep.
         configurations: in the paper's order of models.
-        problems: predictions that could not be read, a line each.
+        problems: one line for each file of predictions that could not be read.
     """
 
     name: str
@@ -127,10 +129,13 @@ class Sweep:
         return tuple(run for configuration in self.configurations for run in configuration.runs)
 
 
-def read_sweep(folder: Path) -> Sweep:
-    """Read all records and predictions below runs/NAME; those of `eval.py` are no runs, broken records failed ones."""
+def read_sweep(folder: Path) -> SweepResults:
+    """Read all records and predictions below runs/NAME.
+
+    Evaluations of `eval.py` are left out; a broken record counts as a failed run.
+    """
     problems: list[str] = []
-    names: dict[bytes, np.ndarray] = {}  # many runs, the same images: their names are kept once
+    names: dict[bytes, np.ndarray] = {}  # runs on the same images share one array of their names
     runs = []
     for path, record in read_runs(folder):
         predictions = None
@@ -141,7 +146,7 @@ def read_sweep(folder: Path) -> Sweep:
                 reason = " ".join(str(error).split())
                 problems.append(f"{path.relative_to(folder) / PREDICTIONS} cannot be read ({reason}); not in the tests")
         runs.append(Run(path, record, predictions, _images_id(predictions)))
-    return Sweep(folder.name, folder, _configurations(runs), tuple(problems))
+    return SweepResults(folder.name, folder, _configurations(runs), tuple(problems))
 
 
 def read_predictions(path: Path, groups: Sequence[str], known: dict[bytes, np.ndarray] | None = None) -> Predictions:
@@ -150,13 +155,14 @@ def read_predictions(path: Path, groups: Sequence[str], known: dict[bytes, np.nd
     Args:
         path: of its CSV file, which may be compressed.
         groups: G names, youngest first.
-        known: names of images by their digest, shared by the runs that are read with it.
+        known: arrays of image names by digest, shared by all runs that are read with it.
 
     Raises:
-        OSError: it is not there.
-        ValueError: it is not such a file.
+        OSError: the file is missing.
+        ValueError: its content is not a table of predictions.
     """
-    dtype: dict[Hashable, Any] = {key: "category" for key in _LABELS}  # each name is looked up once, not in every row
+    # Each distinct name is looked up once, not once per row.
+    dtype: dict[Hashable, Any] = {key: "category" for key in _LABELS}
     dtype["image"] = "str"
     table = pd.read_csv(path, dtype=dtype, keep_default_na=False, encoding_errors="surrogateescape")
     p_group = table[[f"p_{name}" for name in groups]].to_numpy(np.float32)
@@ -206,11 +212,15 @@ def _images_id(predictions: Predictions | None) -> str | None:
 
 
 def _configurations(runs: Sequence[Run]) -> tuple[Configuration, ...]:
-    extra = varying_choices([run.record for run in runs if run.record.config])  # a broken record holds none
+    extra = varying_choices([run.record for run in runs])
     found: dict[tuple[str, ...], list[Run]] = {}
-    for run in sorted(runs, key=lambda run: order(run.record)):
+    for run in sorted(runs, key=lambda run: report_order(run.record)):
         choices = run.record.choices
-        key = (str(choices.get("model")), str(choices.get("loss")), *(f"{k}={trait(run.record, k)}" for k in extra))
+        key = (
+            str(choices.get("model")),
+            str(choices.get("loss")),
+            *(f"{k}={choice_value(run.record, k)}" for k in extra),
+        )
         found.setdefault(key, []).append(run)
     return tuple(
         Configuration(" / ".join(key), key[0], key[1], tuple(sorted(same, key=_seed_and_split)))

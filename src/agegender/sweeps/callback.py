@@ -101,12 +101,12 @@ class Sweep(Callback):
         for outcome in outcomes:
             if outcome.reason is not None and outcome.status != "not started":
                 print(f"{outcome.folder}: {outcome.status}: {outcome.reason}")
-        print(made.told())
+        print(made.as_text())
         if config.logger.get("wandb") is not None and any(outcome.status == "complete" for outcome in outcomes):
             from agegender.tracking.comparison import send_comparison  # imports wandb, which takes half a second
 
             try:
-                send_comparison(folder, *made.table.plain(), report=made.folder, figures=made.figures)
+                send_comparison(folder, *made.table.keys_and_rows(), report=made.folder, figures=made.figures)
             except InputError as error:
                 log.error("error: no comparison in W&B: %s", error)
         _close()

@@ -12,8 +12,8 @@ from agegender.data.sources.base import Source
 from agegender.data.sources.utkface import FolderSource, open_source
 from agegender.data.synthetic.folder import synthetic_path
 from agegender.records.record import read_runs
-from agegender.report.statistics.under_age import AgeLimits
-from agegender.report.write import ReadImage, Report, write_report
+from agegender.report.statistics.age_limits import AgeLimits
+from agegender.report.write import ReadImage, WrittenReport, write_report
 from agegender.system.errors import InputError
 
 
@@ -24,7 +24,7 @@ def report(
     threshold_age: float | None = None,
     challenge_age: float | None = None,
     minors_passed: float | None = None,
-) -> Report:
+) -> WrittenReport:
     """Rebuild runs/NAME/report.
 
     Args:

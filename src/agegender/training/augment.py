@@ -44,8 +44,8 @@ class Augment(nn.Module):
         contrast: largest change, as a share.
         erase: probability that a rectangle is replaced by the mean colour.
         mixup: alpha of the Beta distribution that mixes each image, and its loss, with another's.
-        start_size: pixels of a side in the first epoch, from where it grows in steps of 16 (progressive learning, Tan
-            & Le 2021); None: full size in all epochs.
+        start_size: pixels of a side in the first epoch; it then grows in steps of 16 (progressive learning, Tan & Le
+            2021). None: full size in all epochs.
         full_size_from: share of the epochs after which images have full size.
 
     Attributes:

@@ -202,12 +202,12 @@ class AgeGenderModule(lightning.LightningModule):
             self.log_dict(self._train_losses.means("train"), on_step=False, on_epoch=True, batch_size=1)
 
     def on_validation_epoch_start(self) -> None:
-        self._begin_evaluation()
+        self._start_evaluation()
 
     def on_test_epoch_start(self) -> None:
-        self._begin_evaluation()
+        self._start_evaluation()
 
-    def _begin_evaluation(self) -> None:
+    def _start_evaluation(self) -> None:
         self.predictions = []
         self._eval_losses.reset()
 

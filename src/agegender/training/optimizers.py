@@ -1,4 +1,4 @@
-"""Optimizers that PyTorch does not have for convolutions."""
+"""Optimizers for convolutions that PyTorch lacks."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -119,7 +119,7 @@ def test_archives_beside_images_are_left_alone_and_told(tmp_path: Path, caplog: 
     make_zip(tmp_path / "more.zip", PARTS["part1"])
     with caplog.at_level(logging.WARNING):
         assert open_source(tmp_path).names() == [name_of(20, 0)]
-    assert "holds images, so its 1 archives are not read, more.zip first" in caplog.text
+    assert "contains images, so its 1 archives are not read, more.zip first" in caplog.text
 
 
 @pytest.mark.parametrize("roots", [["a.tar", "a.tar"], ["a.tar", "./b/../a.tar"]])

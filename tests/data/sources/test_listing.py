@@ -14,7 +14,7 @@ from PIL import Image
 
 from agegender.data.cache import Cache
 from agegender.data.sources.base import FaceTable
-from agegender.data.sources.formats import picture_format
+from agegender.data.sources.formats import image_format
 from agegender.data.sources.utkface import FolderSource, open_source
 from agegender.jobs.predict import find_images
 from agegender.system.errors import DatasetNotFoundError, InputError, describe
@@ -22,9 +22,16 @@ from agegender.system.errors import DatasetNotFoundError, InputError, describe
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8))
 STEM = "24_0_1_20170116220224657"
 NOT_IMAGES = {
-    **{name: b"some text" for name in ("README", "list.txt", "Thumbs.db", "notes.html")},
-    **{f"__MACOSX/._{name_of(20, 0)}": b"x", f"._{name_of(20, 0)}": b"\x00\x05\x16\x07", ".DS_Store": b"x"},
-    **{"BMW.txt": b"BMW is a maker of cars", "film": b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00isommp42", "empty": b""},
+    "README": b"some text",
+    "list.txt": b"some text",
+    "Thumbs.db": b"some text",
+    "notes.html": b"some text",
+    f"__MACOSX/._{name_of(20, 0)}": b"x",
+    f"._{name_of(20, 0)}": b"\x00\x05\x16\x07",
+    ".DS_Store": b"x",
+    "BMW.txt": b"BMW is a maker of cars",
+    "film": b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00isommp42",
+    "empty": b"",
 }
 PLACES: dict[str, Callable[[Path, dict[str, bytes]], Path]] = {
     "folder": lambda place, files: put(place / "a", files),
@@ -72,7 +79,7 @@ def test_every_place_gives_the_same_files_and_reasons(place: str, tmp_path: Path
     reasons = table.skipped_by_name
     assert sorted(reasons) == sorted(set(files) - set(NOT_IMAGES) - {f"{STEM}.jfif", f"{STEM}jpg"})
     assert reasons["25_0_1_20170116220224657.jpg"] == "not an image"
-    assert reasons["26_0_1_20170116220224657.jxl"].startswith("a JPEG XL picture, which Pillow cannot read")
+    assert reasons["26_0_1_20170116220224657.jxl"].startswith("a JPEG XL image, which Pillow cannot read")
     assert reasons["27_0_1_20170116220224657"].startswith("cannot be decoded")
 
 
@@ -142,7 +149,7 @@ def test_a_link_inside_a_tar_is_skipped_with_a_reason(kind: str, tmp_path: Path)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF"])
 def test_a_format_is_told_by_the_first_bytes_and_read(kind: str, tmp_path: Path) -> None:
     content = encode(PICTURE, kind)
-    assert picture_format(content) == kind
+    assert image_format(content) == kind
     assert scan(put(tmp_path, {f"{STEM}.unknown": content})).usable.all()
 
 
@@ -150,14 +157,14 @@ def test_a_format_is_told_by_the_first_bytes_and_read(kind: str, tmp_path: Path)
     "content", [b"", b"BM", b"BMW is a maker", b"P6", b"RIFF1234WAVE", b"\x00\x00\x00\x18ftypmp42"]
 )
 def test_what_is_no_picture_has_no_format(content: bytes) -> None:
-    assert picture_format(content) is None
+    assert image_format(content) is None
 
 
 def test_a_heic_picture_is_read_where_the_plugin_is_there(tmp_path: Path) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.register_heif_opener()
     content = encode(PICTURE, "HEIF")
-    assert picture_format(content) == "HEIF"
+    assert image_format(content) == "HEIF"
     assert scan(put(tmp_path, {f"{STEM}.heic": content})).usable.all()
 
 
@@ -168,7 +175,7 @@ def test_a_heic_picture_names_the_extra_where_the_plugin_is_missing(
     head = b"\x00\x00\x00\x1cftypheic\x00\x00\x00\x00mif1heic" + bytes(40)
     put(tmp_path, {f"{STEM}.heic": head, name_of(30, 1): jpeg(1)})
     assert scan(tmp_path).skipped_by_name == {
-        f"{STEM}.heic": "a HEIC picture, which needs the extra: pip install 'agegender[heif]'"
+        f"{STEM}.heic": "a HEIC image, which needs the extra: pip install 'agegender[heif]'"
     }
 
 
@@ -181,7 +188,7 @@ def test_a_heic_picture_names_the_extra_where_the_plugin_is_missing(
         ("age_gender.csv", b"age,ethnicity,gender,img_name,pixels\n1,0,0,a.jpg,129 128\n", "a table"),
         ("train-00000-of-00001.parquet", b"PAR1" + bytes(20), "a Parquet table"),
         ("faces.npz", b"PK", "a file of arrays"),
-        ("UTKFace.rar", b"Rar!", "an archive of a kind that is not read"),
+        ("UTKFace.rar", b"Rar!", "an archive of an unsupported format"),
     ],
 )
 def test_other_files_of_faces_are_named_with_what_they_are(
@@ -213,5 +220,5 @@ def test_a_link_to_nothing_is_one_skipped_file(tmp_path: Path) -> None:
     source = FolderSource(tmp_path)
     (name,) = source.names()
     assert source.signature()
-    with pytest.raises(ValueError, match="a symbolic link to a file that is not there"):
+    with pytest.raises(ValueError, match="a symbolic link to a file that does not exist"):
         source.read(name)

@@ -74,9 +74,17 @@ def test_a_race_that_utkface_does_not_have_is_unknown() -> None:
         *(
             (name, "the name is not [age]_[gender]_[race]_[date&time]")
             for name in (
-                *("53__0_2017.jpg", "hello.jpg", "-5_0_0_2017.jpg", "3.5_0_0_2017.jpg", "x30_1_0_2017.jpg", "30.jpg"),
-                *("IMG_20170112_213500.jpg", "2017-01-12.jpg", "part_1.jpg"),
-                *("\u0663\u0669_1_0_2017.jpg", "3\u0669_1_0_2017.jpg"),  # Arabic digits
+                "53__0_2017.jpg",
+                "hello.jpg",
+                "-5_0_0_2017.jpg",
+                "3.5_0_0_2017.jpg",
+                "x30_1_0_2017.jpg",
+                "30.jpg",
+                "IMG_20170112_213500.jpg",
+                "2017-01-12.jpg",
+                "part_1.jpg",
+                "\u0663\u0669_1_0_2017.jpg",
+                "3\u0669_1_0_2017.jpg",  # Arabic digits
             )
         ),
     ],
@@ -90,16 +98,16 @@ def test_a_name_without_age_and_gender_is_refused_with_the_reason(name: str, rea
 @pytest.mark.parametrize(
     "name",
     [
-        *(
-            "0001_0.jpg",
-            "12_1_2020.jpg",
-            "26_0.jpg",
-            "26_0_1.jpg",
-            "0_0_0_1.jpg",
-            "1_1_3_000123.jpg",
-            "12_1_12345678.jpg",
-        ),
-        *("30_1_0_20171312213500903.jpg", "30_1_0_20170100213500903.jpg", "30_1_0_1234567890123456789012.jpg"),
+        "0001_0.jpg",
+        "12_1_2020.jpg",
+        "26_0.jpg",
+        "26_0_1.jpg",
+        "0_0_0_1.jpg",
+        "1_1_3_000123.jpg",
+        "12_1_12345678.jpg",
+        "30_1_0_20171312213500903.jpg",
+        "30_1_0_20170100213500903.jpg",
+        "30_1_0_1234567890123456789012.jpg",
     ],
 )
 def test_a_name_without_utkfaces_date_is_refused_as_it_may_say_something_else(name: str) -> None:
@@ -107,7 +115,7 @@ def test_a_name_without_utkfaces_date_is_refused_as_it_may_say_something_else(na
         parse_name(name)
 
 
-# The same images however they are packed
+# The same images, packed in different ways
 
 
 def as_archive_folder(files: dict[str, bytes]) -> dict[str, bytes]:
@@ -213,11 +221,11 @@ def test_a_home_folder_is_written_with_a_tilde(tmp_path: Path, monkeypatch: pyte
     assert open_source("~/faces").names() == sorted(FILES)
 
 
-# Mistakes of the user, each told in a line
+# Mistakes of the user, each reported in one line
 
 
-def told(root: Path, error: type[InputError]) -> str:
-    """Use a source as a run does, and give the line that the user sees."""
+def message_for(root: Path, error: type[InputError]) -> str:
+    """Use a source as a run does, and return the line that the user sees."""
     with pytest.raises(InputError) as caught:
         source = open_source(root)
         source.names()
@@ -229,8 +237,8 @@ def told(root: Path, error: type[InputError]) -> str:
     return line
 
 
-def test_a_missing_path_is_told(tmp_path: Path) -> None:
-    assert "does not exist" in told(tmp_path / "nowhere", DatasetNotFoundError)
+def test_a_missing_path_is_message_for(tmp_path: Path) -> None:
+    assert "does not exist" in message_for(tmp_path / "nowhere", DatasetNotFoundError)
 
 
 @pytest.mark.parametrize(
@@ -245,20 +253,20 @@ def test_a_missing_path_is_told(tmp_path: Path) -> None:
     ids=["folder", "tar", "tar.gz", "zip", "zip of text"],
 )
 def test_a_place_without_images_is_told_as_such(make: Callable[[Path], Path], tmp_path: Path) -> None:
-    assert "no UTKFace images in" in told(make(tmp_path), DatasetNotFoundError)
+    assert "no UTKFace images in" in message_for(make(tmp_path), DatasetNotFoundError)
 
 
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz", "zip"])
-def test_an_archive_of_zero_bytes_is_told(suffix: str, tmp_path: Path) -> None:
+def test_an_archive_of_zero_bytes_is_message_for(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
     path.write_bytes(b"")
-    assert "neither a folder nor a .tar, .tar.gz or .zip" in told(path, InputError)
+    assert "neither a folder nor a .tar, .tar.gz or .zip" in message_for(path, InputError)
 
 
-def test_a_text_file_as_root_is_told(tmp_path: Path) -> None:
+def test_a_text_file_as_root_is_message_for(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("25_0_0_2017.jpg\n" * 100)
-    assert "neither a folder nor a .tar, .tar.gz or .zip" in told(path, InputError)
+    assert "neither a folder nor a .tar, .tar.gz or .zip" in message_for(path, InputError)
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
@@ -273,32 +281,32 @@ def test_a_tar_that_was_cut_off_is_told_wherever_it_ends_or_read_whole(mode: str
             assert open_source(path).names() == sorted(files), "only what follows the last image is missing"
         except InputError:
             refused += 1
-            told(path, InputError)
+            message_for(path, InputError)
     assert refused >= 30
 
 
-def test_a_tar_cut_off_between_two_files_is_told(tmp_path: Path) -> None:
+def test_a_tar_cut_off_between_two_files_is_message_for(tmp_path: Path) -> None:
     whole = make_tar(tmp_path / "a.tar", FILES)
     with tarfile.open(whole) as archive:
         start = archive.getmembers()[20].offset
     whole.write_bytes(whole.read_bytes()[:start])
-    assert "broken archive" in told(whole, InputError)
+    assert "broken archive" in message_for(whole, InputError)
 
 
-def test_a_tar_with_a_damaged_header_in_the_middle_is_told(tmp_path: Path) -> None:
+def test_a_tar_with_a_damaged_header_in_the_middle_is_message_for(tmp_path: Path) -> None:
     path = make_tar(tmp_path / "a.tar", FILES)
     with tarfile.open(path) as archive:
         start = archive.getmembers()[20].offset
     content = bytearray(path.read_bytes())
     content[start + 3] ^= 0xFF
     path.write_bytes(content)
-    assert "broken archive" in told(path, InputError)
+    assert "broken archive" in message_for(path, InputError)
 
 
-def test_a_gzip_that_is_no_tar_is_told(tmp_path: Path) -> None:
+def test_a_gzip_that_is_no_tar_is_message_for(tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
     path.write_bytes(gzip.compress(b"hello"))
-    assert "neither a folder nor a .tar, .tar.gz or .zip" in told(path, InputError)
+    assert "neither a folder nor a .tar, .tar.gz or .zip" in message_for(path, InputError)
 
 
 def test_a_zip_that_was_cut_off_is_told_wherever_it_ends(tmp_path: Path) -> None:
@@ -306,24 +314,24 @@ def test_a_zip_that_was_cut_off_is_told_wherever_it_ends(tmp_path: Path) -> None
     path = tmp_path / "cut.zip"
     for length in range(1, len(whole), 97):
         path.write_bytes(whole[:length])
-        told(path, InputError)
+        message_for(path, InputError)
 
 
-def test_an_encrypted_zip_is_told(tmp_path: Path) -> None:
+def test_an_encrypted_zip_is_message_for(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", FILES)
     content = bytearray(path.read_bytes())
     at = content.index(b"PK\x01\x02")  # the first entry of the central directory; its flags are at 8
     content[at + 8] |= 1
     path.write_bytes(content)
-    assert "is encrypted" in told(path, InputError)
+    assert "is encrypted" in message_for(path, InputError)
 
 
-def test_a_zip_that_needs_a_newer_reader_is_told(tmp_path: Path) -> None:
+def test_a_zip_that_needs_a_newer_reader_is_message_for(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", FILES)
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\x01\x02") + 6] = 99  # version needed to extract: 9.9
     path.write_bytes(content)
-    assert "zip file version 9.9" in told(path, InputError)
+    assert "zip file version 9.9" in message_for(path, InputError)
 
 
 @pytest.mark.parametrize(
@@ -346,11 +354,11 @@ def test_a_link_to_nowhere_is_skipped_with_its_reason_and_the_others_are_read(tm
     put(tmp_path, FILES)
     lost = name_of(50, 0)
     (tmp_path / lost).symlink_to(tmp_path / "gone")
-    assert scan(tmp_path).skipped_by_name == {lost: "a symbolic link to a file that is not there"}
+    assert scan(tmp_path).skipped_by_name == {lost: "a symbolic link to a file that does not exist"}
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_may_not_be_read_is_message_for(tmp_path: Path) -> None:
     put(tmp_path / "a" / "b", FILES)
     (tmp_path / "a" / "b").chmod(0)
     try:

@@ -1,4 +1,4 @@
-"""Tests of the synthetic faces: names, labels, files, and that the labels can be seen in grey pictures."""
+"""The synthetic faces: names, labels, files, and that the labels can be learned from grey images."""
 
 import errno
 import re
@@ -21,12 +21,12 @@ NEAR_DUPLICATE_BITS = 20  # of 256
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Bytes of every file by its name."""
+    """Return the bytes of every file by its name."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 def labels(path: Path) -> tuple[int, int]:
-    """Age and gender in the name."""
+    """Return age and gender from the name."""
     match = NAME.fullmatch(path.name)
     assert match is not None, path.name
     return int(match[1]), int(match[2])
@@ -34,7 +34,7 @@ def labels(path: Path) -> tuple[int, int]:
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Faces that the tests share."""
+    """Draw faces that all tests share."""
     folder = tmp_path_factory.mktemp("faces")
     synthetic.write_faces(folder, NUM_FACES, seed=5)
     return sorted(folder.iterdir())
@@ -42,7 +42,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def small(faces: list[Path]) -> np.ndarray:
-    """The shared faces at 32 x 32 pixels."""
+    """Return the shared faces at 32 x 32 pixels."""
     rows = []
     for path in faces:
         with Image.open(path) as picture:
@@ -52,16 +52,17 @@ def small(faces: list[Path]) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def grey(small: np.ndarray) -> np.ndarray:
-    """The shared faces as rows of grey pixels, each row with mean 0 and variance 1."""
+    """Return the shared faces as rows of grey pixels, each with mean 0 and variance 1."""
     pixels = small.mean(axis=3).reshape(len(small), -1)
     return (pixels - pixels.mean(axis=1, keepdims=True)) / pixels.std(axis=1, keepdims=True)
 
 
 def ridge_accuracy(pixels: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
-    """Accuracy of a ridge classifier trained on three quarters of the rows, and the majority class's share."""
+    """Return the accuracy of a ridge classifier, trained on three quarters of the rows, and the majority's share."""
     rng = np.random.default_rng(0)
     order = rng.permutation(len(pixels))
-    held, rest = order[: len(order) // 4], order[len(order) // 4 :]
+    held = order[: len(order) // 4]
+    rest = order[len(order) // 4 :]
     classes = np.eye(targets.max() + 1)[targets]
     mean = classes[rest].mean(axis=0)
     kernel = pixels @ pixels[rest].T

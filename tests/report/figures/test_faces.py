@@ -59,11 +59,11 @@ def test_the_probability_is_that_of_the_predicted_class_not_the_largest():
 
 def test_a_mistake_tells_what_is_true_what_was_said_and_the_file():
     figure = mistakes(predictions(), "age", read_red)
-    assert "2_0_0_2017.jpg.chip.jpg: true 7+, said 3-6, 80.0 %" in figure.alt
+    assert "2_0_0_2017.jpg.chip.jpg: true 7+, predicted 3-6, 80.0 %" in figure.alt
     assert figure.key == "mistakes-age"
     assert red_pixels(figure.png) == 3 * 192 * 192
     gender = mistakes(predictions(), "gender", read_red)
-    assert "true female, said male, 75.0 %" in gender.alt
+    assert "true female, predicted male, 75.0 %" in gender.alt
 
 
 @pytest.mark.parametrize("number", [1, 2, 4])

@@ -22,10 +22,17 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys  # noq
 from selenium.webdriver.common.by import By  # noqa: E402
 
 ARGUMENTS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
 )
-PHONE, DESK = (390, 844), (1440, 900)  # CSS pixels
+PHONE = (390, 844)
+DESK = (1440, 900)  # CSS pixels
 Open = Callable[..., Chrome]
 
 

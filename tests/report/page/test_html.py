@@ -63,7 +63,7 @@ def test_marks_are_told_by_symbol_and_words_not_by_colour_alone() -> None:
     cells = (Cell("3", 3.0, "best"), Cell("2", 2.0, "tied"), Cell("1", 1.0, "worst"), Cell("0", 0.0))
     root = page(with_table(*cells))
     assert [cell.text for cell in root.all("td")] == [
-        "★ 3 (highest (of errors lowest))",
+        "★ 3 (highest (lowest for errors))",
         "≈ 2 (not significantly lower, which is not the same as equal)",
         "▼ 1 (worst off)",
         "0",
@@ -71,7 +71,7 @@ def test_marks_are_told_by_symbol_and_words_not_by_colour_alone() -> None:
     legend = next(p for p in root.all("p") if "legend" in p.classes)
     assert (
         legend.text
-        == "★ highest (of errors lowest) ≈ not significantly lower, which is not the same as equal ▼ worst off"
+        == "★ highest (lowest for errors) ≈ not significantly lower, which is not the same as equal ▼ worst off"
     )
 
 
@@ -178,7 +178,8 @@ def test_nothing_comes_from_outside() -> None:
     for element in root.all():
         for name in ("src", "href", "srcset", "action", "data", "poster", "style"):
             assert re.match(r"data:|#|$", element.attributes.get(name, "")), (element.tag, name)
-    style, script = root.all("style")[0].children[0], root.all("script")[0].children[0]
+    style = root.all("style")[0].children[0]
+    script = root.all("script")[0].children[0]
     assert isinstance(style, str) and isinstance(script, str)
     assert "url(" not in style and "@import" not in style and "http" not in style + script
 

@@ -9,9 +9,17 @@ from made_runs import make_predictions, write_run
 
 from agegender.records import record
 from agegender.report.results import Predictions, read_sweep
-from agegender.report.sections.claims import BASELINES, CONTRADICTED, HOLDS, OPEN, Judgement, claim, judge
+from agegender.report.sections.claims import (
+    BASELINES,
+    CONTRADICTED,
+    HOLDS,
+    OPEN,
+    Judgement,
+    judge_statements,
+    statements_text,
+)
 from agegender.report.statistics.analysis import analyse
-from agegender.report.tables.cost import read_costs
+from agegender.report.tables.measured_cost import read_costs
 from agegender.report.write import write_report
 
 N = 400
@@ -38,11 +46,11 @@ def write(folder: Path, model: str, predictions: Predictions, **made: object) ->
 def judged(folder: Path) -> dict[str, Judgement]:
     sweep = read_sweep(folder)
     analysis = analyse(sweep, num_draws=200)
-    return {one.statement: one for one in judge(sweep, analysis, read_costs(folder))}
+    return {one.statement: one for one in judge_statements(sweep, analysis, read_costs(folder))}
 
 
 def verdict_on(folder: Path, what: str) -> str:
-    (found,) = [one.verdict for statement, one in judged(folder).items() if what in statement]
+    (found,) = [one.decision for statement, one in judged(folder).items() if what in statement]
     return found
 
 
@@ -89,7 +97,7 @@ def test_a_missing_baseline_decides_nothing_but_a_contradiction(tmp_path):
     for model in BASELINES[1:]:
         write(tmp_path, model, told(90))
     found = judged(tmp_path)["The small CNN is more accurate than each of the four at age"]
-    assert found.verdict == OPEN
+    assert found.decision == OPEN
     assert "not trained: alexnet" in found.figures
     write(tmp_path, "resnet18", told(0))
     write(tmp_path, "small_cnn", told(40))
@@ -138,7 +146,7 @@ def test_half_of_the_young_must_be_predicted_older(tmp_path, older, verdict):
     write(tmp_path, "small_cnn", told(older=older))
     write(tmp_path, "resnet18", told())
     found = judged(tmp_path)["With the plain loss over half of the faces of 13-20 are predicted older"]
-    assert found.verdict == verdict
+    assert found.decision == verdict
     assert f"{older}.0 % of 100" in found.figures
 
 
@@ -165,7 +173,7 @@ def test_nothing_is_judged_on_drawn_faces(tmp_path):
         path.write_text(path.read_text().replace("UTKFace.tar", "6,000 synthetic faces, seed 0"))
     sweep = read_sweep(tmp_path)
     analysis = analyse(sweep, num_draws=100)
-    assert judge(sweep, analysis, []) == [] and claim([], analysis) == ""
+    assert judge_statements(sweep, analysis, []) == [] and statements_text([], analysis) == ""
 
 
 def test_the_report_says_the_judgements_and_where_they_hold(tmp_path):
@@ -173,14 +181,14 @@ def test_the_report_says_the_judgements_and_where_they_hold(tmp_path):
         write(tmp_path, model, told())
     write_cost(tmp_path, {model: [100, 101, 99] for model in ("small_cnn", *BASELINES)})
     made = write_report(tmp_path)
-    assert made.claim.startswith(
+    assert made.statements.startswith(
         "The paper's statements. At 256 pixels and 30 epochs, the paper's size and epochs. With"
     )
-    assert "about these networks" in made.claim
+    assert "about these networks" in made.statements
     page = made.page.read_text()
     assert {row["images_per_second"] for row in made.table.rows} == {None}  # measured at 128 pixels, trained at 256
     assert {row["fit_seconds"] for row in made.table.rows} == {None}
-    assert "What the paper says, judged" in page and "Training rates side by side, 128 pixels" in page
+    assert "statements, and whether they hold" in page and "Training rates side by side, 128 pixels" in page
 
 
 def test_rates_that_were_measured_side_by_side_stand_for_those_of_the_jobs(tmp_path):

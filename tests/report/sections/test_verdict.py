@@ -4,9 +4,9 @@ import numpy as np
 from made_runs import right_at, write_run
 
 from agegender.report.results import Predictions, read_sweep
-from agegender.report.sections.verdict import verdict
+from agegender.report.sections.verdict import verdict_sentence
 from agegender.report.statistics.analysis import analyse
-from agegender.report.tables.summary import summarise
+from agegender.report.tables.summary import compare_configurations
 
 N = 400
 
@@ -14,7 +14,7 @@ N = 400
 def said(folder: Path) -> str:
     sweep = read_sweep(folder)
     analysis = analyse(sweep, num_draws=200)
-    return verdict(sweep, analysis, summarise(sweep, analysis)).replace("\N{NO-BREAK SPACE}", " ")
+    return verdict_sentence(sweep, analysis, compare_configurations(sweep, analysis)).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def wrong(number: int, gender: int = 0) -> Predictions:
@@ -61,13 +61,13 @@ def test_nothing_complete_gives_no_verdict(tmp_path: Path) -> None:
 def test_runs_on_other_images_get_no_verdict(tmp_path: Path) -> None:
     write_run(tmp_path, wrong(20), model="small_cnn")
     write_run(tmp_path, right_at(N // 2, range(9)), model="resnet18")
-    assert said(tmp_path).startswith("No verdict, for these rows must not be compared: not tested on the same images")
+    assert said(tmp_path).startswith("No verdict, as these rows must not be compared: not tested on the same images")
 
 
 def test_complete_runs_without_predictions_get_no_verdict(tmp_path: Path) -> None:
     for model in ("small_cnn", "resnet18"):
         (write_run(tmp_path, wrong(20), model=model) / "predictions.csv").unlink()
-    assert said(tmp_path) == "No verdict: no run has left predictions to test."
+    assert said(tmp_path) == "No verdict: no run has predictions to test."
 
 
 def test_a_single_seed_speaks_of_networks_and_several_of_methods(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_the_verdict_says_which_difference_would_have_been_found(tmp_path: Path)
     write_run(tmp_path, wrong(40), model="resnet18")
     error = np.sqrt(0.05 * 0.95 / N)  # 20 of 400 images are right for one and wrong for the other
     points = 100 * (1.966 + 0.843) * error  # Student's t with 399 degrees of freedom
-    assert f"would find a true difference of {points:.1f} points at age with a" in said(tmp_path)
+    assert f"would detect a true difference of {points:.1f} points at age with a" in said(tmp_path)
 
 
 def test_an_ablation_tells_which_parts_matter(tmp_path: Path) -> None:

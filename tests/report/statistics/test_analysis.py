@@ -10,14 +10,14 @@ from statsmodels.stats.multitest import multipletests
 
 from agegender.labels import age_groups
 from agegender.records import record
-from agegender.report.results import Predictions, Sweep, read_sweep
+from agegender.report.results import Predictions, SweepResults, read_sweep
 from agegender.report.statistics.analysis import TASKS, Analysis, Pair, analyse
 from agegender.report.statistics.scores import SCORES, draws, scores
 
 IMAGES = 200
 
 
-def sweep_of(folder: Path, told: dict[str, list[Predictions] | dict[int, Predictions]]) -> Sweep:
+def sweep_of(folder: Path, told: dict[str, list[Predictions] | dict[int, Predictions]]) -> SweepResults:
     """A sweep of these models; a list stands for the seeds from 0 on."""
     for model, seeds in told.items():
         for seed, predictions in seeds.items() if isinstance(seeds, dict) else enumerate(seeds):
@@ -84,7 +84,8 @@ def test_all_pairs_are_mcnemars_adjusted_by_holm(tmp_path):
     }
     found = analysis_of(tmp_path, {model: [predictions] for model, predictions in told.items()})
     for task, key in (("age", "group"), ("gender", "gender")):
-        pairs, p_values = found.pairs[task], []
+        pairs = found.pairs[task]
+        p_values = []
         assert len(pairs) == 6
         for pair in pairs:
             one, other = (told[label.removesuffix(" / plain")] for label in (pair.first, pair.second))
@@ -174,7 +175,8 @@ def test_a_calibration_error_over_bins_has_no_interval(tmp_path):
 
 
 def test_an_interval_of_a_difference_is_paired(tmp_path):
-    one, other = random_predictions(1, IMAGES), random_predictions(2, IMAGES, skill=0.4)
+    one = random_predictions(1, IMAGES)
+    other = random_predictions(2, IMAGES, skill=0.4)
     found = analyse(sweep_of(tmp_path, {"alexnet": [one], "vgg11": [other]}), num_draws=4_000)
     gained = (one.group == one.group_predicted) * 1.0 - (other.group == other.group_predicted)
     oracle = stats.bootstrap((gained,), np.mean, method="percentile", rng=np.random.default_rng(1))
@@ -343,7 +345,8 @@ def test_the_same_runs_give_the_same_analysis(tmp_path):
         model: [random_predictions(10 * place + seed, IMAGES) for seed in range(5)]
         for place, model in enumerate(("alexnet", "vgg11", "ours"))
     }
-    one, other = analysis_of(tmp_path, told), analyse(read_sweep(tmp_path), num_draws=200)
+    one = analysis_of(tmp_path, told)
+    other = analyse(read_sweep(tmp_path), num_draws=200)
     for name in ("estimates", "differences", "compared", "num_images", "best", "pairs", "detectable"):
         assert getattr(one, name) == getattr(other, name), name
 

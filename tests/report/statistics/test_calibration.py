@@ -87,7 +87,8 @@ def test_the_debiased_error_by_hand():
 
 
 def test_equal_confidences_share_a_bin_whatever_the_order_of_the_images():
-    p, hits = np.full((90, 2), 0.5), np.arange(90) < 45  # sorted by their labels, as files may be
+    p = np.full((90, 2), 0.5)
+    hits = np.arange(90) < 45  # sorted by their labels, as files may be
     p[80:] = 0.9, 0.1
     found = squared_calibration_error(p, hits)
     order = np.random.default_rng(2).permutation(90)

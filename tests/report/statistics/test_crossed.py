@@ -46,13 +46,15 @@ def test_an_interval_of_values_of_one_seed_is_students():
 
 def test_images_of_their_own_are_compared_by_welch():
     random = np.random.default_rng(0)
-    one, other = random.normal(0, 1, (1, 400)), random.normal(0.1, 2, (1, 300))
+    one = random.normal(0, 1, (1, 400))
+    other = random.normal(0.1, 2, (1, 300))
     found = independent_difference(crossed_mean(one), crossed_mean(other))
     assert found.p_value() == pytest.approx(stats.ttest_ind(one[0], other[0], equal_var=False).pvalue, rel=0.02)
 
 
 def test_a_paired_difference_does_not_count_what_both_share():
-    first, second = HITS, HITS.copy()
+    first = HITS
+    second = HITS.copy()
     second[:, 0] = 0
     found = crossed_difference(first, second)
     assert found.value == pytest.approx(1 / 6)
@@ -71,8 +73,10 @@ def test_pairs_are_what_a_pair_alone_gives():
 
 
 def test_two_networks_of_one_seed_are_compared_by_mcnemar():
-    first, second = np.ones(100), np.ones(100)
-    first[:4], second[4:20] = 0, 0
+    first = np.ones(100)
+    second = np.ones(100)
+    first[:4] = 0
+    second[4:20] = 0
     tests = compare_on_images([first[None], second[None]])
     assert tests.p_value == pytest.approx([stats.binomtest(4, 20).pvalue])
 
@@ -136,11 +140,14 @@ def test_more_seeds_find_more():
 
 def test_splits_that_share_training_images_are_corrected_for():
     # Two equal methods; their difference on a split is half of what all splits share, half of the split's own.
-    random, test_to_train, splits = np.random.default_rng(4), 0.25, 5
+    random = np.random.default_rng(4)
+    test_to_train = 0.25
+    splits = 5
     shared = test_to_train / (1 + test_to_train)  # the correlation that Nadeau and Bengio assume
     corrected = uncorrected = 0
     for _ in range(2_000):
-        common, own = random.standard_normal((1, 2)), random.standard_normal((splits, 2))
+        common = random.standard_normal((1, 2))
+        own = random.standard_normal((splits, 2))
         values = np.sqrt(shared) * common + np.sqrt(1 - shared) * own
         corrected += compare_over_splits(values, test_to_train).p_value[0] < 0.05
         uncorrected += stats.ttest_rel(values[:, 0], values[:, 1]).pvalue < 0.05

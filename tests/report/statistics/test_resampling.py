@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from made_runs import make_predictions, make_record
 
-from agegender.report.results import Configuration, Run, Sweep
+from agegender.report.results import Configuration, Run, SweepResults
 from agegender.report.statistics.analysis import Analysis, analyse
 
 N = 500
 
 
-def sweep_of(hits: list[np.ndarray]) -> Sweep:
+def sweep_of(hits: list[np.ndarray]) -> SweepResults:
     """A sweep of configurations with these hits at age, (S, N) each, in memory."""
     configurations = []
     for number, of_seeds in enumerate(hits):
@@ -21,7 +21,7 @@ def sweep_of(hits: list[np.ndarray]) -> Sweep:
             told = make_predictions(np.full(N, 4), np.where(right, 4, 5))
             runs.append(Run(Path("run"), make_record(told, model=f"m{number}", seed=seed), told, "the same"))
         configurations.append(Configuration(f"m{number}", f"m{number}", "plain", tuple(runs)))
-    return Sweep("t", Path("t"), tuple(configurations), ())
+    return SweepResults("t", Path("t"), tuple(configurations), ())
 
 
 def simulated(random: np.random.Generator, configurations: int, seeds: int, sigma: float) -> Analysis:
@@ -37,7 +37,9 @@ def simulated(random: np.random.Generator, configurations: int, seeds: int, sigm
 
 @pytest.mark.parametrize(("seeds", "sigma"), [(1, 0.0), (3, 0.03)])
 def test_intervals_of_equal_configurations_seldom_leave_zero_out(seeds, sigma):
-    random, excluded, to_highest = np.random.default_rng(seeds), 0, 0
+    random = np.random.default_rng(seeds)
+    excluded = 0
+    to_highest = 0
     for _ in range(60):
         found = simulated(random, 5, seeds, sigma)
         ends = [pair.difference.interval for pair in found.pairs["age"]]
@@ -48,7 +50,8 @@ def test_intervals_of_equal_configurations_seldom_leave_zero_out(seeds, sigma):
 
 
 def test_an_interval_over_images_and_seeds_covers_the_mean_of_all_seeds():
-    random, covered = np.random.default_rng(5), 0
+    random = np.random.default_rng(5)
+    covered = 0
     for _ in range(150):
         estimate = simulated(random, 1, 3, 0.03).estimates["m0"]["age_accuracy"]
         assert estimate.interval is not None

@@ -182,7 +182,10 @@ def test_differences_of_the_same_draws_are_scipys_paired_bootstrap(first, second
     oracle = bootstrap(
         tuple(hits),
         lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),
-        **{"paired": True, "method": "percentile", "vectorized": True, "rng": np.random.default_rng(0)},
+        paired=True,
+        method="percentile",
+        vectorized=True,
+        rng=np.random.default_rng(0),
     )
     assert (low, high) == pytest.approx(tuple(oracle.confidence_interval), abs=0.15 * oracle.standard_error)
 

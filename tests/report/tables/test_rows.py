@@ -3,8 +3,10 @@ import csv
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from made_jobs import failed, files_of, job, table_of
 from made_runs import CONFIG, ENVIRONMENT, report_without_torch
 from rich.console import Console
 
@@ -46,12 +48,6 @@ def complete(model: str = "resnet18", loss: str = "plain", seed: int = 0, **choi
             "gender_confusion": [[5, 0], [1, 4]],
         },
     )  # fmt: skip
-
-
-def failed(error: str = NASTY) -> Record:
-    return Record(
-        status="failed", name="t", choices={"model": "vgg11", "loss": "plain"}, config={}, seed=0, error=error
-    )
 
 
 def written(folder: Path, *records: Record):
@@ -97,14 +93,14 @@ def test_each_row_has_the_papers_own_numbers_or_none(tmp_path, model, loss, age,
 
 
 def test_a_failed_job_shows_its_reason_and_no_numbers(tmp_path):
-    _, files = written(tmp_path, complete(), failed())
+    _, files = written(tmp_path, complete(), failed(NASTY))
     row = next(row for row in rows_of(files["csv"]) if row["model"] == "vgg11")
     assert row["status"] == f"failed: {NASTY}"
     assert row["age_accuracy"] == ""
 
 
 def test_a_pipe_or_a_line_break_in_a_reason_does_not_break_the_markdown_table(tmp_path):
-    _, files = written(tmp_path, complete(), failed())
+    _, files = written(tmp_path, complete(), failed(NASTY))
     lines = [line for line in files["md"].splitlines() if line.startswith("|")]
     assert len(lines) == 4  # titles, rule, two rows
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
@@ -118,10 +114,11 @@ def test_latex_specials_in_a_reason_are_escaped(tmp_path):
 
 
 def test_a_begun_job_is_shown_as_not_finished(tmp_path):
-    begun = failed()
-    begun.status, begun.error = "running", None
+    begun = failed(NASTY)
+    begun.status = "running"
+    begun.error = None
     _, files = written(tmp_path, begun)
-    assert rows_of(files["csv"])[0]["status"] == "begun, not finished"
+    assert rows_of(files["csv"])[0]["status"] == "started, not finished"
 
 
 def test_rows_of_different_splits_are_not_compared_silently(tmp_path):
@@ -165,7 +162,7 @@ def test_the_console_table_fits_the_terminal_and_keeps_the_results(tmp_path, wid
 
 
 def test_a_reason_with_markup_is_shown_as_it_is(tmp_path):
-    table, _ = written(tmp_path, failed())
+    table, _ = written(tmp_path, failed(NASTY, loss="plain"))
     text = io.StringIO()
     print_table(table, Console(file=text, width=400, color_system=None))
     assert "<script> | _x_ & $y$ #1 [bold]red[/bold] second line" in text.getvalue()
@@ -176,3 +173,137 @@ def test_the_report_and_the_command_work_without_torch(tmp_path):
     finished = report_without_torch(tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert "resnet18" in finished.stdout
+
+
+def test_rows_stand_in_the_papers_order_then_by_name_loss_and_seed() -> None:
+    mixed = [
+        job("small_cnn", "weighted"),
+        job("own_net"),
+        job("small_cnn", "plain", 2),
+        job("alexnet"),
+        job("small_cnn", "plain", 1),
+        job("another_net"),
+        job("resnet18"),
+        job("vgg11"),
+    ]
+    order = [(row["model"], row["loss"], row["seed"]) for row in table_of(*mixed).rows]
+    assert order == [
+        ("alexnet", "plain", 0),
+        ("vgg11", "plain", 0),
+        ("resnet18", "plain", 0),
+        ("small_cnn", "plain", 1),
+        ("small_cnn", "plain", 2),
+        ("small_cnn", "weighted", 0),
+        ("another_net", "plain", 0),
+        ("own_net", "plain", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what"),
+    [
+        ("data__fingerprint", "e" * 64, "data sets"),
+        ("data__split_hash", "fedcba", "splits"),
+        ("data__age_groups", {"scheme": "strict"}, "age-group schemes"),
+        ("data__image_size", 128, "image sizes"),
+        ("config__trainer__max_epochs", 3, "numbers of epochs"),
+    ],
+)
+def test_rows_that_must_not_be_compared_are_warned_of(key: str, value: Any, what: str) -> None:
+    told = table_of(job(), job("alexnet", **{key: value}))
+    assert told.warnings == [f"Warning: these rows come from 2 different {what}; they are not comparable."]
+    assert told.notes[0] == told.warnings[0]
+
+
+def test_jobs_that_are_not_complete_are_no_reason_for_a_warning() -> None:
+    assert table_of(job(), failed("x")).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("limit_train_batches", 1),
+        ("limit_train_batches", 0.5),
+        ("limit_test_batches", 3),
+        ("fast_dev_run", True),
+        ("fast_dev_run", 2),
+        ("overfit_batches", 1),
+        ("overfit_batches", 0.1),
+    ],
+)
+def test_a_job_that_was_cut_short_is_warned_of_by_the_key(key: str, value: Any) -> None:
+    (warning,) = table_of(job(**{f"config__trainer__{key}": value})).warnings
+    assert f"trainer.{key} cut these runs short" in warning
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("limit_train_batches", 1.0), ("limit_test_batches", None), ("fast_dev_run", False), ("overfit_batches", 0)],
+)
+def test_a_job_with_all_its_batches_is_not_warned_of(key: str, value: Any) -> None:
+    assert table_of(job(**{f"config__trainer__{key}": value})).warnings == []
+
+
+def test_a_job_that_ended_before_its_last_epoch_is_warned_of_unless_it_was_to_stop_early() -> None:
+    cut = job("alexnet", history=[{"epoch": number} for number in range(1, 10)])
+    (warning,) = table_of(job(), cut).warnings
+    assert warning.startswith("Warning: 1 of 2 runs ended before their last epoch")
+    cut.config["early_stopping"] = 3
+    assert table_of(job(), cut).warnings == []
+
+
+def test_the_data_and_the_training_are_told_below_the_table() -> None:
+    data, training, hardware, *_ = table_of(job()).notes
+    assert data == (
+        "Data: UTKFace.tar: 24,106 files, 6 left out, 15 / 2 / 3 for training, validation and testing; closed age "
+        "groups, leak control on, split 0123456789ab."
+    )
+    assert training == (
+        "Training: 256 x 256 pixels, 30 epochs, batch 32, Adam 0.0001; tested at the best epoch by val/loss."
+    )
+    assert hardware == "Hardware: A GPU, bf16-mixed, torch 2.14.1."
+
+
+def test_what_jobs_share_is_told_once_and_what_they_do_not_for_each() -> None:
+    told = table_of(job(), job("alexnet"), job("vgg11", environment__device="Another GPU", environment__num_devices=4))
+    assert [note for note in told.notes if note.startswith("Hardware")] == [
+        "Hardware: A GPU, bf16-mixed, torch 2.14.1.",
+        "Hardware: 4 x Another GPU, bf16-mixed, torch 2.14.1.",
+    ]
+    assert len([note for note in told.notes if note.startswith("Data")]) == 1
+
+
+def test_synthetic_faces_are_told_to_say_nothing_of_the_paper() -> None:
+    def says_so(root: str) -> bool:
+        return any("nothing of the paper's claim" in note for note in table_of(job(data__root=root)).notes)
+
+    assert says_so("6,000 synthetic faces, seed 0") and not says_so("UTKFace.tar")
+
+
+def test_a_table_of_no_complete_job_says_so() -> None:
+    assert table_of(failed("x")).notes[0] == "No job is complete."
+
+
+def test_a_directory_without_records_gives_a_table_without_rows(tmp_path: Path) -> None:
+    files = files_of(tmp_path)
+    assert len(files["csv"].splitlines()) == 1 and files["csv"].startswith("model,loss,seeds,age_accuracy")
+    assert "No job is complete." in files["md"]
+
+
+def test_an_evaluation_that_measured_no_time_has_a_row_like_any_other() -> None:
+    (row,) = table_of(job(time={})).rows
+    assert row["age_accuracy"] == pytest.approx(58.60123) and row["fit_seconds"] is None
+
+
+def test_a_seed_of_its_own_is_a_row_of_its_own_in_the_table_of_jobs_alone(tmp_path: Path) -> None:
+    (row,) = csv.DictReader(io.StringIO(files_of(tmp_path, job(seed=3), job(seed=1))["csv"]))
+    assert row["seeds"] == "1, 3"
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "report" / "runs.csv").read_text())))
+    assert [row["seed"] for row in rows] == ["1", "3"]
+
+
+def test_a_key_that_only_some_jobs_were_given_is_a_column_with_the_others_default_or_nothing(tmp_path: Path) -> None:
+    choices = {"model": "resnet18", "loss": "plain", "optimizer.lr": "0.1", "model.depth": "3"}
+    given = job(choices=choices, config__optimizer__lr=0.1)
+    rows = list(csv.DictReader(io.StringIO(files_of(tmp_path, job(), given)["csv"])))
+    assert sorted((row["optimizer.lr"], row["model.depth"]) for row in rows) == [("0.0001", ""), ("0.1", "3")]

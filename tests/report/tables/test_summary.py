@@ -11,17 +11,17 @@ from rich.console import Console
 from agegender.records import record
 from agegender.report.results import read_sweep
 from agegender.report.statistics.analysis import analyse
-from agegender.report.tables import formats
+from agegender.report.tables import text_formats
 from agegender.report.tables.console import print_table
-from agegender.report.tables.rows import Comparison
-from agegender.report.tables.summary import summarise
+from agegender.report.tables.rows import ComparisonTable
+from agegender.report.tables.summary import compare_configurations
 
 N = 400
 
 
-def table_of(folder: Path) -> Comparison:
+def table_of(folder: Path) -> ComparisonTable:
     sweep = read_sweep(folder)
-    return summarise(sweep, analyse(sweep, num_draws=200))
+    return compare_configurations(sweep, analyse(sweep, num_draws=200))
 
 
 def three_seeds(folder: Path) -> None:
@@ -35,7 +35,8 @@ def test_seeds_are_one_row_with_their_mean_and_standard_deviation(tmp_path: Path
     three_seeds(tmp_path)
     table = table_of(tmp_path)
     assert [row["model"] for row in table.rows] == ["vgg11", "resnet18", "small_cnn"]
-    row, spread = table.rows[2], table.spread(2, "age_accuracy")
+    row = table.rows[2]
+    spread = table.spread(2, "age_accuracy")
     assert row["age_accuracy"] == pytest.approx(90.0)
     assert spread.deviation == pytest.approx(statistics.stdev([95, 90, 85]))
     assert row["seeds"] == "1-3"
@@ -65,10 +66,10 @@ def test_the_best_and_who_is_not_significantly_worse_are_marked(tmp_path: Path) 
     three_seeds(tmp_path)
     table = table_of(tmp_path)
     assert [table.spread(row, "age_accuracy").mark for row in range(3)] == ["", "tied", "best"]
-    text = formats.markdown(table)
+    text = text_formats.markdown(table)
     assert "**90.00 ± 5.00**" in text
     assert "89.50 ± 5.00†" in text
-    assert "\\textbf{90.00 ± 5.00}" in formats.latex(table)
+    assert "\\textbf{90.00 ± 5.00}" in text_formats.latex(table)
     assert table.legend == [
         "Bold: highest. †: not significantly lower than the highest, which is not the same as equal."
     ]
@@ -78,12 +79,12 @@ def test_a_single_configuration_gets_no_mark(tmp_path: Path) -> None:
     write_run(tmp_path, right_at(N, range(100)))
     table = table_of(tmp_path)
     assert table.spread(0, "age_accuracy").mark == ""
-    assert "**" not in formats.markdown(table)
+    assert "**" not in text_formats.markdown(table)
 
 
 def test_csv_holds_deviation_and_interval_in_columns_of_their_own(tmp_path: Path) -> None:
     three_seeds(tmp_path)
-    rows = list(csv.DictReader(io.StringIO(formats.as_csv(table_of(tmp_path)))))
+    rows = list(csv.DictReader(io.StringIO(text_formats.as_csv(table_of(tmp_path)))))
     assert float(rows[2]["age_accuracy_std"]) == pytest.approx(5.0)
     assert float(rows[2]["age_accuracy_low"]) < 90 < float(rows[2]["age_accuracy_high"])
 
@@ -131,3 +132,13 @@ def test_coarse_years_are_told_where_others_are_exact(tmp_path: Path) -> None:
         record.write(folder, entry)
     (note,) = [note for note in table_of(tmp_path).notes if "coarse" in note]
     assert note.endswith("not comparable: resnet18 / plain.")
+
+
+def test_a_broken_record_makes_no_column_of_a_choice_that_the_others_share(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        write_run(tmp_path, right_at(N, range(20)), seed=seed, **{"model.dropout": "0.3"})
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "record.json").write_text("{")
+    table = table_of(tmp_path)
+    assert len(table.rows) == 2
+    assert "model.dropout" not in [column.key for column in table.columns]

@@ -10,7 +10,7 @@ from agegender.jobs.outcomes import Outcome, Session
 from agegender.jobs.run import Job
 from agegender.records import record
 from agegender.records.record import Record
-from agegender.report.tables.rows import compare
+from agegender.report.tables.rows import compare_jobs
 from agegender.sweeps.launch.local import judge
 from agegender.sweeps.launch.plan import PlannedJob
 from agegender.system.errors import InputError
@@ -39,7 +39,7 @@ def test_a_pruned_run_has_no_scores_in_the_table_and_says_why(pruned: tuple[Path
     folder, _ = pruned
     entry = record.read(folder)
     assert entry is not None
-    [row] = compare([(folder, entry)]).rows
+    [row] = compare_jobs([(folder, entry)]).rows
     assert row["status"] == "pruned after epoch 3 of 30" and "age_accuracy" not in row
 
 

@@ -5,9 +5,8 @@ from subprocess import run
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
-from searching import CONF, Searching, lr
+from composing import composed
+from searching import Searching, lr
 
 from agegender.jobs.outcomes import session
 from agegender.records import identity, record
@@ -208,11 +207,10 @@ def test_the_best_configuration_is_an_experiment_that_gives_the_same_configurati
     assert (searching.folder / "search/best.yaml").exists()
     assert f"--config-dir {searching.folder}/search/conf experiment=best_of_search" in session.closing[-1]
     added = f"hydra.searchpath=[file://{Path.cwd() / searching.folder}/search/conf]"
-    with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
-        best = OmegaConf.to_container(compose("train", [added, "experiment=best_of_search"]), resolve=True)
+    best = composed(added, "experiment=best_of_search")
     trained = record.read(folder)
-    assert trained is not None and isinstance(best, dict)
-    assert identity.differences(trained.config, {str(key): value for key, value in best.items()}) == []
+    assert trained is not None
+    assert identity.differences(trained.config, best) == []
     assert best["name"] == "best_of_search" and best["data"]["source"]["root"] == best["data"]["root"]
 
 

@@ -14,16 +14,25 @@ from agegender.data.sources.formats import HEAD_BYTES
 from agegender.data.sources.listing import MAX_FILE_BYTES, ImageFiles, check_size, raise_unreadable
 from agegender.system.errors import InputError
 
-# What Python raises on broken archives.
+# Errors of Python's libraries for broken archives.
 BROKEN = (
-    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
-    *(ValueError, LookupError, NotImplementedError, RuntimeError, struct.error),
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
 )
 
 
 def broken(path: Path, error: Exception) -> InputError:
-    """Tell that an archive is broken, and why."""
-    return InputError(f"{path} is a broken archive ({error}); get it again, or extract what can be saved of it")
+    """Return the error for a broken archive, with the reason."""
+    return InputError(f"{path} is a broken archive ({error}); download it again, or extract what is intact")
 
 
 def _file_signature(path: Path) -> str:
@@ -33,8 +42,10 @@ def _file_signature(path: Path) -> str:
 
 
 class TarSource:
-    """Images in a tar. A plain one is read in place; a compressed one has no random access, so that its images are read
-    into memory when they are listed (138 MB for UTKFace).
+    """Images in a tar file.
+
+    A plain tar is read in place. A compressed one has no random access, so its images are read into memory when they
+    are listed (138 MB for UTKFace).
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,13 +77,13 @@ class TarSource:
     def _add(
         self, found: ImageFiles, archive: tarfile.TarFile, member: tarfile.TarInfo, *, whole: bool
     ) -> bytes | None:
-        """List a member if it is an image; its content if it is one and `whole` files are to be read."""
+        """Add a member to the list if it is an image; return its content if `whole` files are to be read."""
         if not (member.isfile() or member.islnk() or member.issym()):
             return None
         file = archive.extractfile(member) if member.isfile() else None  # a link: an image by its name, or none
         content = None
         if whole and file is not None:
-            # Once: going back in a compressed stream would begin at its start.
+            # Read only once: going back in a compressed stream means to decompress it from the start.
             content = file.read(member.size if member.size <= MAX_FILE_BYTES else HEAD_BYTES)
 
         def read_head() -> bytes:
@@ -107,7 +118,7 @@ class TarSource:
 
 
 def _is_whole(archive: tarfile.TarFile) -> bool:
-    """Tell whether a tar was read to its end mark: at a header that is broken, tarfile stops in silence."""
+    """Whether a tar was read up to its end mark: tarfile stops at a broken header without an error."""
     assert archive.fileobj is not None
     archive.fileobj.seek(archive.offset)
     return archive.fileobj.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
@@ -122,12 +133,12 @@ def _is_plain(path: Path) -> bool:
 
 
 class ZipSource:
-    """Images in a zip, read in place."""
+    """Images in a zip file, read in place."""
 
     def __init__(self, path: Path) -> None:
         self.label = path.name
         self._path = path
-        self._archives: dict[int, zipfile.ZipFile] = {}  # by process: forked ones must not share a file position
+        self._archives: dict[int, zipfile.ZipFile] = {}  # by process: forked processes must not share a file position
         found = ImageFiles(str(path))
         files = [info for info in self._archive().infolist() if not info.is_dir()]
         if any(info.flag_bits & 1 for info in files):
@@ -149,7 +160,7 @@ class ZipSource:
         try:
             with self._archive().open(info) as file:
                 return file.read(HEAD_BYTES)
-        except BROKEN:  # neither named like an image nor whole
+        except BROKEN:  # a file that is not named like an image may be broken
             return b""
 
     def __getstate__(self) -> dict[str, Any]:
@@ -166,6 +177,6 @@ class ZipSource:
         check_size(self._sizes[path])
         archive = self._archive()
         try:
-            return archive.read(path)  # locked inside: several threads may read
+            return archive.read(path)  # has a lock inside, so several threads may call it
         except BROKEN as error:
             raise ValueError(f"broken in the archive ({error})") from error

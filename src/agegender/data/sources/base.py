@@ -1,4 +1,4 @@
-"""Faces as a table, and the protocol of whatever provides them."""
+"""Faces as a table, and the protocol of their sources."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,34 +8,34 @@ import numpy as np
 
 
 class Source(Protocol):
-    """A collection of named image files. Implementations: `utkface.FolderSource`, `TarSource`, `ZipSource`.
+    """A collection of named image files. Implementations: `FolderSource`, `TarSource`, `ZipSource`, `JoinedSource`.
 
     Attributes:
-        label: what a person calls it, for tables: "UTKFace.tar", "6,000 synthetic faces, seed 0".
+        label: a readable name for messages and tables: "UTKFace.tar", "6,000 synthetic faces, seed 0".
     """
 
     label: str
 
     def names(self) -> list[str]:
-        """List the image files, sorted, with the directory that all share removed.
+        """Return the names of the image files, sorted, without the directory that all of them share.
 
         Raises:
-            InputError: the place cannot be read, or is a broken archive.
+            InputError: the folder or archive cannot be read, or is broken.
         """
         ...
 
     def signature(self) -> str:
-        """Tell cheaply, without reading an image, whether the files are still the ones that were scanned."""
+        """Return a cheap signature that changes with the files; no image is read."""
         ...
 
     def read(self, name: str) -> bytes:
-        """Give one file's bytes; several threads may call it at once."""
+        """Return one file's bytes; several threads may call it at once."""
         ...
 
 
 @dataclass(frozen=True)
 class Face:
-    """What a file name tells.
+    """The labels of a face.
 
     Attributes:
         age: years, 0 to 120.
@@ -50,14 +50,14 @@ class Face:
 
 @dataclass(frozen=True)
 class FaceTable:
-    """All files of a source, those that were skipped included: row i of every array is one file.
+    """All files of a source, skipped ones included: row i of every array is one file.
 
     Attributes:
-        names: file names as `Source.names` gives them.
+        names: file names as from `Source.names`.
         ages, genders, races: (N,) as in `Face`; 0 in a skipped row.
-        sha256: content of each file, hexadecimal; "" where the file was not read.
-        clusters: (N,) id of the set of near duplicates that the image belongs to.
-        skipped: the reason for each file that cannot be used, "" for those that can.
+        sha256: hash of each file's content, hexadecimal; "" for skipped files.
+        clusters: (N,) number of the set of near duplicates that the image belongs to.
+        skipped: the reason why a file cannot be used; "" for usable files.
     """
 
     names: tuple[str, ...]
@@ -73,17 +73,17 @@ class FaceTable:
 
     @property
     def usable(self) -> np.ndarray:
-        """(N,) True where the file is a face with an age and a gender."""
+        """Bool (N,), true if the file is an image with an age and a gender."""
         return np.array([not reason for reason in self.skipped], dtype=bool)
 
     @property
     def skipped_by_name(self) -> dict[str, str]:
-        """The reason of each file that cannot be used."""
+        """Reasons of the unusable files, by name."""
         return {name: reason for name, reason in zip(self.names, self.skipped, strict=True) if reason}
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the data: names and contents, wherever they lie and however they are packed."""
+        """Hash of the data's names and contents, independent of their location and of how they are packed."""
         digest = hashlib.sha256()
         for name, content, reason in zip(self.names, self.sha256, self.skipped, strict=True):
             digest.update(f"{name}\t{content}\t{bool(reason)}\n".encode(errors="backslashreplace"))

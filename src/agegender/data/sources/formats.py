@@ -1,8 +1,8 @@
-"""What kind of picture a file holds, by its first bytes."""
+"""The image format of a file, by its first bytes."""
 
 import re
 
-HEAD_BYTES = 64  # enough for the brands of a HEIF file
+HEAD_BYTES = 64  # enough for the list of brands in a HEIF file
 
 _SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
@@ -16,13 +16,13 @@ _SIGNATURES = {
     b"\x00\x00\x00\x0cJXL \r\n\x87\n": "JPEG XL",
 }
 _PPM = re.compile(rb"P[56]\s+[\d#]")
-_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # bytes of its second header: "BM" alone may begin a text
+_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # sizes of the second header; "BM" alone may be the start of a text
 _AVIF_BRANDS = (b"avif", b"avis")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
-def picture_format(head: bytes) -> str | None:
-    """Return the format that a file's first bytes announce, in Pillow's words; None if they are no picture's.
+def image_format(head: bytes) -> str | None:
+    """Return Pillow's name of the format that a file's first bytes announce; None if it is not an image.
 
     Args:
         head: the first `HEAD_BYTES` bytes, or the whole file.
@@ -41,7 +41,7 @@ def picture_format(head: bytes) -> str | None:
 
 
 def _of_brands(head: bytes) -> str | None:
-    """Tell AVIF and HEIF, which share a container, from each other and from films."""
+    """Distinguish AVIF and HEIF, which share a container with video formats."""
     size = int.from_bytes(head[:4], "big")
     brands = [head[8:12], *(head[at : at + 4] for at in range(16, min(size, len(head)), 4))]
     if any(brand in _AVIF_BRANDS for brand in brands):

@@ -1,4 +1,4 @@
-"""Several folders and archives as one data set, such as UTKFace's three parts in the wild."""
+"""Several folders and archives as one data set, such as the three parts of UTKFace in the wild."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", "
 
 
 class JoinedSource:
-    """Sources side by side: the names of each stand below its own, so that extracted archives give the same names.
+    """Several sources as one; each source's label becomes a folder in its names, as if the archives were extracted.
 
     Args:
         sources: two or more.
-        label: what a person calls them together; None: their labels.
+        label: a readable name for all of them; None: their labels.
     """
 
     def __init__(self, sources: Sequence[Source], label: str | None = None) -> None:
@@ -33,12 +33,14 @@ class JoinedSource:
 
 
 def _folder_names(labels: Sequence[str]) -> list[str]:
-    """Return a name for each source: its label without an archive's suffix, with a number where that is taken."""
+    """Return a folder name for each source: its label without an archive's suffix, with a number if that is taken."""
     names: list[str] = []
     for label in labels:
         plain = next((label[: -len(end)] for end in ARCHIVE_SUFFIXES if label.lower().endswith(end)), label) or "root"
-        name, number = plain, 2
+        name = plain
+        number = 2
         while name in names:
-            name, number = f"{plain}-{number}", number + 1
+            name = f"{plain}-{number}"
+            number += 1
         names.append(name)
     return names

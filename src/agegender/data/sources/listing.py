@@ -1,4 +1,4 @@
-"""Which files of a folder or an archive are images, and by what names: one rule for training, audit and prediction."""
+"""Which files of a folder or an archive are images, and their names: one rule for training, audit and prediction."""
 
 import logging
 import os
@@ -6,68 +6,85 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
-from agegender.data.sources.formats import HEAD_BYTES, picture_format
+from agegender.data.sources.formats import HEAD_BYTES, image_format
 from agegender.data.sources.other_files import explain
 from agegender.system.errors import DatasetNotFoundError, InputError
 
 IMAGE_SUFFIXES = frozenset(
     {
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
-        *(".heic", ".heif", ".hif", ".avif", ".jp2", ".jxl", ".ppm", ".pgm"),
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".avif",
+        ".jp2",
+        ".jxl",
+        ".ppm",
+        ".pgm",
     }
 )
-MAX_FILE_BYTES = 64 * 2**20  # a face of 200 x 200 has 5 kB: what is larger than this is no face, or an archive bomb
+MAX_FILE_BYTES = 64 * 2**20  # a face of 200 x 200 has 5 kB; a larger file is no face crop, or an archive bomb
 
 log = logging.getLogger(__name__)
 
 
 class ImageFiles:
-    """Gathers the image files of one place, and counts what it leaves out.
+    """Collects the image files of a folder or an archive, and counts hidden ones.
 
-    A file is an image by its suffix, or, where that is no image's, by its first bytes. Hidden files, and those in
-    hidden folders, are none: file managers leave them behind, such as macOS's `._name.jpg`.
+    A file is an image by its suffix or, with another suffix, by its first bytes. Hidden files, and files in hidden
+    folders, are not images: they are leftovers of file managers, such as macOS's `._name.jpg`.
 
     Args:
-        label: of the place, for messages.
+        label: of the folder or archive, for messages.
 
     Attributes:
         paths: of the images.
-        others: paths of the files that are none, without the hidden ones.
+        others: paths of the other files, without the hidden ones.
     """
 
     def __init__(self, label: str) -> None:
-        self.paths: list[str] = []
         self._label = label
+        self.paths: list[str] = []
         self.others: list[str] = []
         self._num_hidden = 0
 
     def add(self, path: str, read_head: Callable[[], bytes]) -> bool:
-        """Look at one file; whether it is an image.
+        """Add one file, and return whether it is an image.
 
         Args:
-            path: inside the place, with slashes.
-            read_head: gives the file's first `HEAD_BYTES` bytes, where they are needed.
+            path: inside the folder or archive, with slashes.
+            read_head: returns the file's first `HEAD_BYTES` bytes; called only if they are needed.
         """
-        named_so = PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+        has_image_suffix = PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
         if _is_hidden(path):
-            self._num_hidden += named_so and not _is_of_macos(path)
+            self._num_hidden += has_image_suffix and not _is_macos_metadata(path)
             return False
-        if not named_so and picture_format(read_head()) is None:
+        if not has_image_suffix and image_format(read_head()) is None:
             self.others.append(path)
             return False
         self.paths.append(path)
         return True
 
     def report_hidden(self) -> None:
-        """Warn of hidden files that are named like images."""
+        """Warn about hidden files that are named like images."""
         if self._num_hidden:
             log.warning("%s: %d hidden image files are left out", self._label, self._num_hidden)
 
     def by_name(self) -> dict[str, str]:
-        """Map each short name to its path, so that a folder and an archive of it give the same names.
+        """Return the paths by short names, which are the same for a folder and an archive of it.
 
         Raises:
-            DatasetNotFoundError: there is no image; the message names what is there instead.
+            DatasetNotFoundError: there is no image; the message names a file of another kind that is there.
         """
         self.report_hidden()
         if not self.paths:
@@ -82,14 +99,14 @@ def _is_hidden(path: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(path).parts)
 
 
-def _is_of_macos(path: str) -> bool:
-    """Whether a hidden file holds macOS's notes on another file, and so no picture."""
+def _is_macos_metadata(path: str) -> bool:
+    """Whether a hidden file contains macOS's metadata of another file, and so is not an image."""
     parts = PurePosixPath(path).parts
     return "__MACOSX" in parts or parts[-1].startswith("._")
 
 
 def find_image_files(folder: Path) -> ImageFiles:
-    """Gather the image files in a folder and in those below it; symbolic links are followed.
+    """Collect the image files in a folder and its subfolders; symbolic links are followed.
 
     Raises:
         InputError: a folder cannot be read.
@@ -101,20 +118,20 @@ def find_image_files(folder: Path) -> ImageFiles:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder, followlinks=True, onerror=raise_unreadable):
-        folders[:] = [name for name in folders if not _leads_back(place, name)]
-        yield from (Path(place, name) for name in files)
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=raise_unreadable):
+        folders[:] = [name for name in folders if not _is_link_to_parent(parent, name)]
+        yield from (Path(parent, name) for name in files)
 
 
-def _leads_back(folder: str, name: str) -> bool:
-    """Tell whether a directory is a link to one that it lies in, which would never end."""
+def _is_link_to_parent(folder: str, name: str) -> bool:
+    """Whether a directory is a link to one of its own parents, which would be an endless loop."""
     return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(os.path.join(folder, name)))
 
 
 def read_head(path: Path) -> bytes:
-    """Read a file's first bytes; none where it is no file, or cannot be read."""
+    """Return a file's first bytes; none if it is not a regular file, or cannot be read."""
     try:
-        if not path.is_file():  # a pipe would wait for its writer
+        if not path.is_file():  # reading a pipe would wait for its writer
             return b""
         with path.open("rb") as file:
             return file.read(HEAD_BYTES)
@@ -131,11 +148,11 @@ def _without_common_folder(paths: list[str]) -> dict[str, str]:
 
 
 def check_size(num_bytes: int) -> None:
-    """Raise a ValueError, the reason alone, for a file that is too large to be a face."""
+    """Raise a ValueError for a file that is too large to be a face crop; the message is the reason alone."""
     if num_bytes > MAX_FILE_BYTES:
         raise ValueError(f"the file has {num_bytes:,} bytes, more than {MAX_FILE_BYTES:,}")
 
 
 def raise_unreadable(error: OSError) -> NoReturn:
-    """Tell the user which place the system refuses to read."""
-    raise InputError(f"{error.filename} cannot be read ({error.strerror}); mend or remove it") from error
+    """Raise an InputError that names the file or folder that the system cannot read."""
+    raise InputError(f"{error.filename} cannot be read ({error.strerror}); fix or remove it") from error

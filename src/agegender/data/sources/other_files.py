@@ -1,4 +1,4 @@
-"""Files in which faces are passed on, but which are no image files: what to say where they are all that there is."""
+"""Other kinds of files in which faces are distributed, and the message if there are no image files."""
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 _TABLE = "a table, such as one of pixel strings"
 _PARQUET = "a Parquet table"
 _ARRAYS = "a file of arrays"
-_ARCHIVE = "an archive of a kind that is not read: extract it"
+_ARCHIVE = "an archive of an unsupported format: extract it"
 _KINDS = {
     ".csv": _TABLE,
     ".tsv": _TABLE,
@@ -29,11 +29,11 @@ EXPECTATION = "give the folder or archive of the image files themselves"
 
 
 def kind_of(name: str, head: bytes = b"") -> str | None:
-    """Return what a file is that might hold faces without being an image file; None if it is no such file.
+    """Return the kind of a file that may contain faces but is not an image file; None for any other file.
 
     Args:
         name: of the file.
-        head: its first bytes, if they are at hand.
+        head: its first bytes, if known.
     """
     if head.startswith(_PARQUET_SIGNATURE):
         return _PARQUET
@@ -41,7 +41,7 @@ def kind_of(name: str, head: bytes = b"") -> str | None:
 
 
 def explain(paths: Sequence[str]) -> str:
-    """Return what to add to "no images in X": the first such file and what it is; "" without one."""
+    """Return an addition to "no images in X": the first such file and its kind; "" if there is none."""
     kinds = {path: kind for path in paths if (kind := kind_of(path) or _kind_inside(path))}
     if not kinds:
         return ""

@@ -1,7 +1,7 @@
-"""UTKFace as people have it: a folder, nested folders, a .tar, .tar.gz or .zip; Zhang et al. 2017.
+"""UTKFace as it is distributed: a folder, nested folders, a .tar, .tar.gz or .zip; Zhang et al. 2017.
 
-A file is named [age]_[gender]_[race]_[date&time].jpg; the release has names that break its own rule, and they are read
-as far as they can be.
+A file is named [age]_[gender]_[race]_[date&time].jpg; some names of the release break this rule, and are read as far as
+possible.
 """
 
 import hashlib
@@ -24,15 +24,15 @@ from agegender.system.errors import DatasetNotFoundError, InputError
 
 log = logging.getLogger(__name__)
 
-# The irregular names of the release: no race, a blank or no dot after the time, a time one digit short or long.
+# Irregular names of the release have no race, a blank or no dot after the time, or one digit too few or too many in it.
 _NAME = re.compile(r"\s*(?P<age>\d+)_(?P<gender>\d+)(?:_(?P<race>\d))?_(?P<date>\d{8,20})(?!\d)", re.ASCII)
 _LABELS = re.compile(r"\s*\d+_\d+(?=[_.\s])", re.ASCII)
-_NO_DATE = "the name has no date such as 20170116174525125 after age, gender and race, so it may say something else"
+_NO_DATE = "the name has no date such as 20170116174525125 after age, gender and race, so it may mean something else"
 _DATE = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 
 
 class _Parsed(NamedTuple):
-    """What a name says: the face, and the date and time at which UTKFace collected it."""
+    """The content of a name: the labels, and the date and time at which UTKFace collected the image."""
 
     face: Face
     date: str
@@ -42,20 +42,20 @@ def parse_name(name: str) -> Face:
     """Read age, gender and race from a file name, tolerantly.
 
     Args:
-        name: such as "24_0_1_20170116220224657 .jpg.chip.jpg"; directories before it do not matter. A missing race, a
-            space, a missing dot, a digit short or long in the time are accepted: age and gender are what is needed. A
-            date is needed too: without it "12_1_2020.jpg" would be a face of twelve years.
+        name: such as "24_0_1_20170116220224657 .jpg.chip.jpg"; directories before it do not matter. The race, a dot or
+            a digit of the time may be missing, and there may be a blank: only age and gender are needed. A date is
+            required, though: without this rule, "12_1_2020.jpg" would be a face of twelve years.
 
     Raises:
-        ValueError: no age and gender can be read from it; the message is the reason alone.
+        ValueError: age and gender cannot be read from the name; the message is the reason alone.
     """
     return _parse(name).face
 
 
-def photograph(name: str) -> tuple[int, int, int, str] | None:
-    """Return what identifies the photograph that a file shows: age, gender, race and date; None without them.
+def photograph_key(name: str) -> tuple[int, int, int, str] | None:
+    """Return what identifies the photograph that a file shows: age, gender, race and date; None if they are missing.
 
-    UTKFace's parts and crops hold one photograph under the same four, also where the rest of the names differs.
+    In UTKFace's parts and crops these four are the same for one photograph, even if the rest of the names differs.
     """
     try:
         face, date = _parse(name)
@@ -69,7 +69,8 @@ def _parse(name: str) -> _Parsed:
     match = _NAME.match(plain)
     if match is None or not _DATE.match(match["date"]):
         raise ValueError(_NO_DATE if _LABELS.match(plain) else "the name is not [age]_[gender]_[race]_[date&time]")
-    age, gender = int(match["age"]), int(match["gender"])
+    age = int(match["age"])
+    gender = int(match["gender"])
     if age > MAX_AGE:
         raise ValueError(f"age {age} is not in 0 to {MAX_AGE}")
     if gender not in (0, 1):
@@ -82,11 +83,11 @@ def open_source(root: str | os.PathLike[str] | Sequence[str | os.PathLike[str]])
     """Open a folder or an archive of UTKFace, or several of them as one data set.
 
     Args:
-        root: a folder (searched through, symbolic links followed), or a .tar, .tar.gz, .tar.bz2, .tar.xz or .zip; a
-            folder without images stands for the archives in it. Or a list of these.
+        root: a folder (searched recursively, symbolic links are followed), or a .tar, .tar.gz, .tar.bz2, .tar.xz or
+            .zip; a folder with archives but no images stands for its archives. Or a list of these.
 
     Raises:
-        DatasetNotFoundError: nothing is there.
+        DatasetNotFoundError: the path does not exist, or contains no images.
         InputError: the file is not an archive that can be read, or a list names one twice.
     """
     if isinstance(root, str | os.PathLike):
@@ -95,9 +96,9 @@ def open_source(root: str | os.PathLike[str] | Sequence[str | os.PathLike[str]])
     if not paths:
         raise InputError("data.root=[] names nothing; give a folder, an archive, or several of them")
     resolved = [path.resolve() for path in paths]
-    twice = [str(path) for path, real in zip(paths, resolved, strict=True) if resolved.count(real) > 1]
-    if twice:
-        raise InputError(f"data.root names {twice[0]} twice; give each folder or archive once")
+    repeated = [str(path) for path, target in zip(paths, resolved, strict=True) if resolved.count(target) > 1]
+    if repeated:
+        raise InputError(f"data.root names {repeated[0]} twice; give each folder or archive once")
     sources = [_open(path) for path in paths]
     return sources[0] if len(sources) == 1 else JoinedSource(sources)
 
@@ -124,7 +125,9 @@ def _open(path: Path) -> Source:
     kind = kind_of(path.name, read_head(path))
     if kind is not None:
         raise InputError(f"data.root={path} is {kind}, which is not read as images: {EXPECTATION}")
-    raise InputError(f"data.root={path} is neither a folder nor a .tar, .tar.gz or .zip that can be read; get it again")
+    raise InputError(
+        f"data.root={path} is neither a folder nor a .tar, .tar.gz or .zip that can be read; download it again"
+    )
 
 
 def _open_folder(path: Path) -> Source:
@@ -133,7 +136,7 @@ def _open_folder(path: Path) -> Source:
     if not archives or files.paths:
         if archives:
             log.warning(
-                "%s holds images, so its %d archives are not read, %s first; name them too in data.root=[...]",
+                "%s contains images, so its %d archives are not read, %s first; name them too in data.root=[...]",
                 path,
                 len(archives),
                 archives[0].name,
@@ -141,21 +144,22 @@ def _open_folder(path: Path) -> Source:
         return FolderSource(path, files)
     sources = [_open(archive) for archive in archives]
     for source in sources:
-        source.names()  # an archive without images is told now, by its own name
+        source.names()  # so that an error about an archive without images names the archive
     return JoinedSource(sources, label=path.resolve().name)
 
 
 class FolderSource:
-    """Images in a folder and in the folders below it.
+    """Images in a folder and its subfolders.
 
     Args:
         path: of the folder.
-        files: what is in it, where that is known.
+        files: its image files, if they are known already.
     """
 
     def __init__(self, path: Path, files: ImageFiles | None = None) -> None:
         self.label = path.resolve().name
-        self._path, self._files = path, files
+        self._path = path
+        self._files = files
         self._listing: dict[str, str] | None = None
 
     def _paths(self) -> dict[str, str]:
@@ -180,18 +184,18 @@ class FolderSource:
         try:
             return (self._path / path).read_bytes()
         except OSError as error:
-            if _leads_nowhere(self._path / path):
-                raise ValueError("a symbolic link to a file that is not there") from error
+            if _is_broken_link(self._path / path):
+                raise ValueError("a symbolic link to a file that does not exist") from error
             raise_unreadable(error)
 
     def _stat(self, path: str) -> os.stat_result:
         try:
             return (self._path / path).stat()
-        except OSError as error:  # asked only then: there are many files, and few links
-            if _leads_nowhere(self._path / path):
+        except OSError as error:  # checked only here, since there are many files and few broken links
+            if _is_broken_link(self._path / path):
                 return (self._path / path).lstat()
             raise_unreadable(error)
 
 
-def _leads_nowhere(path: Path) -> bool:
+def _is_broken_link(path: Path) -> bool:
     return path.is_symlink() and not path.exists()

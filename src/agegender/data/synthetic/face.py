@@ -1,4 +1,4 @@
-"""Draws cartoon faces with Pillow: at twice the size, then shrunk, lit, blurred and made noisy like photos."""
+"""Cartoon faces, drawn with Pillow at twice the size, then shrunk, lit, blurred and made noisy like photographs."""
 
 import math
 from collections.abc import Callable
@@ -12,21 +12,21 @@ from agegender.data.synthetic.traits import Traits, draw_traits
 
 SIZE = 200  # pixels: the size of UTKFace's aligned and cropped faces
 SCALE = 2  # shapes are drawn at twice the size: Pillow's polygons have hard edges
-BLACK_AND_WHITE_SHARE = 0.05  # of the photographs
-SHADE_SIZE = 50  # pixels: shading is soft, so a small picture of it is enough
+BLACK_AND_WHITE_SHARE = 0.05  # of the images
+SHADE_SIZE = 50  # pixels: shading is soft, so a small image of it is enough
 
 
 def draw_face(rng: np.random.Generator, age: int, gender: int, race: int) -> Image.Image:
-    """Draws one face; the picture depends on the arguments and the state of ``rng`` alone.
+    """Draw one face, which depends only on the arguments and the state of `rng`.
 
     Args:
-        rng: Source of all randomness; it is advanced.
-        age: Years, 0 to 116.
+        rng: source of all randomness; its state changes.
+        age: years, 0 to 116.
         gender: 0 male, 1 female.
         race: 0 to 4, as in UTKFace.
 
     Returns:
-        An RGB picture of 200 x 200 pixels.
+        An RGB image of 200 x 200 pixels.
     """
     traits = draw_traits(rng, age, gender, race)
     pose = rng.normal((0, 0, 0.41, 0.5, 0.53), (0.1, 0.6, 0.025, 0.025, 0.025))  # see Pen
@@ -44,10 +44,10 @@ def draw_face(rng: np.random.Generator, age: int, gender: int, race: int) -> Ima
 
 
 def _background(rng: np.random.Generator) -> Image.Image:
-    """Blurred blobs, coarse or fine, with now and then hard stripes or boxes in front."""
+    """Draw blurred spots, coarse or fine, with some sharp ellipses and boxes in front."""
     cells = int(rng.choice((2, 3, 4, 6, 9, 14)))
     base = rng.uniform(20, 235, 3)
-    base = base + (base.mean() - base) * rng.uniform(0, 0.9)  # few rooms are in bright colours
+    base = base + (base.mean() - base) * rng.uniform(0, 0.9)  # few rooms have bright colours
     grid = rng.normal(base, 14, (cells, cells, 3)) + rng.normal(0, rng.uniform(15, 70), (cells, cells, 1))
     picture = Image.fromarray(np.clip(grid, 0, 255).astype(np.uint8))
     picture = picture.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
@@ -63,7 +63,7 @@ def _background(rng: np.random.Generator) -> Image.Image:
 
 
 def _shades(rng: np.random.Generator, t: Traits, pose: np.ndarray) -> Image.Image:
-    """Soft light and shadow on the head: 128 leaves a pixel as it is."""
+    """Draw soft light and shadow on the head; 128 leaves a pixel unchanged."""
     picture = Image.new("L", (SHADE_SIZE, SHADE_SIZE), 128)
     pen = Pen(picture, pose, t.width)
     outline = parts.head_outline(t)
@@ -81,20 +81,23 @@ def _shades(rng: np.random.Generator, t: Traits, pose: np.ndarray) -> Image.Imag
 
 
 def _photograph(picture: Image.Image, shades: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Lights the picture from one side, and adds the contrast, tint, blur and noise of a camera."""
+    """Light the picture from one side, and add the contrast, tint, blur and noise of a camera."""
     if rng.random() < 0.6:
         picture = picture.filter(ImageFilter.BoxBlur(rng.uniform(0.1, 1.2)))
     side = np.linspace(-1, 1, SIZE, dtype=np.float32)
-    angle, strength = rng.uniform(0, 2 * math.pi), abs(rng.normal(0, 0.22))
-    contrast, bright = rng.uniform(0.7, 1.15), rng.normal(0, 14)
+    angle = rng.uniform(0, 2 * math.pi)
+    strength = abs(rng.normal(0, 0.22))
+    contrast = rng.uniform(0.7, 1.15)
+    bright = rng.normal(0, 14)
     light = 1 + strength * (math.cos(angle) * side[None, :] + math.sin(angle) * side[:, None])
     light *= np.asarray(shades, dtype=np.float32) * np.float32(contrast / 128)
     noise = rng.standard_normal((SIZE, SIZE), dtype=np.float32) * np.float32(abs(rng.normal(0, 5)))
     noise += np.float32(128 * (1 - contrast) + bright)
     tint = rng.normal(1, 0.035, 3).astype(np.float32)
     if rng.random() < BLACK_AND_WHITE_SHARE:
-        picture, tint = picture.convert("L").convert("RGB"), np.ones(3, dtype=np.float32)
-    planes = []  # one colour at a time: numpy is several times slower where the last axis is of length 3
+        picture = picture.convert("L").convert("RGB")
+        tint = np.ones(3, dtype=np.float32)
+    planes = []  # one colour at a time, since NumPy is several times slower if the last axis has length 3
     for plane, share in zip(picture.split(), tint, strict=True):
         pixels = (np.asarray(plane) * light + noise) * share
         planes.append(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)))

@@ -1,8 +1,8 @@
-"""Synthetic faces: a folder of drawn faces named like UTKFace's, so that everything runs without a download.
+"""A folder of synthetic faces with names like UTKFace's, so that everything runs without a download.
 
-Age and gender show in the drawings as they do in photographs, in shapes, lines and hair, and the same models
-learn them. That serves tests, demonstrations and timings. It is no substitute for real data: results on drawings
-say nothing about people.
+Age and gender show in the drawings as in photographs, in shapes, lines and hair, and the same models learn them. That
+serves tests, demonstrations and timings. It is no substitute for real data: results on drawings say nothing about
+people.
 """
 
 import io
@@ -19,7 +19,7 @@ from agegender.system.locks import locked
 
 __all__ = ["AGE_COUNTS", "VERSION", "draw_face", "synthetic_folder", "write_faces"]
 
-VERSION = 1  # part of the folder's name: raise it whenever the same seed gives other pictures
+VERSION = 1  # part of the folder's name: raise it whenever the same seed gives other images
 
 # UTKFace's 23,707 aligned and cropped faces by age, from 0 to 116 years.
 # fmt: off
@@ -34,24 +34,24 @@ AGE_COUNTS = (
 # fmt: on
 FEMALE_SHARE = 11_317 / 23_707
 RACE_SHARES = (0.43, 0.19, 0.145, 0.168, 0.067)  # about UTKFace's
-FIRST_MOMENT = datetime(2017, 1, 1)  # names carry a date and time, as UTKFace's of that year do
+FIRST_MOMENT = datetime(2017, 1, 1)  # names contain a date and time, as UTKFace's of that year
 JPEG_QUALITIES = (55, 96)
 
 
 def write_faces(folder: Path, num_faces: int, seed: int) -> None:
-    """Writes exactly ``num_faces`` JPEGs named ``[age]_[gender]_[race]_[date and time].jpg.chip.jpg``.
+    """Write JPEG files named `[age]_[gender]_[race]_[date and time].jpg.chip.jpg`.
 
-    Ages are spread evenly over UTKFace's distribution, so that small sets follow it too; picture i therefore
-    depends on (seed, num_faces, i), and on nothing else: the same call gives the same files byte for byte.
+    Ages are spread evenly over UTKFace's distribution, so that small sets follow it too. Image i depends only on
+    (seed, num_faces, i): the same call writes the same files, byte for byte.
 
     Args:
-        folder: Existing folder to write into.
-        num_faces: At least 1.
-        seed: At least 0.
+        folder: an existing folder.
+        num_faces: number of files, at least 1.
+        seed: at least 0.
 
     Raises:
-        ValueError: If ``num_faces`` is below 1 or ``seed`` below 0.
-        OSError: If a file cannot be written.
+        ValueError: `num_faces` is below 1 or `seed` below 0.
+        OSError: a file cannot be written.
     """
     for index, (age, gender, race) in enumerate(_labels(num_faces, seed)):
         rng = np.random.default_rng((seed, num_faces, index))
@@ -64,24 +64,24 @@ def write_faces(folder: Path, num_faces: int, seed: int) -> None:
 
 
 def synthetic_path(num_faces: int, seed: int, cache_dir: Path) -> Path:
-    """Say where `synthetic_folder` draws these faces."""
+    """Return the folder that `synthetic_folder` draws these faces into."""
     return cache_dir / f"synthetic-{num_faces}-{seed}-v{VERSION}"
 
 
 def synthetic_folder(num_faces: int, seed: int, cache_dir: Path) -> Path:
-    """Gives a complete folder of synthetic faces, drawing it if it is not there yet.
+    """Return a complete folder of synthetic faces, which is drawn if it does not exist.
 
-    Several processes may ask for the same folder at once: one draws and the others wait.
+    If several processes need the same folder at once, one draws it and the others wait.
 
     Args:
-        num_faces: At least 1.
-        seed: At least 0.
-        cache_dir: Created if missing.
+        num_faces: at least 1.
+        seed: at least 0.
+        cache_dir: created if missing.
 
     Raises:
-        ValueError: If ``num_faces`` is below 1 or ``seed`` below 0.
-        InputError: If ``cache_dir`` cannot be written.
-        MachineError: If its disk is full or fails.
+        ValueError: `num_faces` is below 1 or `seed` below 0.
+        InputError: `cache_dir` cannot be written.
+        MachineError: its disk is full or fails.
     """
     _check(num_faces, seed)
     folder = synthetic_path(num_faces, seed, cache_dir)
@@ -89,8 +89,8 @@ def synthetic_folder(num_faces: int, seed: int, cache_dir: Path) -> Path:
         return folder
     with writing_cache(cache_dir), locked(folder):
         if not folder.is_dir():
-            for left in cache_dir.glob(f".{folder.name}-*"):  # of a process that was killed: this one holds the lock
-                shutil.rmtree(left, ignore_errors=True)
+            for leftover in cache_dir.glob(f".{folder.name}-*"):  # of killed processes, as this one holds the lock
+                shutil.rmtree(leftover, ignore_errors=True)
             unfinished = cache_dir / f".{folder.name}-{uuid.uuid4().hex}"
             unfinished.mkdir()
             try:
@@ -110,12 +110,12 @@ def _check(num_faces: int, seed: int) -> None:
 
 
 def _labels(num_faces: int, seed: int) -> list[tuple[int, int, int]]:
-    """Draws age, gender and race of every face."""
+    """Draw age, gender and race of every face."""
     _check(num_faces, seed)
     rng = np.random.default_rng((seed, num_faces))
     below = np.cumsum(AGE_COUNTS) / sum(AGE_COUNTS)
     ages = np.searchsorted(below, (np.arange(num_faces) + rng.random()) / num_faces, side="right")
-    # Along the sorted ages one face in so many is female, so that both genders have the same ages.
+    # Women are spread evenly along the sorted ages, so that both genders have the same distribution of ages.
     females = np.diff(np.floor((np.arange(num_faces + 1) + rng.random()) * FEMALE_SHARE)).astype(int)
     races = rng.choice(len(RACE_SHARES), num_faces, p=RACE_SHARES)
     order = rng.permutation(num_faces)

@@ -1,4 +1,4 @@
-"""The parts of a cartoon face, drawn from a person's traits: head, hair, eyes, mouth, beard and marks of age.
+"""The parts of a cartoon face, drawn by a person's traits: head, hair, eyes, mouth, beard and marks of age.
 
 Lengths are in half head heights, with the origin in the middle of the head, x to the right and y down.
 """
@@ -16,7 +16,7 @@ SIDES = (-1.0, 1.0)
 
 
 def head_outline(t: Traits) -> Shape:
-    """The head: half an ellipse above, and below it cheeks that narrow to the chin."""
+    """Return the outline of the head: half an ellipse above, and below it cheeks that narrow to the chin."""
     down = np.sin(np.linspace(-math.pi / 2, math.pi / 2, 36))
     half = t.width * np.where(down < 0, np.sqrt(1 - down**2), (1 - np.abs(down) ** t.jaw) ** 0.62)
     half = half + 0.07 * t.jowl * np.exp(-(((down - 0.66) / 0.16) ** 2))
@@ -24,13 +24,13 @@ def head_outline(t: Traits) -> Shape:
 
 
 def random_color(rng: np.random.Generator) -> Color:
-    """Any colour."""
+    """Draw a random colour."""
     red, green, blue = rng.integers(10, 245, 3).tolist()
     return red, green, blue
 
 
 def _wavy(rng: np.random.Generator, count: int, curl: float) -> np.ndarray:
-    """A random outline around 1: slow waves, and fast ones where the hair is curly."""
+    """Draw a random outline around 1: slow waves, and fast ones for curly hair."""
     along = np.linspace(0, 1, count)
     slow = sum(rng.normal(0, 0.22 / k) * np.sin(math.pi * k * along + rng.uniform(0, 6.3)) for k in (1, 2, 3))
     fast = 0.3 * curl * np.sin(2 * math.pi * rng.uniform(7, 14) * along + rng.uniform(0, 6.3))
@@ -38,7 +38,7 @@ def _wavy(rng: np.random.Generator, count: int, curl: float) -> np.ndarray:
 
 
 def draw_behind(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
-    """Draws the hair behind the head; then neck, clothes and ears."""
+    """Draw the hair behind the head, then neck, clothes and ears."""
     if t.hair_end > 0.3:
         y = np.linspace(-0.6, t.hair_end, 14)
         tips = 1 - rng.uniform(0.1, 0.6) * np.linspace(0, 1, 14) ** 8  # round or straight cut
@@ -46,7 +46,8 @@ def draw_behind(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
         left, right = (flare + 0.6 * t.hair_volume * (_wavy(rng, 14, t.hair_curl) - 1) for _ in SIDES)
         shape = np.concatenate((np.column_stack((right * tips, y)), np.column_stack((-left * tips, y))[::-1]))
         pen.fill(shape, mix(t.hair, BLACK, 0.3))
-    neck, shoulder = t.width * rng.uniform(0.58, 0.72), rng.uniform(1.1, 1.5)
+    neck = t.width * rng.uniform(0.58, 0.72)
+    shoulder = rng.uniform(1.1, 1.5)
     pen.fill(np.array([(-neck, 0.4), (neck, 0.4), (neck, 2.2), (-neck, 2.2)]), mix(t.skin, BLACK, 0.22))
     cloth = mix(random_color(rng), mix(BLACK, WHITE, rng.random()), 0.5 * float(rng.random() < 0.5))
     top = rng.uniform(1.08, 1.3)
@@ -60,7 +61,7 @@ def draw_behind(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
 
 
 def draw_hair(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
-    """Draws the cap of hair: an outer outline, and a hairline that baldness lifts above the skull."""
+    """Draw the hair on top: an outer outline, and a hairline that recedes with baldness."""
     count = 33
     angle = np.linspace(math.pi, 2 * math.pi, count)
     end = min(t.hair_end, 0.45) if t.hair_end > 0.3 else t.hair_end
@@ -88,19 +89,24 @@ def draw_hair(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
             0.5 * t.hair_cover,
         )
     if t.bow:
-        x, y, bow = rng.choice(SIDES) * rng.uniform(0.2, 0.5), -0.85, random_color(rng)
+        x = rng.choice(SIDES) * rng.uniform(0.2, 0.5)
+        y = -0.85
+        bow = random_color(rng)
         for side in SIDES:
             wing = np.array([(x, y), (x + side * 0.2, y - 0.12), (x + side * 0.2, y + 0.12)])
             pen.fill(wing, bow)
 
 
 def draw_eyes(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
-    """Draws eyes, lids, lashes and brows."""
+    """Draw eyes, lids, lashes and brows."""
     iris = mix((70, 45, 30), (90, 130, 160), rng.random() ** 2 if t.hair[0] > 70 else 0.1 * rng.random())
-    look, lift = rng.normal(0, 0.12) * t.eye_size, rng.normal(0, 0.03)
+    look = rng.normal(0, 0.12) * t.eye_size
+    lift = rng.normal(0, 0.03)
     arch = 0.05 + 0.25 * max(0.0, 0.05 - t.brow)
     for side in SIDES:
-        x, y, size = side * t.eye_gap, t.eye_y, t.eye_size
+        x = side * t.eye_gap
+        y = t.eye_y
+        size = t.eye_size
         height = size * max(0.15, t.eye_open)
         pen.fill(oval(x, y, size, height), mix(WHITE, t.skin, 0.12))
         pen.fill(oval(x + look, y, min(size * 0.5, height), height * 0.96), iris)
@@ -110,7 +116,8 @@ def draw_eyes(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
         lid[0 if side < 0 else -1, 1] += 0.03 * t.wrinkles
         pen.line(lid, 0.016 + 0.03 * t.lashes, mix(t.skin, BLACK, 0.6 + 0.35 * min(t.lashes, 1)))
         for lash in np.linspace(0.3, 1, 4) if t.lashes > 0.35 else ():
-            root_x, root_y = x + side * lash * size, y - height * (1 - lash**2) - 0.01
+            root_x = x + side * lash * size
+            root_y = y - height * (1 - lash**2) - 0.01
             hair = np.array([(root_x, root_y), (root_x + side * 0.05, root_y - 0.06)])
             pen.line(hair, 0.014, (25, 20, 20), t.lashes)
         pen.line(arc(x, y, size, height * 1.05), 0.01, mix(t.skin, BLACK, 0.4), 0.7)
@@ -122,7 +129,7 @@ def draw_eyes(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
 
 
 def draw_nose_and_mouth(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
-    """Draws a nose by its lines, and a mouth that may smile."""
+    """Draw the lines of the nose, and a mouth that may smile."""
     dark = mix(t.skin, BLACK, 0.45)
     tip = t.eye_y + 0.06 + t.nose
     for side in SIDES:
@@ -136,9 +143,11 @@ def draw_nose_and_mouth(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
     ]
     pen.line(np.array(bridge), 0.016, dark, 0.5)
     pen.line(arc(0, tip + 0.01, t.nose_width * 0.6, 0.035), 0.016, dark, 0.7)
-    bend, half = 0.1 * t.smile, t.mouth_width
+    bend = 0.1 * t.smile
+    half = t.mouth_width
     color = mix(mix(t.skin, (150, 60, 60), 0.3), (176, 32, 50), t.lip_red)
-    middle, across = arc(0, t.mouth_y, half, bend), np.linspace(-1, 1, 9)
+    middle = arc(0, t.mouth_y, half, bend)
+    across = np.linspace(-1, 1, 9)
     bow = 0.05 * t.lip * (1 - across**2) * (1 - 0.35 * np.exp(-((across / 0.2) ** 2)))
     below = 0.075 * t.lip * (1 - across**2)
     gap = max(0.0, t.smile - 0.55 + rng.normal(0, 0.15)) * 0.22 * (1 - across**2)
@@ -152,8 +161,9 @@ def draw_nose_and_mouth(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
 
 
 def draw_age_marks(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
-    """Draws lines of forehead, eyes and cheeks, more and darker with age; spots of old and young skin."""
-    dark, ink = mix(t.skin, BLACK, 0.5), 0.85 * t.wrinkles
+    """Draw wrinkles of forehead, eyes and cheeks, more and darker with age; age spots and pimples."""
+    dark = mix(t.skin, BLACK, 0.5)
+    ink = 0.85 * t.wrinkles
     thick = 0.014 + 0.016 * t.wrinkles
     for row in range(round(4.4 * t.wrinkles + rng.normal(0, 0.5))):
         furrow = arc(rng.normal(0, 0.03), t.eye_y - 0.34 - 0.085 * row, rng.uniform(0.28, 0.44), -0.035)
@@ -179,17 +189,19 @@ def draw_age_marks(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
     brown = mix(t.skin, (90, 50, 20), 0.6)
     for count, color, reach in ((t.spots, brown, 0.03), (t.pimples, (190, 70, 60), 0.022)):
         for _ in range(count):
-            x, y = rng.uniform(-0.6, 0.6), rng.uniform(-0.6, 0.6)
+            x = rng.uniform(-0.6, 0.6)
+            y = rng.uniform(-0.6, 0.6)
             pen.fill(oval(x, y, reach * rng.uniform(0.5, 1.2), reach, 9), color, 0.6)
 
 
 def draw_beard(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
-    """Draws a beard or stubble below the cheeks, around the mouth."""
+    """Draw a beard or stubble below the cheeks and around the mouth."""
     if t.beard < 0.05:
         return
     outline = head_outline(t)
     low = outline[outline[:, 1] > t.mouth_y - 0.3]
-    edge, grow = low[0, 0] * 0.98, 1.0 + (0.06 * rng.random() if t.beard > 0.5 else 0.0)
+    edge = low[0, 0] * 0.98
+    grow = 1.0 + (0.06 * rng.random() if t.beard > 0.5 else 0.0)
     cheek = t.mouth_y - rng.uniform(0.12, 0.3)
     inner = np.array([(-0.8 * edge, cheek), (-t.mouth_width - 0.06, t.mouth_y + 0.02), (0, t.mouth_y + 0.13),
                       (t.mouth_width + 0.06, t.mouth_y + 0.02), (0.8 * edge, cheek)])  # fmt: skip
@@ -203,11 +215,12 @@ def draw_beard(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
 
 
 def draw_glasses(pen: Pen, rng: np.random.Generator, t: Traits) -> None:
-    """Draws round or square frames, thin or thick."""
+    """Draw glasses with round or square frames, thin or thick."""
     if not t.glasses:
         return
     color = mix(BLACK, WHITE, rng.random() ** 2 * 0.6)
-    thick, square = rng.uniform(0.015, 0.045), rng.uniform(0.5, 1.0)
+    thick = rng.uniform(0.015, 0.045)
+    square = rng.uniform(0.5, 1.0)
     angle = np.linspace(0, 2 * math.pi, 25)
     across, down = (0.22 * np.sign(wave) * np.abs(wave) ** square for wave in (np.cos(angle), np.sin(angle)))
     for side in SIDES:

@@ -1,8 +1,8 @@
-"""What age, gender and race look like in a cartoon face: numbers drawn at random for the drawing code.
+"""The traits by which a cartoon face shows age, gender and race: random numbers for the drawing code.
 
-Every cue is drawn around a mean that depends on age and gender with a spread that makes neighbours overlap, as
-in photographs: no single number gives the label away. Lengths are in units of half the head's height, with the
-origin in the middle of the head, x to the right and y down: the top of the skull is y = -1 and the chin y = 1.
+Every trait has a mean that depends on age and gender, and a spread by which neighbouring ages overlap, as in
+photographs: no single number determines the label. Lengths are in units of half the head's height, with the origin in
+the middle of the head, x to the right and y down: the top of the skull is y = -1 and the chin y = 1.
 """
 
 import math
@@ -14,10 +14,10 @@ Color = tuple[int, int, int]
 
 # From the lightest to the darkest skin; tones in between are mixed.
 SKIN_PALETTE = ((252, 226, 210), (236, 194, 162), (205, 152, 114), (146, 98, 70), (88, 58, 44))
-# Where on that palette (0..1) the five UTKFace race labels lie: ranges that overlap.
+# Overlapping ranges on that palette, in [0, 1], for the five race labels of UTKFace.
 TONE_RANGES = ((0.0, 0.38), (0.55, 1.0), (0.08, 0.42), (0.32, 0.75), (0.12, 0.65))
 HAIR_PALETTE = ((24, 20, 20), (48, 34, 28), (84, 56, 38), (122, 84, 50), (190, 150, 92), (150, 74, 38))
-# Chances of these hair colours for light skinned people (race 0) and for all others.
+# Probabilities of these hair colours for race 0 and for all others.
 HAIR_CHANCES = ((0.14, 0.22, 0.24, 0.18, 0.16, 0.06), (0.56, 0.27, 0.10, 0.04, 0.02, 0.01))
 
 
@@ -62,13 +62,13 @@ class Traits:
 
 
 def mix(first: Color, second: Color, share: float) -> Color:
-    """Mixes two colours; ``share`` (0..1) is that of the second."""
+    """Mix two colours; `share`, in [0, 1], is that of the second."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def _ramp(value: float, start: float, end: float) -> float:
-    """Rises smoothly from 0 at ``start`` to 1 at ``end``."""
+    """Rise smoothly from 0 at `start` to 1 at `end`."""
     share = min(max((value - start) / (end - start), 0.0), 1.0)
     return share * share * (3 - 2 * share)
 
@@ -85,7 +85,7 @@ def _skin(rng: np.random.Generator, race: int) -> Color:
 
 
 def _hair_colors(rng: np.random.Generator, look: float, gender: int, race: int) -> tuple[Color, Color]:
-    """Colours of the hair and of the brows, which go grey later; some people dye their hair."""
+    """Draw the colours of the hair and of the brows, which go grey later; some people dye their hair."""
     natural = _jitter(rng, HAIR_PALETTE[rng.choice(len(HAIR_PALETTE), p=HAIR_CHANCES[min(race, 1)])], 8)
     grey = 1 / (1 + math.exp(-(look - 53 + rng.normal(0, 6)) / 5.5))
     dyed = look > 35 and rng.random() < (0.3 if gender else 0.06)
@@ -95,7 +95,7 @@ def _hair_colors(rng: np.random.Generator, look: float, gender: int, race: int) 
 
 
 def _hair(rng: np.random.Generator, look: float, gender: int, adult: float) -> dict[str, float]:
-    """Length, volume and loss of the hair; women's is long more often, most of all between 5 and 50 years."""
+    """Draw length, volume and loss of the hair; women's is long more often, most of all between 5 and 50 years."""
     grown = _ramp(look, 0.3, 4.5)
     chance_long = (0.8 - 0.45 * _ramp(look, 42, 75)) if gender else 0.07
     long_hair = rng.random() < chance_long * (0.25 + 0.75 * grown) * (0.8 + 0.2 * adult)
@@ -115,7 +115,7 @@ def _hair(rng: np.random.Generator, look: float, gender: int, adult: float) -> d
 
 
 def _wear(rng: np.random.Generator, look: float) -> dict[str, float]:
-    """What time does to a skin."""
+    """Draw how the skin has aged."""
     wear = _ramp(look, 22, 80) ** 0.85
     return {
         "jowl": max(0.0, wear * rng.normal(1.0, 0.25)),
@@ -125,7 +125,7 @@ def _wear(rng: np.random.Generator, look: float) -> dict[str, float]:
 
 
 def _beard(rng: np.random.Generator, look: float, gender: int) -> tuple[float, bool]:
-    """Opacity of the beard, which many men shave or trim to stubble, and whether there is a moustache."""
+    """Draw the opacity of the beard, which many men shave or trim to stubble, and whether there is a moustache."""
     grown = 0.0 if gender else _ramp(look, 14, 27)
     kind = rng.random()
     beard = rng.uniform(0.55, 0.95) if kind < 0.28 else rng.uniform(0.1, 0.38) if kind < 0.65 else 0.0
@@ -134,8 +134,10 @@ def _beard(rng: np.random.Generator, look: float, gender: int) -> tuple[float, b
 
 
 def _proportions(rng: np.random.Generator, look: float, gender: int, race: int) -> dict[str, float]:
-    """Where the parts of the face are and how large: babies' eyes are large and low, their jaws small."""
-    baby, adult, wear = math.exp(-look / 7.5), _ramp(look, 8, 19), _ramp(look, 28, 85)
+    """Draw positions and sizes of the parts of the face: babies' eyes are large and low, their jaws small."""
+    baby = math.exp(-look / 7.5)
+    adult = _ramp(look, 8, 19)
+    wear = _ramp(look, 28, 85)
     male = rng.normal(-1 if gender else 1, 0.5) * (0.2 + 0.8 * adult)
     makeup = adult * rng.uniform(0.1, 1.0) if gender else 0.0
     return {
@@ -157,7 +159,7 @@ def _proportions(rng: np.random.Generator, look: float, gender: int, race: int) 
 
 
 def draw_traits(rng: np.random.Generator, age: int, gender: int, race: int) -> Traits:
-    """Draws one person of ``age`` years; ``gender`` 0 is male and 1 female, ``race`` 0 to 4 as in UTKFace."""
+    """Draw one person of `age` years; `gender` 0 is male and 1 female, `race` 0 to 4 as in UTKFace."""
     look = max(0.0, age + rng.normal(0, 0.25 + 0.05 * age))  # some look younger or older than they are
     adult = _ramp(look, 8, 19)
     hair_color, brow_color = _hair_colors(rng, look, gender, race)

@@ -1,4 +1,4 @@
-"""Accuracy against cost."""
+"""Accuracy against cost, and the Pareto front."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,34 +6,31 @@ from typing import TYPE_CHECKING
 
 from agegender.report.figures.style import (
     GREY,
-    canvas,
     finish,
+    join_for_alt,
     label_points,
-    legend,
-    legend_height,
-    listing,
-    looks,
-    plain,
-    plot_area,
-    sample_line,
+    line_styles,
+    one_line,
+    plot_with_legend,
 )
 from agegender.report.page.document import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST_MODELS = 20  # in a legend that one still reads
-_LEAST_LOG_RANGE = 3  # largest to smallest, from which on a logarithmic axis has enough ticks
+_PLOT_HEIGHT = 320  # pixels, without the legend
+_MAX_MODELS = 20  # in the legend; more are hard to read
+_MIN_LOG_RANGE = 3  # of largest to smallest cost; with a smaller ratio, a logarithmic axis has too few ticks
 
 
 @dataclass(frozen=True)
 class EfficiencyPoint:
-    """What a configuration costs and gives.
+    """Cost and accuracy of a configuration.
 
     Attributes:
         label: of the configuration.
-        model: decides how it looks.
-        x: cost, less is better.
+        model: points of one model have one colour and marker.
+        x: cost; lower is better.
         accuracy: percent.
     """
 
@@ -44,64 +41,64 @@ class EfficiencyPoint:
 
 
 def pareto(points: Sequence[EfficiencyPoint]) -> list[str]:
-    """Name the points that no other one beats: by costing less and giving no less, or giving more and costing no more.
+    """Return the Pareto front: no other point costs less and is as accurate, or is more accurate and costs no more.
 
     Returns:
-        Labels, the cheapest first; equal points are on the front together.
+        Labels, the cheapest first; equal points are all on the front.
     """
     return [point.label for point in _front(points)]
 
 
 def _front(points: Sequence[EfficiencyPoint]) -> list[EfficiencyPoint]:
     def beats(one: EfficiencyPoint, other: EfficiencyPoint) -> bool:
-        no_worse = one.x <= other.x and one.accuracy >= other.accuracy
-        return no_worse and (one.x < other.x or one.accuracy > other.accuracy)
+        as_good = one.x <= other.x and one.accuracy >= other.accuracy
+        return as_good and (one.x < other.x or one.accuracy > other.accuracy)
 
     return sorted((p for p in points if not any(beats(other, p) for other in points)), key=lambda p: p.x)
 
 
-def efficiency(points: Sequence[EfficiencyPoint], x_title: str, key: str, title: str, *, log_x: bool) -> Figure:
-    """Show accuracy against cost, with the front of the points that no other one beats.
+def efficiency_plot(points: Sequence[EfficiencyPoint], x_title: str, key: str, title: str, *, log_x: bool) -> Figure:
+    """Draw accuracy against cost, with the Pareto front.
 
     Args:
-        points: labelled where there is room; a legend names their models.
+        points: each is labelled where there is room; a legend lists their models.
         x_title: the cost, with its unit.
         key: of the figure.
         title: of the figure.
-        log_x: a logarithmic axis, where the costs differ enough for one.
+        log_x: use a logarithmic axis, if the costs differ enough.
     """
-    front, name = _front(points), _names(points)
-    look = looks(name[point.model] for point in points)
-    models = list(look)
-    with canvas(320 + legend_height(models)) as figure:
-        axes = plot_area(figure, x_title, "accuracy, %", bottom=legend_height(models))
-        for model, style in look.items():
+    front = _front(points)
+    name = _names(points)
+    styles = line_styles(name[point.model] for point in points)
+    with plot_with_legend(_PLOT_HEIGHT, x_title, "accuracy, %", styles, line=False) as (figure, axes):
+        for model, style in styles.items():
             own = [point for point in points if name[point.model] == model]
-            x, y = [point.x for point in own], [point.accuracy for point in own]
+            x = [point.x for point in own]
+            y = [point.accuracy for point in own]
             axes.scatter(x, y, 36, color=style.colour, marker=style.marker, zorder=4)
         axes.margins(0.1)
-        if log_x and points and min(p.x for p in points) * _LEAST_LOG_RANGE <= max(p.x for p in points):
+        if log_x and points and min(p.x for p in points) * _MIN_LOG_RANGE <= max(p.x for p in points):
             _make_logarithmic(axes, min(p.x for p in points))
         if front:
             right = axes.get_xlim()[1]
             steps = [*((p.x, p.accuracy) for p in front), (right, front[-1].accuracy)]
             axes.step(*zip(*steps, strict=True), where="post", color=GREY, linewidth=1.0, linestyle=(0, (4, 2)))
             axes.set_xlim(right=right)
-        first = [*front, *(point for point in points if point not in front)]
-        label_points(axes, [(point.label, point.x, point.accuracy) for point in first])
-        legend(figure, [sample_line(look[model], line=False) for model in models], models)
-        told = [f"{plain(p.label)}: {p.accuracy:.1f} % at {p.x:,.4g}" for p in front]
-        alt = f"Accuracy of {len(points)} configurations against {plain(x_title)}. No other beats {listing(told)}."
+        front_first = [*front, *(point for point in points if point not in front)]
+        label_points(axes, [(point.label, point.x, point.accuracy) for point in front_first])
+        on_front = [f"{one_line(p.label)}: {p.accuracy:.1f} % at {p.x:,.4g}" for p in front]
+        against = f"Accuracy of {len(points)} configurations against {one_line(x_title)}."
+        alt = f"{against} Pareto front: {join_for_alt(on_front)}."
         return finish(figure, key, title, alt)
 
 
 def _names(points: Sequence[EfficiencyPoint]) -> dict[str, str]:
-    """Name each model in the legend; of very many, the most accurate have a look of their own."""
+    """Return the name of each model in the legend; of very many, only the most accurate have their own."""
     best: dict[str, float] = {}
     for point in points:
         best[point.model] = max(point.accuracy, best.get(point.model, point.accuracy))
-    shown = sorted(best, key=lambda model: -best[model])[:_MOST_MODELS]
-    return {model: plain(model) if model in shown else f"{len(best) - _MOST_MODELS} others" for model in best}
+    shown = sorted(best, key=lambda model: -best[model])[:_MAX_MODELS]
+    return {model: one_line(model) if model in shown else f"{len(best) - _MAX_MODELS} others" for model in best}
 
 
 def _make_logarithmic(axes: "Axes", smallest: float) -> None:

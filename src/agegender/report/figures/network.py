@@ -1,4 +1,4 @@
-"""A network as a sequence of boxes: the higher the larger its maps, the wider the more channels it has."""
+"""Diagram of a network: the height of a box shows the size of its feature maps, the width its number of channels."""
 
 import math
 from collections import Counter
@@ -14,18 +14,18 @@ from agegender.report.figures.style import (
     WIDTH,
     canvas,
     finish,
-    fit,
-    listing,
-    plain,
+    join_for_alt,
+    one_line,
     sketch_area,
     text_width,
+    truncate,
 )
 from agegender.report.page.document import Figure
 
-_MOST_BOXES = 16  # of a figure that one can take in
+_MAX_BOXES = 16  # more are hard to take in
 _COLOURS = (("Conv", PALETTE[0]), ("Linear", PALETTE[1]), ("Pool", PALETTE[2]))
-_TEXT_AT = 138  # pixels from the left: the widest box ends before it
-_GAP = 10  # pixels between boxes, with the arrow
+_TEXT_X = 138  # pixels from the left edge to the text, right of the widest box
+_GAP = 10  # pixels between boxes, room for the arrow
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Layer:
     """A layer in the order of the forward pass.
 
     Attributes:
-        name: within the model.
+        name: of the module within the model.
         kind: name of its class, such as Conv2d.
         output: its shape without the batch: (C, H, W) or (C,).
         num_params: its own.
@@ -49,7 +49,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Box:
-    """Layers drawn as one.
+    """One or more layers, drawn as one box.
 
     Attributes:
         kinds: such as `Conv2d` or `4 x Conv2d, 4 x BatchNorm2d`.
@@ -66,28 +66,28 @@ class Box:
 
     @property
     def shape(self) -> str:
-        """Output, as text."""
+        """Shape of the output, as text."""
         low, high = self.channels
         return " x ".join([f"{low}" if low == high else f"{low}-{high}", *map(str, self.sides)])
 
 
 def boxes(layers: Sequence[Layer]) -> list[Box]:
-    """Leave out what neither learns nor pools; draw consecutive layers together where they are too many.
+    """Group the layers that have parameters or pool into boxes.
 
-    Layers of the same output shape first; where these are too many still, as in a DenseNet, those with maps of the same
-    size.
+    Where there are too many, consecutive layers of the same output shape share a box; where there are still too many,
+    as in a DenseNet, those with feature maps of the same size.
     """
     drawn = [layer for layer in layers if layer.num_params > 0 or "Pool" in layer.kind]
     found = [_box([layer]) for layer in drawn]
-    sames: tuple[Callable[[Layer], object], ...] = (lambda layer: layer.output, lambda layer: layer.output[1:])
-    for same in sames:
-        if len(found) > _MOST_BOXES:
-            found = [_box(list(group)) for _, group in groupby(drawn, key=same)]
+    groupings: tuple[Callable[[Layer], object], ...] = (lambda layer: layer.output, lambda layer: layer.output[1:])
+    for grouping in groupings:
+        if len(found) > _MAX_BOXES:
+            found = [_box(list(group)) for _, group in groupby(drawn, key=grouping)]
     return found
 
 
 def _box(layers: Sequence[Layer]) -> Box:
-    kinds = Counter(plain(layer.kind) for layer in layers)
+    kinds = Counter(one_line(layer.kind) for layer in layers)
     channels = [layer.output[0] if layer.output else 1 for layer in layers]
     return Box(
         ", ".join(kind if number == 1 else f"{number} x {kind}" for kind, number in kinds.items()),
@@ -112,30 +112,38 @@ def network_diagram(layers: Sequence[Layer], key: str, title: str) -> Figure:
     texts = [[*_lines(box.kinds), box.shape, _cost(box)] for box in found]
     rows = [max(_height(box), len(text) * LINE + 4) + _GAP for box, text in zip(found, texts, strict=True)]
     with canvas(max(sum(rows), LINE) + 12) as figure:
-        axes, top, before = sketch_area(figure), 6.0, None
+        axes = sketch_area(figure)
+        top = 6.0
+        previous_bottom = None
         for box, text, row in zip(found, texts, rows, strict=True):
-            middle, height, width = top + (row - _GAP) / 2, _height(box), _width(box)
-            corner = (_TEXT_AT / 2 - 6 - width / 2, middle - height / 2)
+            middle = top + (row - _GAP) / 2
+            height = _height(box)
+            width = _width(box)
+            corner = (_TEXT_X / 2 - 6 - width / 2, middle - height / 2)
             colour = next((colour for part, colour in _COLOURS if part in box.kinds), GREY)
             axes.add_patch(Rectangle(corner, width, height, facecolor=colour, edgecolor=INK, linewidth=0.6))
-            if before is not None:
+            if previous_bottom is not None:
                 axes.annotate(
                     "",
-                    (_TEXT_AT / 2 - 6, corner[1]),
-                    (_TEXT_AT / 2 - 6, before),
+                    (_TEXT_X / 2 - 6, corner[1]),
+                    (_TEXT_X / 2 - 6, previous_bottom),
                     arrowprops={"arrowstyle": "-|>", "color": GREY, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0},
                 )
             *kinds, shape, cost = text
-            axes.text(_TEXT_AT, middle, "\n".join([*kinds, shape, cost]), va="center", linespacing=1.25)
-            before, top = corner[1] + height, top + row
-        told = [f"{box.kinds} to {box.shape}" for box in found]
-        alt = f"{len(layers)} layers, {sum(layer.num_params for layer in layers):,} parameters: {listing(told, 40)}."
+            axes.text(_TEXT_X, middle, "\n".join([*kinds, shape, cost]), va="center", linespacing=1.25)
+            previous_bottom = corner[1] + height
+            top += row
+        steps = [f"{box.kinds} to {box.shape}" for box in found]
+        num_params = sum(layer.num_params for layer in layers)
+        alt = f"{len(layers)} layers, {num_params:,} parameters: {join_for_alt(steps, 40)}."
         return finish(figure, key, title, alt)
 
 
 def _lines(kinds: str) -> list[str]:
-    """Give each kind its line where one is too short for all."""
-    return [kinds] if text_width(kinds) <= WIDTH - _TEXT_AT else [fit(k, WIDTH - _TEXT_AT) for k in kinds.split(", ")]
+    """Return the kinds in one line, or in one line each where that is too long."""
+    return (
+        [kinds] if text_width(kinds) <= WIDTH - _TEXT_X else [truncate(k, WIDTH - _TEXT_X) for k in kinds.split(", ")]
+    )
 
 
 def _height(box: Box) -> float:
@@ -152,7 +160,7 @@ def _cost(box: Box) -> str:
 
 
 def _short(number: int) -> str:
-    """Round to three digits: 11.2 M."""
+    """Round to three significant digits, such as 11.2 M."""
     value = float(f"{number:.3g}")
     for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if value >= size:

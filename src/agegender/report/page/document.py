@@ -1,4 +1,4 @@
-"""A report as plain values, before it is a page: sections of text, tables and figures."""
+"""The content of a report, independent of HTML: sections of text, tables and figures."""
 
 from dataclasses import dataclass, field
 
@@ -10,13 +10,13 @@ class Figure:
     """A picture.
 
     Attributes:
-        key: name of its files, without a suffix: lower case letters, digits and dashes.
-        title: one line, above it.
-        alt: what it shows, for those who do not see it.
-        png: at twice the size that it is shown at.
+        key: name of its files without the suffix: lower case letters, digits and dashes.
+        title: one line, shown above it.
+        alt: what it shows, for screen readers.
+        png: at twice the resolution that it is shown at.
         svg: None for a picture of photographs.
-        width: CSS pixels that it is shown at, at most.
-        local: it shows faces of the data set, whose licence forbids to pass them on: it stays on this machine.
+        width: CSS pixels, at most.
+        local: whether it shows faces of the data set, whose licence does not allow sharing them.
     """
 
     key: str
@@ -33,10 +33,10 @@ class Cell:
     """One value of a table.
 
     Attributes:
-        text: as it is shown; never HTML.
-        sort: what it is sorted by; None stands last.
-        mark: `best` (the highest, of errors the lowest), `tied` (not significantly lower), `worst`, or nothing.
-        note: small, below the value: an interval, or the paper's number.
+        text: as it is shown; plain text, not HTML.
+        sort: value to sort by; None is sorted last.
+        mark: `best` (the highest; of errors the lowest), `tied` (not significantly lower), `worst`, or empty.
+        note: shown in small type below the value: an interval, or the paper's number.
     """
 
     text: str
@@ -47,12 +47,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Heading:
-    """The head of a column.
+    """The heading of a column.
 
     Attributes:
         title: short.
-        help: what it means, one sentence; shown on demand.
-        numeric: aligned to the right, sorted from high to low first.
+        help: what the column means, one sentence; shown on demand.
+        numeric: whether it is aligned to the right, and sorted in descending order first.
     """
 
     title: str
@@ -66,9 +66,9 @@ class Grid:
 
     Attributes:
         caption: one line.
-        headings: C of them.
-        rows: of C cells each; the first names the row.
-        notes: lines below it.
+        headings: C headings.
+        rows: C cells each; the first cell names the row.
+        notes: lines below the table.
     """
 
     caption: str
@@ -82,11 +82,11 @@ class Section:
     """A part of the report.
 
     Attributes:
-        key: its anchor: lower case letters, digits and dashes.
+        key: its anchor in the page: lower case letters, digits and dashes.
         title: one line.
-        paragraphs: text, never HTML.
+        paragraphs: plain text, not HTML.
         blocks: tables and figures, in order.
-        folded: shown closed at first: an appendix.
+        folded: whether it is collapsed at first, as an appendix is.
     """
 
     key: str
@@ -102,10 +102,10 @@ class Document:
 
     Attributes:
         title: name of the sweep.
-        verdict: what the tests allow to say, one sentence or two.
-        warnings: why rows must not be compared, if so; shown at the table.
-        table: the comparison; first screen. None on a page of faces.
-        sections: the rest.
+        verdict: the conclusion that the tests allow, a sentence or two.
+        warnings: reasons why rows must not be compared; shown above the table.
+        table: the comparison table, on the first screen; None on a page of faces.
+        sections: everything else.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""A document to one HTML page that needs nothing else: no server, no network, no other file; every value is text."""
+"""Render a document as one self-contained HTML page: no server, no network, no other file. All values are escaped."""
 
 import base64
 import hashlib
@@ -13,20 +13,20 @@ from markupsafe import Markup
 from agegender.report.page.document import Cell, Document, Figure, Grid
 
 _PACKAGE = "agegender.report.page"
-_LONG_TABLE = 30  # rows: more than a screen of them, so the table scrolls below its headings
+_LONG_TABLE = 30  # rows; a longer table scrolls below its headings
 _PNG_SIZE = slice(16, 24)  # width and height in a PNG's first chunk, four bytes each
 
 
 @dataclass(frozen=True)
 class Mark:
-    """How a cell's mark is shown: a symbol, so that it can be told without colours, and what it says."""
+    """How a mark is shown: a symbol, which does not depend on colours, and what it means."""
 
     symbol: str
     meaning: str
 
 
 MARKS = {
-    "best": Mark("★", "highest (of errors lowest)"),
+    "best": Mark("★", "highest (lowest for errors)"),
     "tied": Mark("≈", "not significantly lower, which is not the same as equal"),
     "worst": Mark("▼", "worst off"),
 }
@@ -36,13 +36,14 @@ def render(document: Document, *, public: bool = False) -> str:
     """Write the page of a report.
 
     Args:
-        document: what it says.
+        document: its content.
         public: leave out figures that show faces.
 
     Returns:
-        HTML; can be encoded as UTF-8, whatever bytes file names are made of.
+        HTML that can be encoded as UTF-8, even if file names hold invalid bytes.
     """
-    style, script = _source("page.css"), _source("page.js")
+    style = _source("page.css")
+    script = _source("page.js")
     page = _template().render(
         document=document,
         public=public,
@@ -70,11 +71,11 @@ def _template() -> Template:
 
 @cache
 def _source(name: str) -> Markup:
-    return Markup((files(_PACKAGE) / name).read_text(encoding="utf-8"))  # ours, so not escaped
+    return Markup((files(_PACKAGE) / name).read_text(encoding="utf-8"))  # our own file, so not escaped
 
 
 def _policy(style: str, script: str) -> str:
-    """Forbid all but this very style, this very script, and pictures inside the page."""
+    """Return a content security policy that allows only this style, this script, and pictures inside the page."""
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
     return (
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; img-src data:; "
@@ -83,7 +84,7 @@ def _policy(style: str, script: str) -> str:
 
 
 def _ranks(grid: Grid) -> list[list[int | None]]:
-    """Number the values of each column from low to high, equal ones alike: C lists of R, None for what stands last."""
+    """Return the rank of each value in its column, ascending: C lists of R. Equal values share one; None: sort last."""
     columns = list(zip(*grid.rows, strict=True)) or [()] * len(grid.headings)
     ranks = []
     for column in columns:
@@ -94,7 +95,7 @@ def _ranks(grid: Grid) -> list[list[int | None]]:
 
 
 def _sort_key(cell: Cell) -> tuple[float, str] | None:
-    """Numbers before text, text without regard to case; nothing for None and NaN."""
+    """Return a key that sorts numbers before text, and text without regard to case; None for None and NaN."""
     if cell.sort is None or cell.sort != cell.sort:
         return None
     return (float("inf"), cell.sort.casefold()) if isinstance(cell.sort, str) else (cell.sort, "")
@@ -111,6 +112,6 @@ def _picture(figure: Figure) -> str:
 
 
 def _height(figure: Figure) -> int:
-    """CSS pixels at full width, so that the page does not move when the picture is there."""
+    """Return the height in CSS pixels at full width, which keeps the layout from shifting when the picture loads."""
     size = figure.png[_PNG_SIZE]
     return round(figure.width * int.from_bytes(size[4:], "big") / int.from_bytes(size[:4], "big"))

@@ -1,4 +1,4 @@
-// Tables that sort, and a folded section that opens when a link leads to it. All else is plain HTML.
+// Sorts tables, and opens a folded section when a link leads to it. Everything else is plain HTML.
 "use strict";
 
 function sortBy(head) {
@@ -9,7 +9,7 @@ function sortBy(head) {
   const rank = (row) => row.cells[head.cellIndex].dataset.rank;
   const rows = [...body.rows].sort((one, other) => {
     const [a, b] = [rank(one), rank(other)];
-    if (a === undefined || b === undefined) return (a === undefined) - (b === undefined); // last either way
+    if (a === undefined || b === undefined) return (a === undefined) - (b === undefined); // last in both directions
     return sign * (a - b);
   });
   body.append(...rows);
@@ -21,12 +21,12 @@ for (const head of document.querySelectorAll("th[data-first]")) {
   const button = document.createElement("button");
   button.type = "button";
   button.append(...head.firstElementChild.childNodes);
-  button.title = head.title; // what has the focus is described, too
+  button.title = head.title; // described for the focused button as well
   button.addEventListener("click", () => sortBy(head));
   head.replaceChildren(button);
 }
 
-const caption = document.querySelector(".grid:has(th[data-first]) figcaption"); // once is enough
+const caption = document.querySelector(".grid:has(th[data-first]) figcaption"); // the hint is shown once
 if (caption) {
   const hint = document.createElement("span");
   hint.className = "hint";

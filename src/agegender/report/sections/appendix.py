@@ -1,4 +1,4 @@
-"""The report's appendix: what was run, on what, and the commands that repeat it."""
+"""The report's appendix: the jobs, the commands that repeat them, data, hardware and versions."""
 
 import shlex
 from collections import Counter
@@ -7,30 +7,34 @@ from typing import Any
 
 from agegender.records.record import Record
 from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
-from agegender.report.results import Run, Sweep
-from agegender.report.sections.cells import number, text
+from agegender.report.results import Run, SweepResults
+from agegender.report.sections.cells import number_cell, text_cell
 from agegender.report.tables.rows import status_of
 
-_OF_SEARCHES = ("hparams_search", "search.trial")  # with these a trial's command would be the search's
-_SHOWN_FILES = 50  # skipped files in the page; the record lists all
+_SEARCH_KEYS = ("hparams_search", "search.trial")  # with these, a trial's command would start the search again
+_MAX_FILES = 50  # skipped files in the page; the record lists all
 
 
-def jobs(runs: Sequence[Run]) -> Grid:
-    """Every job: how far it came, and the command that repeats it."""
+def jobs_grid(runs: Sequence[Run]) -> Grid:
+    """Return a table of every job: its status, and the command that repeats it."""
     rows = [
         (
-            text(run.folder.name if not run.record.choices else _name(run.record)),
+            text_cell(run.folder.name if not run.record.choices else _name(run.record)),
             Cell(str(run.record.seed), run.record.seed),
             Cell(status_of(run.record), status_of(run.record), "worst" if run.record.status == "failed" else ""),
-            number(run.record.best_epoch),
-            text(run.record.started or "-"),
-            text(command(run.record)),
+            number_cell(run.record.best_epoch),
+            text_cell(run.record.started or "-"),
+            text_cell(repeat_command(run.record)),
         )
         for run in runs
     ]
     headings = (
-        *(Heading("Job"), Heading("Seed", numeric=True), Heading("Status"), Heading("Best epoch", numeric=True)),
-        *(Heading("Begun, UTC"), Heading("Command")),
+        Heading("Job"),
+        Heading("Seed", numeric=True),
+        Heading("Status"),
+        Heading("Best epoch", numeric=True),
+        Heading("Started, UTC"),
+        Heading("Command"),
     )
     return Grid("Every job", headings, tuple(rows))
 
@@ -39,75 +43,77 @@ def _name(record: Record) -> str:
     return f"{record.choices.get('model')} / {record.choices.get('loss')}"
 
 
-def command(record: Record) -> str:
-    """Return a command that repeats a job: as it was composed, or, from a record of before, by all that it chose."""
+def repeat_command(record: Record) -> str:
+    """Return a command that repeats a job: its overrides, or all its choices where an older record has no overrides."""
     if record.overrides:
-        given = [item for item in record.overrides if item.lstrip("+").partition("=")[0] not in _OF_SEARCHES]
-        return shlex.join(["python", "train.py", *given])
-    chosen = {key: value for key, value in record.choices.items() if key not in ("seed", "debug", *_OF_SEARCHES)}
+        overrides = [item for item in record.overrides if item.lstrip("+").partition("=")[0] not in _SEARCH_KEYS]
+        return shlex.join(["python", "train.py", *overrides])
+    choices = {key: value for key, value in record.choices.items() if key not in ("seed", "debug", *_SEARCH_KEYS)}
     data = record.config.get("data", {})
-    asked = {"data.root": data.get("root"), "data.image_size": data.get("image_size")}
-    asked["trainer.max_epochs"] = record.config.get("trainer", {}).get("max_epochs")
-    given = {**chosen, **{key: value for key, value in asked.items() if value is not None and key not in chosen}}
-    # Of Lightning's arguments only some stand in conf/trainer; Hydra takes the others where they are added.
+    configured = {"data.root": data.get("root"), "data.image_size": data.get("image_size")}
+    configured["trainer.max_epochs"] = record.config.get("trainer", {}).get("max_epochs")
+    given = {**choices, **{key: value for key, value in configured.items() if value is not None and key not in choices}}
+    # conf/trainer holds only some of Lightning's arguments; Hydra needs ++ for the others.
     added = [key for key in given if key.startswith("trainer.") and key != "trainer.max_epochs"]
     parts = [f"{'++' if key in added else ''}{key}={value}" for key, value in given.items()]
     return shlex.join(["python", "train.py", *parts, f"seed={record.seed}", f"name={record.name}"])
 
 
-def environment(records: Sequence[Record]) -> Grid:
-    """On what the jobs ran, and from which commit: a row each time something differs."""
+def environment_grid(records: Sequence[Record]) -> Grid:
+    """Return a table of the hardware, versions and commits of the jobs, one row per combination."""
     keys = ("python", "torch", "lightning", "platform", "device", "num_devices", "cores", "threads", "precision")
     found: Counter[tuple[str, ...]] = Counter()
     for record in records:
-        git = record.git.get("commit", "-") + (" with changes" if record.git.get("dirty") else "")
+        git = record.git.get("commit", "-") + (" with uncommitted changes" if record.git.get("dirty") else "")
         row = (*(str(record.environment.get(key, "-")) for key in keys), str(git))
         found[row] += 1
     headings = (
         *(Heading(key.replace("_", " ").capitalize()) for key in (*keys, "commit")),
         Heading("Jobs", numeric=True),
     )
-    rows = tuple((*map(text, row), number(count)) for row, count in found.items())
+    rows = tuple((*map(text_cell, row), number_cell(count)) for row, count in found.items())
     return Grid("Hardware and versions", headings, rows)
 
 
-def skipped(record: Record) -> Grid | None:
-    """Files that could not be used, and why; None where all could."""
+def skipped_grid(record: Record) -> Grid | None:
+    """Return a table of the files that could not be used, with reasons; None where there are none."""
     files: dict[str, Any] = record.data.get("skipped", {})
     if not files:
         return None
-    rows = tuple((text(name), text(reason)) for name, reason in list(files.items())[:_SHOWN_FILES])
-    notes = (f"{len(files):,} files; the record lists all.",) if len(files) > _SHOWN_FILES else ()
-    return Grid(f"Files that were left out: {len(files):,}", (Heading("File"), Heading("Reason")), rows, notes)
+    rows = tuple((text_cell(name), text_cell(reason)) for name, reason in list(files.items())[:_MAX_FILES])
+    notes = (f"{len(files):,} files; the record lists all.",) if len(files) > _MAX_FILES else ()
+    return Grid(f"Files that were skipped: {len(files):,}", (Heading("File"), Heading("Reason")), rows, notes)
 
 
-def data(sweep: Sweep) -> Grid:
-    """Which data and splits the jobs had."""
+def data_grid(sweep: SweepResults) -> Grid:
+    """Return a table of the data and splits of the jobs."""
     found: Counter[tuple[str, ...]] = Counter()
     for run in sweep.runs:
-        told = run.record.data
-        if not told:
+        data = run.record.data
+        if not data:
             continue
         row = (
-            *(str(told.get(key, "-")) for key in ("root", "fingerprint", "image_size")),
-            *(str(told["age_groups"]["scheme"]), str(told.get("leak_control")), str(told.get("split_hash", "-"))),
-            str(told.get("split_file", "-")),
+            *(str(data.get(key, "-")) for key in ("root", "fingerprint", "image_size")),
+            str(data["age_groups"]["scheme"]),
+            str(data.get("leak_control")),
+            str(data.get("split_hash", "-")),
+            str(data.get("split_file", "-")),
         )
         found[row] += 1
     titles = ("Data", "Fingerprint", "Image size", "Age groups", "Leak control", "Split's SHA-256", "Split's manifest")
-    rows = tuple((*map(text, row), number(count)) for row, count in found.items())
+    rows = tuple((*map(text_cell, row), number_cell(count)) for row, count in found.items())
     return Grid("Data and splits", (*map(Heading, titles), Heading("Jobs", numeric=True)), rows)
 
 
-def appendix(sweep: Sweep) -> Section:
-    """What a reader needs to repeat it."""
+def appendix_section(sweep: SweepResults) -> Section:
+    """Return the section with everything that is needed to repeat the jobs."""
     runs = sweep.runs
     if not runs:
         return Section("appendix", "Appendix", folded=True)
     described = [run.record for run in runs if run.record.data]
-    blocks: list[Grid | Figure] = [jobs(runs)]
+    blocks: list[Grid | Figure] = [jobs_grid(runs)]
     if described:
-        blocks += [data(sweep), environment([one for one in described if one.environment])]
-        left_out = skipped(described[0])
+        blocks += [data_grid(sweep), environment_grid([one for one in described if one.environment])]
+        left_out = skipped_grid(described[0])
         blocks += [left_out] if left_out is not None else []
-    return Section("appendix", "Appendix: what repeats it", tuple(sweep.problems), tuple(blocks), folded=True)
+    return Section("appendix", "Appendix: how to repeat the jobs", tuple(sweep.problems), tuple(blocks), folded=True)

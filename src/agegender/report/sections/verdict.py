@@ -1,29 +1,29 @@
-"""Who has the highest accuracy, as far as the tests go: what may be said in a sentence or two."""
+"""The verdict: a sentence or two on the highest accuracies, which claim no more than the tests show."""
 
-from agegender.report.results import Sweep
+from agegender.report.results import SweepResults
 from agegender.report.statistics.analysis import TASKS, Analysis
 from agegender.report.statistics.design import Design
-from agegender.report.tables.rows import Comparison
+from agegender.report.tables.rows import ComparisonTable
 
-_LISTED = 3  # names in a sentence; beyond, their number
+_MAX_LISTED = 3  # names in a sentence; of more, their number
 _SPACE = "\N{NO-BREAK SPACE}"
 
 
-def verdict(sweep: Sweep, analysis: Analysis, table: Comparison) -> str:
-    """Say what the tests allow to say, and no more."""
+def verdict_sentence(sweep: SweepResults, analysis: Analysis, table: ComparisonTable) -> str:
+    """Return the verdict: what the tests show about the highest accuracies."""
     if not any(configuration.complete for configuration in sweep.configurations):
         return "No run is complete, so there is nothing to compare."
     if table.warnings:
-        return f"No verdict, for these rows must not be compared: {table.warnings[0].removeprefix('Warning: ')}"
+        return f"No verdict, as these rows must not be compared: {table.warnings[0].removeprefix('Warning: ')}"
     if not analysis.compared:
-        return "No verdict: no run has left predictions to test."
+        return "No verdict: no run has predictions to test."
     where = f"On {_test_parts(analysis.design)} and {num_seeds(analysis.design)}"
     if len(analysis.compared) == 1:
         (label,) = analysis.compared
-        told = " and ".join(f"{task} {_accuracy(analysis, label, task)}" for task in TASKS)
-        return f"{where}, {label} reaches {told}; there is nothing to compare it with."
+        accuracies = " and ".join(f"{task} {_accuracy(analysis, label, task)}" for task in TASKS)
+        return f"{where}, {label} reaches {accuracies}; there is nothing to compare it with."
     sentence = _against_reference(analysis) if analysis.design.reference else _highest(analysis)
-    return " ".join([f"{where}, {sentence}", *about_basis(analysis.design), found_differences(analysis)]).strip()
+    return " ".join([f"{where}, {sentence}", *about_basis(analysis.design), detectable_sentence(analysis)]).strip()
 
 
 def _test_parts(design: Design) -> str:
@@ -33,28 +33,28 @@ def _test_parts(design: Design) -> str:
 
 
 def num_seeds(design: Design) -> str:
-    """Say how many seeds the compared configurations have."""
+    """Return how many seeds the compared configurations have, in words."""
     least, most = design.num_seeds
     return f"{least} to {most} seeds" if least < most else "a single seed" if most == 1 else f"{most} seeds"
 
 
 def about_basis(design: Design) -> list[str]:
-    """Say what the tests speak of where that is less than the methods; nothing where it is not."""
+    """Return a sentence that limits the tests to the trained networks; empty where they cover the methods."""
     if design.basis != "networks":
         return []
     whose = "With a single seed" if design.num_seeds[1] == 1 else "As some rows have a single seed,"
     return [f"{whose} this is about these networks, not about the methods that trained them."]
 
 
-def found_differences(analysis: Analysis) -> str:
-    """Say which true difference this design would find: what "not significantly" leaves open."""
+def detectable_sentence(analysis: Analysis) -> str:
+    """Return a sentence on the true difference that this design would detect, the context of "not significantly"."""
     found = [
         f"{100 * analysis.detectable[task]:.1f} points at {task}" for task in TASKS if analysis.detectable[task] > 0
     ]
     if not found:  # the runs do not differ at all
         return ""
     return (
-        f"A single planned comparison would find a true difference of {' and '.join(found)} with a probability of "
+        f"A single planned comparison would detect a true difference of {' and '.join(found)} with a probability of "
         f"80{_SPACE}%."
     )
 
@@ -76,37 +76,40 @@ def _accuracy(analysis: Analysis, label: str, task: str) -> str:
 
 
 def _lead(task: str, analysis: Analysis) -> str:
-    """Say how accurate the highest is, and over whom its lead is significant."""
-    best, tied = analysis.best[task], analysis.tied(task)
+    """Return the highest accuracy, and which others it is significantly higher than."""
+    best = analysis.best[task]
+    tied = analysis.tied(task)
     others = [label for label in analysis.compared if label != best]
-    equals = [label for label in others if label in tied]
-    if not equals:
+    not_lower = [label for label in others if label in tied]
+    if not not_lower:
         lead = "significantly higher than " + (others[0] if len(others) == 1 else f"all {len(others)} others")
-    elif len(equals) == len(others):
+    elif len(not_lower) == len(others):
         lead = "not significantly higher than " + (others[0] if len(others) == 1 else "any of the others")
-    elif len(equals) > _LISTED:
-        lead = f"significantly higher than {len(others) - len(equals)} of the {len(others)} others"
+    elif len(not_lower) > _MAX_LISTED:
+        lead = f"significantly higher than {len(others) - len(not_lower)} of the {len(others)} others"
     else:
-        lead = f"significantly higher than the others but {listed(equals)}"
+        lead = f"significantly higher than all others except {listed(not_lower)}"
     return f"{_accuracy(analysis, best, task)}; {lead}"
 
 
 def _against_reference(analysis: Analysis) -> str:
-    """Say which parts of a recipe matter: only comparisons with the whole recipe are made."""
+    """Return which parts of a recipe matter: all comparisons are with the whole recipe."""
     reference = analysis.design.reference
     assert reference is not None
-    told = [f"{reference} reaches {' and '.join(f'{task} {_accuracy(analysis, reference, task)}' for task in TASKS)}."]
+    sentences = [
+        f"{reference} reaches {' and '.join(f'{task} {_accuracy(analysis, reference, task)}' for task in TASKS)}."
+    ]
     for task in TASKS:
         signs = {label: analysis.sign(label, reference, task) for label in analysis.compared if label != reference}
         for sign, word in ((-1, "lower"), (1, "higher")):
             found = [label for label, of in signs.items() if of == sign]
             if found:
-                told.append(f"Significantly {word} at {task}: {', '.join(found)}.")
+                sentences.append(f"Significantly {word} at {task}: {', '.join(found)}.")
         if not any(signs.values()):
-            told.append(f"No other differs significantly from it at {task}.")
-    return " ".join(told)
+            sentences.append(f"No other differs significantly from it at {task}.")
+    return " ".join(sentences)
 
 
 def listed(labels: list[str]) -> str:
-    """Join names for a sentence."""
+    """Join names for a sentence, such as `a, b and c`."""
     return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"

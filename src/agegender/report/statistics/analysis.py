@@ -1,11 +1,11 @@
-"""What the tests say of a sweep: scores with intervals, differences, the highest and who is not surely lower."""
+"""All tests of a sweep: scores with intervals, pairwise differences, and who is not significantly below the best."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from agegender.report.results import TASKS, Sweep
+from agegender.report.results import TASKS, SweepResults
 from agegender.report.statistics.crossed import PairTests, compare_on_images, compare_over_splits, detectable_difference
 from agegender.report.statistics.design import Design, design_of
 from agegender.report.statistics.resampling import Draws, draw_scores, half_widths
@@ -21,9 +21,9 @@ class Estimate:
 
     Attributes:
         value: mean over seeds and splits.
-        deviation: standard deviation over them, with S - 1; None of a single run.
-        interval: 95 %; of the test images and the seeds, or of the splits; None where runs were not tested on the same
-            images, and of scores that a bootstrap says nothing of.
+        deviation: standard deviation over them, with divisor S - 1; None for a single run.
+        interval: 95 %, over test images and seeds, or over splits; None where the runs were not tested on the same
+            images, and for scores without a valid bootstrap.
     """
 
     value: float
@@ -33,14 +33,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two configurations.
+    """The comparison of two configurations.
 
     Attributes:
         first, second: labels.
-        difference: of the task's accuracy, first minus second; its interval is simultaneous over all pairs compared.
-        planned: the 95 % interval of this difference alone, for a comparison that was stated before looking.
+        difference: of the task's accuracy, first minus second; its interval is simultaneous over all compared pairs.
+        planned: 95 % interval of this difference alone, for a comparison that was planned in advance.
         p_value: of the test that `Design.basis` names; 1 for equal means.
-        adjusted: the same, adjusted by Holm for all pairs compared.
+        adjusted: `p_value`, adjusted by Holm for all compared pairs.
     """
 
     first: str
@@ -56,15 +56,15 @@ class Analysis:
     """All tests of a sweep.
 
     Attributes:
-        design: which configurations are compared, on what.
+        design: the compared configurations, and what varied between their runs.
         estimates: by label, then by key of `SCORES`; of every configuration with predictions.
-        differences: by label, then by key: to the highest of that score (the lowest of an error), with an interval
-            simultaneous over all pairs; the compared ones only.
+        differences: by label, then by key: difference to the highest of the score (the lowest of an error), with an
+            interval simultaneous over all pairs; of the compared configurations only.
         best: by task, the label with the highest accuracy; empty where nothing is compared.
         pairs: by task, all pairs, or those with the reference.
-        detectable: by task, the true difference of accuracies that one planned comparison would find with a
+        detectable: by task, the true difference of accuracies that one planned comparison would detect with a
             probability of 80 %; NaN without a pair.
-        ranks: by task, over the splits; None where those are too few.
+        ranks: by task, over the splits; None where there are too few splits.
     """
 
     design: Design
@@ -82,11 +82,11 @@ class Analysis:
 
     @property
     def num_images(self) -> int:
-        """Test images that the compared ones share; of several splits the first's."""
+        """Number of test images that the compared configurations share; of the first split, if there are several."""
         return self.design.num_images
 
-    def standing(self, task: str) -> str:
-        """Return the label that the others are held against: the reference, else the highest accuracy."""
+    def comparator(self, task: str) -> str:
+        """Return the label that the others are compared with: the reference, else the highest accuracy."""
         return self.design.reference or self.best[task]
 
     def sign(self, first: str, second: str, task: str) -> int:
@@ -98,14 +98,14 @@ class Analysis:
         return 0
 
     def tied(self, task: str) -> frozenset[str]:
-        """Return the labels that do not differ significantly from `standing`, itself included."""
+        """Return the labels that do not differ significantly from `comparator`, itself included."""
         if not self.compared:
             return frozenset()
-        standing = self.standing(task)
-        return frozenset(label for label in self.compared if not self.sign(standing, label, task))
+        comparator = self.comparator(task)
+        return frozenset(label for label in self.compared if not self.sign(comparator, label, task))
 
     def mark(self, task: str, label: str) -> str:
-        """Return `best` for the highest, `tied` for who does not differ significantly from `standing`, or nothing."""
+        """Return `best` for the highest, `tied` for those not significantly different from `comparator`, or empty."""
         if len(self.compared) < 2:
             return ""
         if label == self.best[task]:
@@ -113,8 +113,8 @@ class Analysis:
         return "tied" if label in self.tied(task) else ""
 
 
-def analyse(sweep: Sweep, num_draws: int = NUM_DRAWS) -> Analysis:
-    """Test what can be tested."""
+def analyse(sweep: SweepResults, num_draws: int = NUM_DRAWS) -> Analysis:
+    """Run all tests that the sweep allows."""
     design = design_of(sweep)
     labels = design.labels
     drawn = draw_scores(sweep.configurations, design, num_draws)
@@ -154,7 +154,8 @@ def _to_best(
         sign = 1 if score.higher_is_better else -1
         values = np.array([estimates[other][key].value for other in labels])
         best = int(np.argmax(np.where(np.isnan(values), -np.inf, sign * values)))
-        value, half = float(values[at] - values[best]), float(widths[key][at, best])
+        value = float(values[at] - values[best])
+        half = float(widths[key][at, best])
         found[key] = Estimate(value, None, (value - half, value + half) if score.has_interval else None)
     return found
 
@@ -170,7 +171,8 @@ def _by_split(design: Design, drawn: dict[str, Draws], key: str) -> np.ndarray:
 
 
 def _pairs(design: Design, tests: PairTests) -> list[Pair]:
-    labels, reference = design.labels, design.reference
+    labels = design.labels
+    reference = design.reference
     first, second = np.triu_indices(len(labels), 1)
     chosen = np.array([reference in (None, labels[j], labels[k]) for j, k in zip(first, second, strict=True)])
     adjusted = np.ones(len(first))
@@ -179,8 +181,10 @@ def _pairs(design: Design, tests: PairTests) -> list[Pair]:
     alone = stats.t.isf(LEVEL / 2, tests.degrees) * tests.standard_error
     found = []
     for at in np.flatnonzero(chosen):
-        j, k = first[at], second[at]
-        value, half = float(tests.difference[at]), float(simultaneous[at])
+        j = first[at]
+        k = second[at]
+        value = float(tests.difference[at])
+        half = float(simultaneous[at])
         difference = Estimate(value, None, (value - half, value + half))
         planned = (value - float(alone[at]), value + float(alone[at]))
         found.append(Pair(labels[j], labels[k], difference, planned, float(tests.p_value[at]), float(adjusted[at])))
@@ -188,7 +192,7 @@ def _pairs(design: Design, tests: PairTests) -> list[Pair]:
 
 
 def _ranks(design: Design, drawn: dict[str, Draws], task: str) -> Ranks | None:
-    """Compare over splits, which are the only independent blocks; Friedman's test needs three configurations."""
+    """Compare ranks over splits, the only independent blocks; Friedman's test needs three configurations."""
     if len(design.labels) < 3 or not design.has_enough_splits_for_ranks:
         return None
     return compare_ranks(_by_split(design, drawn, f"{task}_accuracy"))

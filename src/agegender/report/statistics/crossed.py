@@ -1,8 +1,8 @@
 """Means and differences whose uncertainty is crossed over test images and training seeds.
 
-What another test set and another training would change are both in the variance: that of the images, after averaging
-over seeds, plus that of each configuration's own seeds, with Satterthwaite's degrees of freedom (1946). With a single
-seed only the images vary, and a statement is about these networks, not about the method that trained them.
+The variance covers both another test set and another training: it is the variance over images, after averaging over
+seeds, plus that over each configuration's own seeds, with Satterthwaite's degrees of freedom (1946). With a single seed
+only the images vary, and a statement is about these networks, not about the method that trained them.
 
 Letters: S seeds, N images, K configurations, J splits, M = K (K - 1) / 2 pairs.
 """
@@ -22,10 +22,10 @@ class Mean:
 
     Attributes:
         value: the mean.
-        standard_error: of images and seeds together.
-        degrees: of freedom, of Student's t; infinite where nothing was estimated.
-        num_images: how many.
-        share_degrees: the same where the values are hits, whose variance over images follows from their mean.
+        standard_error: over images and seeds together.
+        degrees: of freedom of Student's t; infinite where no variance was estimated.
+        num_images: number of images.
+        share_degrees: degrees of freedom for hits, whose variance over images follows from their mean.
     """
 
     value: float
@@ -35,12 +35,12 @@ class Mean:
     share_degrees: float
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Return the two-sided interval that covers `1 - level`; of no finite value without an image."""
+        """Return the two-sided interval with coverage `1 - level`; NaN without an image."""
         half = stats.t.isf(level / 2, self.degrees) * self.standard_error
         return float(self.value - half), float(self.value + half)
 
     def share_interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Return the interval of a share in [0, 1]: Wilson's (1927), with as many images as would have this error."""
+        """Return Wilson's interval (1927) of a share in [0, 1], for the number of images that would have this error."""
         if np.isnan(self.value):
             return 0.0, 1.0
         spread = self.value * (1 - self.value)
@@ -52,10 +52,10 @@ class Mean:
         return max(0.0, float(center - half)), min(1.0, float(center + half))
 
     def exact_share_interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Return the interval of a share near 0 or 1, of few images, or at a small level, where Wilson's covers less.
+        """Return the interval of a share near 0 or 1, of few images, or at a small level: Wilson's is too narrow there.
 
-        Clopper & Pearson's (1934), with as many images as would have this error and these degrees of freedom, at most
-        the images there are; Korn & Graubard 1998.
+        Clopper & Pearson's (1934), for the number of images that would have this error and these degrees of freedom, at
+        most the actual number; Korn & Graubard 1998.
         """
         if np.isnan(self.value):
             return 0.0, 1.0
@@ -64,7 +64,8 @@ class Mean:
         if self.standard_error and spread:
             ratio = special.ndtri(level / 2) / special.stdtrit(self.share_degrees, level / 2)
             number = min(number, spread / self.standard_error**2) * float(ratio) ** 2
-        hits, misses = self.value * number, (1 - self.value) * number
+        hits = self.value * number
+        misses = (1 - self.value) * number
         low = special.betaincinv(hits, misses + 1, level / 2) if self.value > 0 else 0.0
         high = special.betaincinv(hits + 1, misses, 1 - level / 2) if self.value < 1 else 1.0
         return float(low), float(high)
@@ -81,7 +82,7 @@ class Mean:
 def crossed_mean(values: np.ndarray) -> Mean:
     """Return the mean of (S, N) values of the same images under several seeds; NaN without an image.
 
-    Hits as 0 and 1 give a share, differences of hits of one network give a difference of shares.
+    For hits, 0 or 1, the mean is a share; for differences of hits of one network, a difference of shares.
     """
     values = np.asarray(values, dtype=np.float64)
     return _mean(values.mean(axis=0), [values])
@@ -89,7 +90,8 @@ def crossed_mean(values: np.ndarray) -> Mean:
 
 def crossed_difference(first: np.ndarray, second: np.ndarray) -> Mean:
     """Return the difference of two configurations' means on the same images, (S1, N) and (S2, N)."""
-    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    first = np.asarray(first, dtype=np.float64)
+    second = np.asarray(second, dtype=np.float64)
     return _mean(first.mean(axis=0) - second.mean(axis=0), [first, second])
 
 
@@ -111,7 +113,7 @@ def crossed_estimate(of_seeds: np.ndarray, of_images: Sequence[tuple[float, floa
     Args:
         of_seeds: (S,) the estimate of each seed.
         of_images: variance of each part, after averaging over seeds, with its degrees of freedom.
-        num_images: how many.
+        num_images: number of images.
     """
     parts = list(of_images)
     if len(of_seeds) > 1:
@@ -141,7 +143,7 @@ def _mean(of_images: np.ndarray, configurations: Sequence[np.ndarray]) -> Mean:
 
 
 def _satterthwaite(parts: Sequence[tuple[float, float]]) -> float:
-    """Return the degrees of freedom of a sum of variances, each with its own; infinite where all are 0."""
+    """Return the degrees of freedom of a sum of variances, given as pairs with their own; infinite where all are 0."""
     total = sum(variance for variance, _ in parts)
     below = sum(variance**2 / degrees for variance, degrees in parts if variance)
     return total**2 / below if below else np.inf
@@ -167,12 +169,12 @@ class PairTests:
 def compare_on_images(hits: Sequence[np.ndarray]) -> PairTests:
     """Compare configurations that were tested on the same images.
 
-    Two networks of one seed each are compared by McNemar's exact test; where either has several seeds, by Student's t
-    with the variances of images and of each configuration's own seeds. Seeds are not paired: the same number gives
-    different networks different weights.
+    Two configurations of one seed each are compared by McNemar's exact test; where either has several seeds, by
+    Student's t with the variances of images and of each configuration's own seeds. Seeds are not paired, as the same
+    seed initializes different networks with different weights.
 
     Args:
-        hits: K arrays (S_k, N), 1 where a network is right.
+        hits: K arrays (S_k, N), 1 where the prediction is right.
     """
     first, second = np.triu_indices(len(hits), 1)
     seeds = np.array([len(one) for one in hits])
@@ -181,7 +183,7 @@ def compare_on_images(hits: Sequence[np.ndarray]) -> PairTests:
     covariance = np.atleast_2d(np.cov(means))
     spread = covariance.diagonal()
     of_images = np.maximum(spread[first] + spread[second] - 2 * covariance[first, second], 0) / images
-    of_images[np.isclose(of_images, 0, atol=1e-15)] = 0  # rounding of equal predictions
+    of_images[np.isclose(of_images, 0, atol=1e-15)] = 0  # rounding error for equal predictions
     of_seeds = np.array(
         [one.mean(axis=1, dtype=np.float64).var(ddof=1) / len(one) if len(one) > 1 else 0.0 for one in hits]
     )
@@ -203,12 +205,12 @@ def compare_on_images(hits: Sequence[np.ndarray]) -> PairTests:
 def compare_over_splits(values: np.ndarray, test_to_train: float) -> PairTests:
     """Compare configurations over repeated splits or folds: Nadeau & Bengio's corrected resampled t-test (2003).
 
-    The training parts of the splits share most of their images, so that their scores vary together: 1 / J alone would
-    find differences that are none.
+    The training parts of the splits share most of their images, so their scores are correlated: with 1 / J alone the
+    test would find differences where there are none.
 
     Args:
         values: (J, K) scores, J >= 2; means over the seeds of a split.
-        test_to_train: number of test images by number of training images.
+        test_to_train: number of test images divided by number of training images.
     """
     splits, number = values.shape
     first, second = np.triu_indices(number, 1)
@@ -220,15 +222,15 @@ def compare_over_splits(values: np.ndarray, test_to_train: float) -> PairTests:
 
 
 def _p_values(difference: np.ndarray, error: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    """Return two-sided p-values: 1 for equal means, 0 for a difference without any error."""
+    """Return two-sided p-values: 1 for equal means, 0 for a difference with a standard error of 0."""
     ratio = np.divide(np.abs(difference), error, out=np.full(len(error), np.inf), where=error > 0)
     return np.where(difference == 0, 1.0, 2 * stats.t.sf(ratio, degrees))
 
 
 def detectable_difference(tests: PairTests, power: float = 0.8) -> float:
-    """Return the true difference that a single planned comparison would find with a probability of `power`.
+    """Return the true difference that a single planned comparison would detect with a probability of `power`.
 
-    Of the median pair; NaN without a pair.
+    It is that of the pair with the median standard error; NaN without a pair.
     """
     if not len(tests.standard_error):
         return float("nan")

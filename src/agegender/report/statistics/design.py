@@ -1,4 +1,4 @@
-"""Which configurations of a sweep may be compared, and what varied between their runs: seeds, splits, or neither."""
+"""The configurations of a sweep that may be compared, and what varied between their runs: seeds, splits, or neither."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from functools import cached_property
 
 import numpy as np
 
-from agegender.report.results import Configuration, Predictions, Run, Sweep
-from agegender.report.statistics.significance import LEAST_BLOCKS
+from agegender.report.results import Configuration, Predictions, Run, SweepResults
+from agegender.report.statistics.significance import MIN_BLOCKS
 
 _SPLIT_KEYS = ("split_seed", "split_file", "fold")  # of `data`
-WHOLE_RECIPE = "nothing"  # the option of `without` that leaves nothing out: what an ablation is held against
+WHOLE_RECIPE = "nothing"  # the option of `without` that leaves nothing out: the reference of an ablation
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Design:
     """Configurations that were tested on the same images, or on the same several splits.
 
     Attributes:
-        compared: the configurations, in the sweep's order.
+        compared: the configurations, in the order of the sweep.
         splits: identities of the test parts that each of them was tested on.
-        reference: label that an ablation compares all others with; None: all pairs are compared.
+        reference: label that all others are compared with in an ablation; None: all pairs are compared.
     """
 
     compared: tuple[Configuration, ...]
@@ -34,7 +34,7 @@ class Design:
 
     @property
     def num_pairs(self) -> int:
-        """How many comparisons are made: all pairs, or those with the reference."""
+        """Number of comparisons: all pairs, or those with the reference."""
         number = len(self.compared)
         return number - 1 if self.reference else number * (number - 1) // 2
 
@@ -44,20 +44,20 @@ class Design:
 
     @property
     def has_enough_splits_for_ranks(self) -> bool:
-        """Whether Friedman's test may be used: seeds on one test part are no independent blocks."""
-        return self.num_splits >= LEAST_BLOCKS
+        """Whether Friedman's test may be used: seeds on one test part are not independent blocks."""
+        return self.num_splits >= MIN_BLOCKS
 
     @cached_property
     def num_seeds(self) -> tuple[int, int]:
-        """Fewest and most runs of a compared configuration on one split."""
+        """Smallest and largest number of runs of a compared configuration on one split."""
         numbers = [count for one in self.compared for count in Counter(run.images_id for run in one.measured).values()]
         return (min(numbers), max(numbers)) if numbers else (0, 0)
 
     @property
     def basis(self) -> str:
-        """What a significant difference speaks of.
+        """What a significant difference generalizes to.
 
-        `networks`: these trained networks alone, as some configuration has a single seed; `methods`: other test images
+        `networks`: only these trained networks, as some configuration has a single seed; `methods`: other test images
         and other seeds; `splits`: other splits of such data.
         """
         if self.num_splits > 1:
@@ -66,12 +66,12 @@ class Design:
 
     @cached_property
     def num_images(self) -> int:
-        """Test images of the first split."""
+        """Number of test images of the first split."""
         return len(self.runs_on(0)[0].tested) if self.splits else 0
 
     @cached_property
     def test_to_train(self) -> float:
-        """Number of test images by number of training images, of the first run."""
+        """Number of test images divided by number of training images, of the first run."""
         data = self.runs_on(0)[0].record.data
         trained = ("train", "val") if data.get("train_part") == "trainval" else ("train",)
         return data["counts"]["test"] / sum(data["counts"][part] for part in trained)
@@ -81,7 +81,7 @@ class Design:
         return [run for one in self.compared for run in one.measured if run.images_id == self.splits[split]]
 
     def hits(self, configuration: Configuration, task: str) -> np.ndarray:
-        """Return which images of the first split each of its seeds gets right: float32 (S, N)."""
+        """Return which images of the first split each seed predicts right: float32 (S, N)."""
         return np.stack([run.hits(task) for run in self.tested(configuration)]).astype(np.float32)
 
     def tested(self, configuration: Configuration) -> list[Predictions]:
@@ -89,11 +89,11 @@ class Design:
         return [run.tested for run in configuration.measured if run.images_id == self.splits[0]]
 
 
-def design_of(sweep: Sweep) -> Design:
-    """Find the configurations that may be compared: those with the test parts that most others have too.
+def design_of(sweep: SweepResults) -> Design:
+    """Find the configurations that may be compared: those with the test parts that the most runs have.
 
     A configuration with a run on other images or groups, or without predictions, is left out. Runs on different images
-    are different splits only where their configuration asked for that: else the data has changed between them.
+    count as different splits only if their configurations ask for different splits; otherwise the data have changed.
     """
     of_configuration = {
         one.label: frozenset(str(run.images_id) for run in one.measured)
@@ -106,22 +106,22 @@ def design_of(sweep: Sweep) -> Design:
     for one in sweep.configurations:
         if one.label in of_configuration:
             num_runs[of_configuration[one.label]] += len(one.measured)
-    chosen = max(num_runs, key=lambda splits: num_runs[splits])  # of equals the sweep's first
+    chosen = max(num_runs, key=lambda splits: num_runs[splits])  # of equal ones, the first in the sweep
     compared = tuple(one for one in sweep.configurations if of_configuration.get(one.label) == chosen)
     order = dict.fromkeys(str(run.images_id) for one in compared for run in one.measured)
     return Design(compared, tuple(order), _reference(compared))
 
 
 def _has_one_test_part_per_split(configuration: Configuration) -> bool:
-    asked: dict[tuple[str, ...], set[str | None]] = {}
+    by_split: dict[tuple[str, ...], set[str | None]] = {}
     for run in configuration.measured:
         data = run.record.config.get("data", {})
-        asked.setdefault(tuple(str(data.get(key)) for key in _SPLIT_KEYS), set()).add(run.images_id)
-    return all(len(images) == 1 for images in asked.values())
+        by_split.setdefault(tuple(str(data.get(key)) for key in _SPLIT_KEYS), set()).add(run.images_id)
+    return all(len(images) == 1 for images in by_split.values())
 
 
 def _reference(compared: tuple[Configuration, ...]) -> str | None:
-    """Return the whole recipe of an ablation: the one configuration that leaves nothing out where others do."""
+    """Return the label of the whole recipe of an ablation: the one configuration that leaves nothing out."""
     left_out = {one.label: one.runs[0].record.choices.get("without") for one in compared}
     whole = [label for label, part in left_out.items() if part == WHOLE_RECIPE]
     others = [label for label, part in left_out.items() if part not in (None, WHOLE_RECIPE)]

@@ -1,9 +1,9 @@
-"""Scores drawn anew: a hierarchical bootstrap over test images and seeds, or over repeated splits.
+"""Resampled scores: a hierarchical bootstrap over test images and seeds, or over repeated splits.
 
-Images are drawn with replacement, the same draws for all configurations, so that differences are paired. What other
-seeds would do is drawn from Student's t with the standard error of the mean over a configuration's own seeds: with
-three seeds there are only ten ways to draw them with replacement, which would make intervals too narrow. Over several
-splits the block means vary together as Nadeau & Bengio (2003) correct them.
+Images are drawn with replacement, with the same draws for all configurations, so that differences are paired. The
+effect of other seeds is drawn from Student's t with the standard error of the mean over a configuration's own seeds:
+three seeds can be drawn with replacement in only ten ways, which would make intervals too narrow. Over several splits
+the variance is corrected as by Nadeau & Bengio (2003).
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from agegender.report.statistics.design import Design
 from agegender.report.statistics.scores import SCORES, draws, scores
 from agegender.report.statistics.significance import LEVEL
 
-_SEED = 0  # of the draws: a report that is made again says the same
+_SEED = 0  # of the draws, fixed so that a report is reproducible
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Draws:
         values: by key of `SCORES`, (S,) of each run.
         by_split: by key, (J,) means over the seeds of each split.
         means: by key, the mean over the splits' means.
-        draws: by key, (D,) of the mean; None where its runs were tested on several test parts that the compared ones do
-            not share.
-        of_images: the same where only the images are drawn, not the seeds; None over several splits.
+        draws: by key, (D,) resampled means; None where its runs were tested on several test parts and it is not
+            compared.
+        of_images: the same with only the images resampled, not the seeds; None over several splits.
     """
 
     values: dict[str, np.ndarray]
@@ -40,14 +40,15 @@ class Draws:
     of_images: dict[str, np.ndarray] | None
 
     def seed_variance(self, key: str) -> float:
-        """Return the variance of the mean over seeds; 0 of a single seed, whose network is taken as it is."""
+        """Return the variance of the mean over seeds; 0 for a single seed, whose network is taken as given."""
         values = self.values[key]
         return float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
 
 
 def draw_scores(configurations: Iterable[Configuration], design: Design, num_draws: int) -> dict[str, Draws]:
-    """Score every configuration with predictions, and draw its scores anew, by label."""
-    on_images, on_splits = _ImageDraws(num_draws), _SplitDraws(design, num_draws)
+    """Compute and resample the scores of every configuration with predictions, by label."""
+    on_images = _ImageDraws(num_draws)
+    on_splits = _SplitDraws(design, num_draws)
     found = {}
     for number, configuration in enumerate(configurations):
         if not configuration.measured:
@@ -82,7 +83,7 @@ class _ImageDraws:
     def of(
         self, configuration: Configuration, values: dict[str, np.ndarray], number: int
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Return the draws of images and seeds, and those of the images alone; `number` tells configurations apart."""
+        """Return draws over images and seeds, and draws over images alone; `number` is that of the configuration."""
         runs = [run.tested for run in configuration.measured]
         if self._counts.shape[1] != len(runs[0]):
             self._counts = draws(len(runs[0]), self._num_draws, _SEED)
@@ -96,7 +97,7 @@ class _ImageDraws:
 
 
 class _SplitDraws:
-    """Draws of other splits: each score varies as Nadeau & Bengio correct it, with J - 1 degrees of freedom."""
+    """Draws of other splits, with the variance of Nadeau & Bengio and J - 1 degrees of freedom."""
 
     def __init__(self, design: Design, num_draws: int) -> None:
         splits = design.num_splits
@@ -112,11 +113,11 @@ class _SplitDraws:
 
 
 def half_widths(drawn: Sequence[Draws], key: str, design: Design) -> np.ndarray:
-    """Return half the width of the interval of each difference, simultaneous over all pairs compared: (K, K).
+    """Return half the width of the interval of each difference, simultaneous over all compared pairs: (K, K).
 
-    Student's quantile at 5 % by the number of pairs (Bonferroni), with each pair's own error and degrees of freedom.
-    Holm's tests reject whatever such an interval excludes. A bound common to all pairs (max-T) would let the pair whose
-    seeds vary most widen the intervals of all others.
+    Student's quantile at 5 % divided by the number of pairs (Bonferroni), with each pair's own error and degrees of
+    freedom. Holm's tests reject whatever such an interval excludes. With a bound common to all pairs (max-T), the pair
+    whose seeds vary most would widen the intervals of all others.
     """
     if len(drawn) < 2:
         return np.zeros((len(drawn), len(drawn)))
@@ -135,7 +136,7 @@ def half_widths(drawn: Sequence[Draws], key: str, design: Design) -> np.ndarray:
 
 
 def _of_differences(values: np.ndarray) -> np.ndarray:
-    """Return the variance of every difference of two rows, (K, K); what has no value says nothing."""
+    """Return the variance of the difference of every two rows, (K, K); NaN values are ignored."""
     defined = ~np.isnan(values)
     sums = np.where(defined, values, 0).sum(axis=1, keepdims=True)
     centred = np.where(defined, values - sums / np.maximum(defined.sum(axis=1, keepdims=True), 1), 0)

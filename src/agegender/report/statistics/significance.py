@@ -1,4 +1,4 @@
-"""Tests and intervals: McNemar, Holm, Friedman and Nemenyi, Wilson, percentiles of a bootstrap."""
+"""Tests and intervals: McNemar, Holm, Friedman and Nemenyi, Wilson, bootstrap percentiles."""
 
 import warnings
 from collections.abc import Sequence
@@ -8,25 +8,25 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.05  # of every test; intervals cover 95 %
-LEAST_BLOCKS = 5  # splits or folds from which on ranks are compared
+MIN_BLOCKS = 5  # splits or folds that a comparison of ranks needs
 
 
 def mcnemar(first_only: np.ndarray, second_only: np.ndarray) -> np.ndarray:
-    """Test whether two classifiers err equally often, on the images on which one of them is right; McNemar 1947, exact.
+    """Test whether two classifiers err equally often, by the images that only one gets right; McNemar 1947, exact.
 
     Args:
         first_only: int array, images on which only the first is right.
         second_only: int array of the same shape.
 
     Returns:
-        Two-sided p-values, 1 where they never differ.
+        Two-sided p-values; 1 where they never differ.
     """
     total = first_only + second_only
     return np.minimum(1.0, 2 * stats.binom.cdf(np.minimum(first_only, second_only), total, 0.5))
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Adjust p-values for their number, step down; Holm 1979. (M,)."""
+    """Adjust p-values (M,) for multiple testing by the step-down method; Holm 1979."""
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
     steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
@@ -36,25 +36,26 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def wilson(hits: float, total: int) -> tuple[float, float]:
-    """Give the 95 % interval of a share; Wilson 1927.
+    """Return the 95 % interval of a share; Wilson 1927.
 
     Args:
-        hits: may be a mean over seeds.
-        total: 0 gives the whole range.
+        hits: number of hits; may be a mean over seeds.
+        total: number of trials; for 0 the interval is [0, 1].
     """
     if total == 0:
         return 0.0, 1.0
     z = stats.norm.ppf(1 - LEVEL / 2)
-    share, spread = hits / total, z * z / total
+    share = hits / total
+    spread = z * z / total
     center = (share + spread / 2) / (1 + spread)
     half = z * np.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
     return max(0.0, float(center - half)), min(1.0, float(center + half))
 
 
 def percentile_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the ends of the 95 % intervals of a bootstrap's values, (..., D); Efron 1979.
+    """Return the ends of the 95 % percentile interval of bootstrap values, (..., D); Efron 1979.
 
-    A draw without a value, NaN, is left out; NaN where no draw has one.
+    NaN values are left out; the ends are NaN where all values are.
     """
     ends = [100 * LEVEL / 2, 100 * (1 - LEVEL / 2)]
     if not np.isnan(values).any():

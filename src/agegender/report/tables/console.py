@@ -1,4 +1,4 @@
-"""The table on the console."""
+"""The comparison table on the console."""
 
 from rich import box
 from rich.console import Console
@@ -6,47 +6,54 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from agegender.report.tables.formats import format_value, is_numeric
-from agegender.report.tables.rows import Column, Comparison, Value
+from agegender.report.tables.rows import Column, ComparisonTable, Value
+from agegender.report.tables.text_formats import format_value, is_numeric
 
-_NOT_A_TERMINAL = 200  # characters of a line in a log file
-_LEAST_STATUS = 24  # characters of a line in which a reason can be read
-_UNLIMITED = 10_000  # characters: a width at which nothing is squeezed
-_DISPENSABLE = (  # in a narrow terminal, the first of these first
-    *("gmacs", "images_per_second", "age_one_off_accuracy", "age_balanced_accuracy", "age_mae_years"),
-    *("params_millions", "fit_seconds"),
+_LOG_WIDTH = 200  # characters of a line where the output is not a terminal
+_MIN_STATUS_WIDTH = 24  # characters that a reason needs to be readable
+_UNLIMITED = 10_000  # characters; a width at which no column is shortened
+_DISPENSABLE = (  # columns that a narrow terminal leaves out, in this order
+    "gmacs",
+    "images_per_second",
+    "age_one_off_accuracy",
+    "age_balanced_accuracy",
+    "age_mae_years",
+    "params_millions",
+    "fit_seconds",
 )
 _MARKS = {"best": "[bold]{}[/bold]", "tied": "{}†", "": "{}"}
 
 
-def print_table(table: Comparison, console: Console | None = None) -> None:
-    """Print the table, the paper's value in brackets with ours, without columns that say nothing.
+def print_table(table: ComparisonTable, console: Console | None = None) -> None:
+    """Print the table with the paper's values in brackets beside ours, without columns that hold no information.
 
     Args:
-        table: what to print. In a narrow terminal the paper's value goes below ours, then columns are left out.
-        console: where; the standard output by default, as wide as the table needs where that is not a terminal.
+        table: in a narrow terminal the paper's values go below ours, then columns are left out.
+        console: default: the standard output. If it is not a terminal, lines have up to 200 characters.
     """
     console = console or Console()
     if not console.is_terminal:
-        console = Console(file=console.file, width=_NOT_A_TERMINAL)
-    columns = [column for column in table.columns if _says_something(column, table)]
+        console = Console(file=console.file, width=_LOG_WIDTH)
+    columns = [column for column in table.columns if _is_informative(column, table)]
     console.print(_fitting_view(table, columns, console))
     for note in (*table.legend, *table.notes):
         style = "bold yellow" if note in table.warnings else None
         console.print(note, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def _fitting_view(table: Comparison, columns: list[Column], console: Console) -> Table:
-    shown, narrow = columns, False
+def _fitting_view(table: ComparisonTable, columns: list[Column], console: Console) -> Table:
+    shown = columns
+    narrow = False
     for left_out in range(len(_DISPENSABLE) + 1):
-        least = _view(table, shown, narrow=narrow, status_width=_LEAST_STATUS)
+        least = _view(table, shown, narrow=narrow, status_width=_MIN_STATUS_WIDTH)
         if Measurement.get(console, console.options.update(width=_UNLIMITED), least).maximum <= console.width:
             break
-        shown, narrow = [column for column in columns if column.key not in _DISPENSABLE[:left_out]], True
+        shown = [column for column in columns if column.key not in _DISPENSABLE[:left_out]]
+        narrow = True
     return _view(table, shown, narrow=narrow)
 
 
-def _view(table: Comparison, columns: list[Column], *, narrow: bool, status_width: int | None = None) -> Table:
+def _view(table: ComparisonTable, columns: list[Column], *, narrow: bool, status_width: int | None = None) -> Table:
     view = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 0 if narrow else 1, 0, 0), pad_edge=False)
     gap = "\n" if narrow else " "
     papers = {column.key: _paper_of(column, table) for column in columns}
@@ -62,18 +69,18 @@ def _view(table: Comparison, columns: list[Column], *, narrow: bool, status_widt
     return view
 
 
-def _paper_of(column: Column, table: Comparison) -> Column | None:
-    """The column of published values that follows a column of ours."""
+def _paper_of(column: Column, table: ComparisonTable) -> Column | None:
+    """Return the column of the paper's values that follows a column of ours; None without one."""
     index = table.columns.index(column) + 1
     return table.columns[index] if index < len(table.columns) and table.columns[index].title == "paper" else None
 
 
-def _says_something(column: Column, table: Comparison) -> bool:
+def _is_informative(column: Column, table: ComparisonTable) -> bool:
     values = {row.get(column.key) for row in table.rows}
     if column.title == "paper" or column.key.endswith("_minus_paper"):
-        return False  # it stands with the column before it
-    nothing = {"seed": {0}, "seeds": {"0"}, "status": {"complete"}}
-    return values != nothing.get(column.key)
+        return False  # shown within the column before it
+    uninformative = {"seed": {0}, "seeds": {"0"}, "status": {"complete"}}
+    return values != uninformative.get(column.key)
 
 
 def _cell(row: dict[str, Value], column: Column, paper: Column | None, gap: str, mark: str) -> str:

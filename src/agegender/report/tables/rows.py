@@ -1,22 +1,22 @@
-"""Records to one comparison table: a row per job, the paper's numbers beside ours, and what they were measured on."""
+"""The comparison table of jobs: one row per job, with the paper's numbers beside ours, and the conditions."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agegender.records.record import Record
+from agegender.report.choices import choice_value, report_order, varying_choices
 from agegender.report.paper import CONDITIONS, TABLE_2, Published
-from agegender.report.traits import order, trait, varying_choices
 
 Value = str | float | int | None
 
 _LIMITS = ("limit_train_batches", "limit_test_batches")  # keys of `trainer`: numbers of batches, or shares of them
-_SHORTCUTS = ("fast_dev_run", "overfit_batches")  # likewise; off unless set
+_SHORTCUTS = ("fast_dev_run", "overfit_batches")  # keys of `trainer` that cut a run short if they are set
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: a name for programs, a title for people, decimals for numbers."""
+    """A column: a key for programs, a title for people, and the decimals of its numbers."""
 
     key: str
     title: str
@@ -25,12 +25,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Spread:
-    """What surrounds a value, in its unit.
+    """Deviation and interval of a value, in its unit, and its mark.
 
     Attributes:
-        deviation: standard deviation over seeds; None of one seed.
-        interval: 95 %, of the test images; None where it is not known.
-        mark: `best` (the highest), `tied` (not significantly lower than the highest), or nothing.
+        deviation: standard deviation over seeds; None for a single seed.
+        interval: 95 %; None where there is none.
+        mark: `best` (the highest), `tied` (not significantly lower than the highest), or empty.
     """
 
     deviation: float | None = None
@@ -39,16 +39,16 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """The table.
+class ComparisonTable:
+    """A comparison table.
 
     Attributes:
-        columns: left to right.
-        rows: one dict of raw values per row, by column key; accuracies in percent.
-        notes: lines below the table: data, hardware, warnings.
-        warnings: those of the notes that say why rows must not be compared.
-        spreads: by column key, as many as rows; none where rows are single jobs.
-        legend: what the marks mean, where they are characters in the text.
+        columns: from left to right.
+        rows: one dict of raw values per row, by column key; accuracies are in percent.
+        notes: lines below the table: warnings, data, hardware.
+        warnings: the notes with reasons why rows must not be compared.
+        spreads: by column key, one dict per row; empty where rows are single jobs.
+        legend: meaning of the marks, for formats that show them as characters.
     """
 
     columns: list[Column]
@@ -58,13 +58,13 @@ class Comparison:
     spreads: list[dict[str, Spread]] = field(default_factory=list)
     legend: list[str] = field(default_factory=list)
 
-    def plain(self) -> tuple[list[str], list[list[Value]]]:
-        """Give the columns' keys, and the rows as lists of their values."""
+    def keys_and_rows(self) -> tuple[list[str], list[list[Value]]]:
+        """Return the keys of the columns, and the rows as lists of values."""
         keys = [column.key for column in self.columns]
         return keys, [[row.get(key) for key in keys] for row in self.rows]
 
     def spread(self, row: int, key: str) -> Spread:
-        """What surrounds a value; an empty one where nothing is known."""
+        """Return the spread of a value; an empty one where there is none."""
         return self.spreads[row].get(key, Spread()) if self.spreads else Spread()
 
 
@@ -88,28 +88,29 @@ RESULTS = (
 )
 
 
-def compare(entries: Iterable[tuple[Path, Record]]) -> Comparison:
-    """Make the table of all jobs of a name.
+def compare_jobs(entries: Iterable[tuple[Path, Record]]) -> ComparisonTable:
+    """Return the table of all jobs of a sweep.
 
     Args:
         entries: directories and their records.
     """
-    records = sorted((record for _, record in entries), key=order)
+    records = sorted((record for _, record in entries), key=report_order)
     extra = varying_choices(records)
     columns = [Column("model", "Model"), Column("loss", "Loss"), *(Column(key, key) for key in extra)]
     columns += [Column("seed", "Seed"), *RESULTS]
     complete = [record for record in records if record.status == "complete"]
     warnings = warnings_of(complete)
     rows = [row_of(record, extra) for record in records]
-    return Comparison(columns, rows, [*warnings, *notes_of(complete)], warnings)
+    return ComparisonTable(columns, rows, [*warnings, *notes_of(complete)], warnings)
 
 
 def row_of(record: Record, extra: list[str]) -> dict[str, Value]:
-    """Give the values of a job by column key; `extra` are choices that vary."""
-    model, loss = str(record.choices.get("model")), str(record.choices.get("loss"))
+    """Return the values of a job by column key; `extra` are the keys of choices that vary."""
+    model = str(record.choices.get("model"))
+    loss = str(record.choices.get("loss"))
     paper = TABLE_2.get((model, loss))
     row: dict[str, Value] = {"model": model, "loss": loss, "seed": record.seed, "status": status_of(record)}
-    row |= {key: trait(record, key) for key in extra}
+    row |= {key: choice_value(record, key) for key in extra}
     row |= _published(paper)
     if record.num_params is not None:
         row["params_millions"] = record.num_params / 1e6
@@ -117,16 +118,17 @@ def row_of(record: Record, extra: list[str]) -> dict[str, Value]:
     if record.status == "complete":
         row |= {key: 100 * value for key, value in record.test.items() if key.endswith("_accuracy")}
         row["age_mae_years"] = record.test["age_mae_years"]
-        row |= differences(row)
+        row |= differences_to_paper(row)
         row |= {key: record.time.get(key) for key in ("fit_seconds", "images_per_second")}
     return row
 
 
-def differences(row: dict[str, Value]) -> dict[str, Value]:
-    """Give our accuracies minus the paper's, in points."""
+def differences_to_paper(row: dict[str, Value]) -> dict[str, Value]:
+    """Return our accuracies minus the paper's, in percentage points."""
     found: dict[str, Value] = {}
     for task in ("age", "gender"):
-        ours, paper = row.get(f"{task}_accuracy"), row.get(f"paper_{task}_accuracy")
+        ours = row.get(f"{task}_accuracy")
+        paper = row.get(f"paper_{task}_accuracy")
         if isinstance(ours, float) and isinstance(paper, float):
             found[f"{task}_minus_paper"] = ours - paper
     return found
@@ -144,16 +146,21 @@ def _published(paper: Published | None) -> dict[str, Value]:
 
 
 def status_of(record: Record) -> str:
-    """Say how far a job came."""
+    """Return the status of a job in words, with the reason of a failure."""
     if record.status == "failed":
         return f"failed: {record.error}"
     if record.status == "pruned":
         return f"pruned after epoch {len(record.history)} of {record.config['trainer']['max_epochs']}"
-    return "complete" if record.status == "complete" else "begun, not finished"
+    return "complete" if record.status == "complete" else "started, not finished"
 
 
 def warnings_of(complete: list[Record], *, repeated_splits: bool = False) -> list[str]:
-    """Say why rows must not be compared, if so; splits that all rows have may differ."""
+    """Return the reasons why rows must not be compared.
+
+    Args:
+        complete: records of complete jobs.
+        repeated_splits: whether all rows have the same several splits, which are then no reason.
+    """
     warnings = []
     for what, key in (
         ("data sets", lambda record: record.data["fingerprint"]),
@@ -180,20 +187,21 @@ def warnings_of(complete: list[Record], *, repeated_splits: bool = False) -> lis
 
 
 def _is_cut(record: Record) -> bool:
-    done, planned = len(record.history), record.config["trainer"]["max_epochs"]
-    told = record.config.get("early_stopping") or record.config["trainer"].get("fast_dev_run")
-    return 0 < done < planned and not told
+    done = len(record.history)
+    planned = record.config["trainer"]["max_epochs"]
+    may_be_short = record.config.get("early_stopping") or record.config["trainer"].get("fast_dev_run")
+    return 0 < done < planned and not may_be_short
 
 
 def _is_limited(record: Record, key: str) -> bool:
     value = record.config["trainer"].get(key)
     if key in _SHORTCUTS:
         return bool(value)
-    return value is not None and not (isinstance(value, float) and value == 1.0)  # 1 is one batch, 1.0 all of them
+    return value is not None and not (isinstance(value, float) and value == 1.0)  # 1 is one batch, 1.0 is all batches
 
 
 def notes_of(complete: list[Record]) -> list[str]:
-    """Tell the data, the training, the hardware and the paper's conditions."""
+    """Return lines on the data, the training, the hardware and the paper's conditions."""
     if not complete:
         return ["No job is complete.", CONDITIONS]
     synthetic = any("synthetic faces" in record.data["root"] for record in complete)
@@ -212,7 +220,8 @@ def _distinct(records: list[Record], line: Callable[[Record], str]) -> list[str]
 
 
 def _data_line(record: Record) -> str:
-    data, counts = record.data, record.data["counts"]
+    data = record.data
+    counts = record.data["counts"]
     parts = " / ".join(f"{counts[part]:,}" for part in ("train", "val", "test"))
     left_out = counts["skipped"] + sum(counts["dropped"].values())
     control = {True: "leak control on", False: "leak control off", None: "split from a file"}[data["leak_control"]]
@@ -223,7 +232,8 @@ def _data_line(record: Record) -> str:
 
 
 def _training_line(record: Record) -> str:
-    config, data = record.config, record.data
+    config = record.config
+    data = record.data
     tested = f"tested at the best epoch by {config['monitor']}"
     if data.get("train_part") == "trainval":
         tested = "with the validation part, tested after the last epoch"

@@ -1,35 +1,37 @@
-"""The comparison table of a sweep: a row per configuration, mean over its seeds, with what the tests say."""
+"""The comparison table of configurations: one row each, means over seeds, with the results of the tests."""
 
 import statistics
 from collections.abc import Sequence
 
-from agegender.report.results import Configuration, Sweep
+from agegender.report.choices import varying_choices
+from agegender.report.results import Configuration, SweepResults
 from agegender.report.statistics.analysis import Analysis, Estimate
 from agegender.report.statistics.scores import SCORES
 from agegender.report.statistics.significance import LEVEL
-from agegender.report.tables.cost import MeasuredCost
+from agegender.report.tables.measured_cost import MeasuredCost
 from agegender.report.tables.rows import (
     RESULTS,
     Column,
-    Comparison,
+    ComparisonTable,
     Spread,
     Value,
-    differences,
+    differences_to_paper,
     notes_of,
     row_of,
     status_of,
     warnings_of,
 )
-from agegender.report.traits import varying_choices
 
 _TASKS = {"age_accuracy": "age", "gender_accuracy": "gender"}
 
 
-def summarise(sweep: Sweep, analysis: Analysis, costs: Sequence[MeasuredCost] = ()) -> Comparison:
-    """Make the table of all configurations.
+def compare_configurations(
+    sweep: SweepResults, analysis: Analysis, costs: Sequence[MeasuredCost] = ()
+) -> ComparisonTable:
+    """Return the table of all configurations.
 
-    Where training rates were measured side by side they stand for those of the jobs, beside which other work may have
-    run; so do no training times then.
+    Training rates that were measured side by side replace the jobs' own rates, which other work on the machine may have
+    slowed; the jobs' training times are left out then.
     """
     extra = varying_choices([run.record for run in sweep.runs])
     columns = [Column("model", "Model"), Column("loss", "Loss"), *(Column(key, key) for key in extra)]
@@ -37,7 +39,7 @@ def summarise(sweep: Sweep, analysis: Analysis, costs: Sequence[MeasuredCost] = 
     complete = [run.record for run in sweep.runs if run.record.status == "complete"]
     repeated = analysis.design.num_splits > 1 and len(analysis.compared) == len(sweep.configurations)
     warnings = [*warnings_of(complete, repeated_splits=repeated), *_left_out(sweep, analysis)]
-    return Comparison(
+    return ComparisonTable(
         columns,
         [_row(configuration, extra) | _measured(configuration, costs) for configuration in sweep.configurations],
         [*warnings, *_tests(analysis), *_coarse_years(sweep), *_cost(costs), *notes_of(complete), *sweep.problems],
@@ -55,24 +57,24 @@ def _row(configuration: Configuration, extra: list[str]) -> dict[str, Value]:
         values = [value for value in (row.get(key) for row in complete or rows) if isinstance(value, float | int)]
         row[key] = statistics.fmean(values) if values else None
     seeds = [run.record.seed for run in (configuration.complete or configuration.runs)]
-    return row | differences(row) | {"seeds": _blocks(configuration, seeds), "status": _status(configuration)}
+    return row | differences_to_paper(row) | {"seeds": _blocks(configuration, seeds), "status": _status(configuration)}
 
 
 def _blocks(configuration: Configuration, seeds: list[int]) -> str:
     splits = {run.record.data.get("split_hash") for run in configuration.complete}
-    told = _ranges(sorted(set(seeds)))
-    return told if len(splits) < 2 else f"{told} on {len(splits)} splits"
+    text = _ranges(sorted(set(seeds)))
+    return text if len(splits) < 2 else f"{text} on {len(splits)} splits"
 
 
 def _ranges(seeds: list[int]) -> str:
-    """List seeds, three or more in a row as a range."""
-    told: list[list[int]] = []
+    """List seeds; three or more consecutive ones as a range."""
+    ranges: list[list[int]] = []
     for seed in seeds:
-        if told and seed == told[-1][-1] + 1:
-            told[-1].append(seed)
+        if ranges and seed == ranges[-1][-1] + 1:
+            ranges[-1].append(seed)
         else:
-            told.append([seed])
-    return ", ".join(f"{row[0]}-{row[-1]}" if len(row) > 2 else ", ".join(map(str, row)) for row in told)
+            ranges.append([seed])
+    return ", ".join(f"{row[0]}-{row[-1]}" if len(row) > 2 else ", ".join(map(str, row)) for row in ranges)
 
 
 def _averaged(rows: list[dict[str, Value]]) -> list[str]:
@@ -81,7 +83,8 @@ def _averaged(rows: list[dict[str, Value]]) -> list[str]:
 
 
 def _status(configuration: Configuration) -> str:
-    runs, complete = configuration.runs, configuration.complete
+    runs = configuration.runs
+    complete = configuration.complete
     if len(runs) == 1:
         return status_of(runs[0].record)
     if len(complete) == len(runs):
@@ -105,8 +108,8 @@ def _spread(estimate: Estimate, key: str, label: str, analysis: Analysis) -> Spr
     return Spread(deviation, interval, analysis.mark(_TASKS[key], label) if key in _TASKS else "")
 
 
-def _left_out(sweep: Sweep, analysis: Analysis) -> list[str]:
-    """Warn of configurations that have results but are in no test."""
+def _left_out(sweep: SweepResults, analysis: Analysis) -> list[str]:
+    """Return a warning on configurations that have results but are in no test."""
     others = [one.label for one in sweep.configurations if one.complete and one.label not in analysis.compared]
     if not others or not analysis.compared:
         return []
@@ -127,8 +130,8 @@ def _cost(costs: Sequence[MeasuredCost]) -> list[str]:
     return ["Images/s: training steps of all networks in turn on an idle machine, not the jobs' own."] if costs else []
 
 
-def _coarse_years(sweep: Sweep) -> list[str]:
-    """Say whose errors in years are those of a group's typical age, where others predict an age."""
+def _coarse_years(sweep: SweepResults) -> list[str]:
+    """Return a note on coarse years, the typical age of a group, where other configurations predict an age."""
     known = {one.label: one.complete[0].record.coarse_years for one in sweep.configurations if one.complete}
     coarse = [label for label, is_coarse in known.items() if is_coarse]
     if not coarse or all(known.values()):

@@ -52,7 +52,8 @@ def test_intervals_hold_the_true_error_and_bias_in_about_95_percent():
 
 def test_intervals_of_the_absolute_error_hold_it_though_it_is_skew():
     random = np.random.default_rng(1)
-    years, covered = np.repeat(np.arange(20, 40), 30), []
+    years = np.repeat(np.arange(20, 40), 30)
+    covered = []
     for _ in range(40):
         for one in age_errors([of_years(years, years + random.laplace(0, 5, len(years)))]):
             low, high = one.absolute.interval()

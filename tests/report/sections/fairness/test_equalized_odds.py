@@ -16,7 +16,8 @@ GENDER = np.repeat([0, 1], SIZES.sum())
 
 def simulated(random: np.random.Generator, num_seeds: int, recall: np.ndarray) -> list[Predictions]:
     """Predictions of seeds that agree on most images; recall (2, 5) by gender and race."""
-    of_image, found = random.random(len(RACE)), []
+    of_image = random.random(len(RACE))
+    found = []
     for _ in range(num_seeds):
         own = random.random(len(RACE)) < 0.3
         hits = np.where(own, random.random(len(RACE)), of_image) < recall[GENDER, RACE]
@@ -40,7 +41,8 @@ def test_two_races_are_compared_by_agresti_and_caffos_interval():
     made = make_predictions([4] * 40, gender=0, gender_predicted=gender_predicted, race=np.repeat([0, 1], 20))
     (gap,) = recall_gaps([made])
     assert (gap.higher, gap.lower, gap.value) == ("White", "Black", pytest.approx(0.45))
-    first, second = 19 / 22, 10 / 22
+    first = 19 / 22
+    second = 10 / 22
     error = np.sqrt(first * (1 - first) / 21 + second * (1 - second) / 21)
     assert gap.p_value == pytest.approx(2 * stats.t.sf((first - second) / error, _satterthwaite(first, second)))
 
@@ -74,7 +76,8 @@ def test_a_race_whose_female_faces_are_recognised_less_often_is_found():
 
 def test_p_values_are_adjusted_for_every_two_races_and_both_genders():
     right = np.repeat([1, 0, 1, 0, 1, 0, 1, 0], [18, 2, 9, 11, 19, 1, 12, 8])
-    gender, race = np.repeat([0, 1], 40), np.tile(np.repeat([0, 1], 20), 2)
+    gender = np.repeat([0, 1], 40)
+    race = np.tile(np.repeat([0, 1], 20), 2)
     made = make_predictions([4] * 80, gender=gender, gender_predicted=np.where(right, gender, 1 - gender), race=race)
     alone = []
     for at in (0, 1):

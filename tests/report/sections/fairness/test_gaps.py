@@ -47,7 +47,9 @@ def test_seeds_add_the_variance_of_their_differences():
 
 def test_a_gap_that_is_one_of_ages_vanishes_within_age_groups():
     random = np.random.default_rng(0)
-    raw, within, covered = [], [], []
+    raw = []
+    within = []
+    covered = []
     for _ in range(400):
         hits = simulated_hits(random, 1)
         raw.append(stratified_difference(hits, RACE == 0, RACE != 0, np.zeros_like(GROUP)).value)
@@ -64,7 +66,9 @@ def test_a_gap_that_is_one_of_ages_vanishes_within_age_groups():
     ("num_seeds", "seed_deviation", "least"), [(1, 0.0, 0.92), (3, 0.0, 0.92), (3, 0.03, 0.92), (5, 0.03, 0.92)]
 )
 def test_intervals_of_a_gap_within_age_groups_hold_it_in_about_95_percent(num_seeds, seed_deviation, least):
-    random, covered, values = np.random.default_rng(1), [], []
+    random = np.random.default_rng(1)
+    covered = []
+    values = []
     for _ in range(400):
         hits = simulated_hits(random, num_seeds, gap=-0.15, seed_deviation=seed_deviation)
         found = stratified_difference(hits, RACE == 2, RACE != 2, GROUP)
@@ -77,7 +81,8 @@ def test_intervals_of_a_gap_within_age_groups_hold_it_in_about_95_percent(num_se
 
 @pytest.mark.parametrize("num_seeds", [1, 3])
 def test_where_no_gap_is_one_is_shown_in_at_most_about_5_percent_of_reports(num_seeds):
-    random, alarms = np.random.default_rng(2), []
+    random = np.random.default_rng(2)
+    alarms = []
     for _ in range(300):
         hits = simulated_hits(random, num_seeds)
         found = [stratified_difference(hits, RACE == race, RACE != race, GROUP) for race in range(3)]

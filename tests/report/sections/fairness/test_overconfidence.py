@@ -38,7 +38,10 @@ def test_the_interval_is_that_of_the_accuracy_moved_by_the_confidence():
 @pytest.mark.parametrize("size", [40, 100, 400])
 def test_intervals_of_calibrated_groups_hold_zero(size):
     random = np.random.default_rng(1)
-    level, missed, missed_adjusted, missed_by_student = 0.05 / 30, 0, 0, 0
+    level = 0.05 / 30
+    missed = 0
+    missed_adjusted = 0
+    missed_by_student = 0
     for _ in range(300):
         made = simulated(random, size)
         one = overconfidence([made], "gender")[0]

@@ -98,7 +98,8 @@ def test_every_slice_is_what_a_search_image_by_image_finds(seed):
 
 def test_a_combination_is_compared_with_the_rest_of_its_own_age_group_by_fishers_exact_test():
     made = random_predictions(4, 600, labels_seed=4)
-    p_values, compared = [], []
+    p_values = []
+    compared = []
     for one in slices([made])[16:]:
         group = made.group == GROUPS.index(one.group)
         inside = group & (made.gender == GENDERS.index(one.gender)) & (made.race == RACES.index(one.race))
@@ -165,7 +166,8 @@ ACCURACY = np.array([0.85, 0.55, 0.45, 0.4, 0.8, 0.5, 0.4, 0.85])  # of the age 
 
 def simulated_hits(random: np.random.Generator, num_seeds: int, worse: int = -1) -> np.ndarray:
     """Hits (S, N) of seeds that agree on four images of five; one combination may be 25 points worse."""
-    of_image, of_seed = random.random(len(GROUP)), random.random((num_seeds, len(GROUP)))
+    of_image = random.random(len(GROUP))
+    of_seed = random.random((num_seeds, len(GROUP)))
     own = random.random((num_seeds, len(GROUP))) < 0.2
     return np.where(own, of_seed, of_image) < ACCURACY[GROUP] - 0.25 * (COMBINATION == worse)
 

@@ -10,14 +10,14 @@ from agegender.report.results import Predictions, read_sweep
 from agegender.report.sections.under_age.age_check import (
     check_ages,
     choose_age,
-    least_teenagers,
+    min_teenagers,
     passed_range,
     threshold_curve,
     wrong_side,
 )
 from agegender.report.sections.under_age.validation import read_years
+from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.statistics.significance import wilson
-from agegender.report.statistics.under_age import AgeLimits
 
 LIMITS = AgeLimits()
 
@@ -61,10 +61,11 @@ def test_faces_without_a_teenager_have_no_rate_of_teenagers():
 
 @pytest.mark.parametrize(("seeds", "age"), [((1,), 18), ((2, 3, 4), 18), ((5, 6), 21), ((7, 8, 9), 16)])
 def test_every_rate_is_what_counting_image_by_image_finds(seeds, age):
-    runs, limits = [aged(seed, 300) for seed in seeds], AgeLimits(age)
+    runs = [aged(seed, 300) for seed in seeds]
+    limits = AgeLimits(age)
     curve = threshold_curve(runs, limits)
     assert curve is not None
-    points = zip(curve.asked, curve.false_positive_rate, curve.false_negative_rate, strict=True)
+    points = zip(curve.required_ages, curve.false_positive_rate, curve.false_negative_rate, strict=True)
     for asked, false_positive, false_negative in list(points)[::7]:
         shares = []
         for run in runs:
@@ -88,7 +89,7 @@ def aged(seed: int, size: int) -> Predictions:
 def test_a_higher_age_lets_fewer_minors_and_fewer_adults_pass(seeds):
     curve = threshold_curve([aged(seed, 200) for seed in seeds], LIMITS)
     assert curve is not None
-    assert (np.diff(curve.asked) > 0).all()
+    assert (np.diff(curve.required_ages) > 0).all()
     assert (np.diff(curve.false_positive_rate) <= 0).all()
     assert (np.diff(curve.false_negative_rate) >= 0).all()
     assert (curve.false_positive_rate[0], curve.false_negative_rate[0]) == (1.0, 0.0)
@@ -111,7 +112,7 @@ def test_a_challenge_age_is_asked_for_only_above_the_threshold():
     runs = [told([15, 16, 30, 40], [17, 20, 22, 41])]
     found = check_ages("m", runs, LIMITS)
     assert found.at_challenge is not None and found.at_chosen is None
-    assert (found.at_threshold.asked, found.at_challenge.asked) == ((18,), (25,))
+    assert (found.at_threshold.required_ages, found.at_challenge.required_ages) == ((18,), (25,))
     assert (found.at_challenge.teenagers.value, found.at_challenge.adults.value) == (0, 0.5)
     assert check_ages("m", runs, AgeLimits(25, 25)).at_challenge is None
 
@@ -122,7 +123,7 @@ def test_the_chosen_age_by_hand():
     predicted = [51.0, 50.0, *range(37), *[90.0] * 10]
     age = choose_age(np.array(years, dtype=float), np.array(predicted), LIMITS)
     assert age is not None and 50.0 < age < 50.0001
-    assert least_teenagers(LIMITS) == 19
+    assert min_teenagers(LIMITS) == 19
     assert choose_age(np.full(18, 17.0), np.arange(18.0), LIMITS) is None
     age = choose_age(np.full(19, 17.0), np.arange(19.0), LIMITS)
     assert age is not None and age > 18.0
@@ -139,8 +140,11 @@ def predictions_of_teenagers(random: np.random.Generator, shape: tuple[int, ...]
 
 
 def test_a_chosen_age_passes_the_asked_share_of_new_faces_and_one_of_the_test_part_seems_better():
-    random, size = np.random.default_rng(0), 99
-    on_validation, on_test, seemingly = [], [], []
+    random = np.random.default_rng(0)
+    size = 99
+    on_validation = []
+    on_test = []
+    seemingly = []
     for _ in range(2000):
         validation, test = predictions_of_teenagers(random, (2, size))
         age, peeked = (choose_age(np.full(size, 16.0), predicted, LIMITS) for predicted in (validation, test))
@@ -160,8 +164,11 @@ def coverage(num_seeds: int, number: int, asked: float, seed_spread: float) -> t
 
     A prediction is off by 4 years from face to face, by `seed_spread` from seed to seed, and by 4 years by chance.
     """
-    random, years = np.random.default_rng(2), np.full(number, 16.0)
-    truth, covered, rounds = stats.norm.sf((asked - 16) / np.sqrt(4**2 + 4**2 + seed_spread**2)), [], 500
+    random = np.random.default_rng(2)
+    years = np.full(number, 16.0)
+    truth = stats.norm.sf((asked - 16) / np.sqrt(4**2 + 4**2 + seed_spread**2))
+    covered = []
+    rounds = 500
     for _ in range(rounds):
         seeds = random.normal(0, seed_spread, (num_seeds, 1))
         predicted = years + random.normal(0, 4, number) + seeds + random.normal(0, 4, (num_seeds, number))

@@ -1,4 +1,4 @@
-"""Error of the predicted years by true age."""
+"""Error of the predicted years by true age: absolute error and bias."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ import numpy as np
 from agegender.report.results import Predictions
 from agegender.report.statistics.crossed import Mean, crossed_mean
 
-LEAST_FACES = 30  # of a row: with fewer, Student's interval of errors, which are skew, covers less than it says
+MIN_FACES = 30  # of a row: errors are skewed, so that with fewer Student's interval covers less than 95 %
 
 
 @dataclass(frozen=True)
 class AgeError:
-    """Error on the faces of one year of age, or of several that follow each other where one alone has too few.
+    """Error on the faces of one year of age, or of consecutive years where a single one has too few faces.
 
     Attributes:
         first, last: true years.
         age: mean true age of the faces, in years.
-        num_images: how many.
+        num_images: number of faces.
         absolute: mean absolute error, in years.
-        bias: mean of predicted minus true, in years; above 0 where faces are taken for older.
+        bias: mean of predicted minus true age, in years; above 0 where faces are predicted too old.
     """
 
     first: int
@@ -32,16 +32,16 @@ class AgeError:
 
     @property
     def name(self) -> str:
-        """The year, or the first and last."""
+        """The year, or the first and the last year."""
         return f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
 
 
-def age_errors(runs: Sequence[Predictions], least: int = LEAST_FACES) -> list[AgeError]:
-    """Measure single years where they have enough faces, else years together until there are; youngest first.
+def age_errors(runs: Sequence[Predictions], least: int = MIN_FACES) -> list[AgeError]:
+    """Measure the error of each year; consecutive years are pooled until they have enough faces. Youngest first.
 
     Args:
         runs: of one configuration, on the same images.
-        least: faces of a row; all have as many, unless there are fewer in all.
+        least: faces that a row has at least, unless the test part has fewer.
     """
     years = runs[0].years
     errors = np.stack([run.years_predicted - run.years for run in runs])  # (S, N)
@@ -54,15 +54,17 @@ def age_errors(runs: Sequence[Predictions], least: int = LEAST_FACES) -> list[Ag
 
 
 def _bins(years: np.ndarray, least: int) -> list[tuple[int, int]]:
-    """Return first and last year of each row; what is left at the end joins the row before it."""
+    """Return first and last year of each row; years left over at the end join the last row."""
     bins: list[tuple[int, int]] = []
-    begin, faces = None, 0
+    begin = None
+    faces = 0
     for year, number in zip(*np.unique(years, return_counts=True), strict=True):
         begin = int(year) if begin is None else begin
         faces += int(number)
         if faces >= least:
             bins.append((begin, int(year)))
-            begin, faces = None, 0
+            begin = None
+            faces = 0
     if begin is not None:
         oldest = int(years.max())
         bins[-1:] = [(bins[-1][0] if bins else begin, oldest)]

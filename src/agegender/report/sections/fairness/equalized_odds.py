@@ -1,4 +1,4 @@
-"""Equalized odds of the gender task by race: male and female faces are recognised equally often; Hardt et al. 2016."""
+"""Equalized odds of the gender task: equal recall of each gender for every race; Hardt et al. 2016."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from agegender.report.statistics.significance import holm
 
 @dataclass(frozen=True)
 class Recall:
-    """How often the gender of faces of one gender and race is predicted right.
+    """Recall of the faces of one gender and race: how often their gender is predicted right.
 
     Attributes:
-        num_images: how many.
-        mean: share of them, over seeds.
+        num_images: number of faces.
+        mean: recall, over images and seeds.
     """
 
     gender: str
@@ -30,12 +30,12 @@ class Recall:
 
 @dataclass(frozen=True)
 class RecallGap:
-    """Two races, with unequal recall of the faces of one gender.
+    """Two races, and the difference of their recalls of the faces of one gender.
 
     Attributes:
         higher, lower: races.
         value: difference of their recalls, in [0, 1], mean over seeds.
-        p_value: that they are equal, two-sided, adjusted by Holm for every two races and both genders.
+        p_value: of equal recalls, two-sided, adjusted by Holm for all pairs of races and both genders.
     """
 
     gender: str
@@ -46,21 +46,23 @@ class RecallGap:
 
 
 def recalls(runs: Sequence[Predictions]) -> list[Recall]:
-    """Measure the recall of each gender and race that has an image."""
-    hits, found = np.stack([run.hits("gender") for run in runs]), []
+    """Measure the recall of each gender and race with at least one image."""
+    hits = np.stack([run.hits("gender") for run in runs])
+    found = []
     for gender, race, inside in _parts(runs[0]):
         found.append(Recall(gender, race, int(inside.sum()), crossed_mean(hits[:, inside])))
     return found
 
 
 def recall_gaps(runs: Sequence[Predictions]) -> list[RecallGap]:
-    """Compare every two races, for faces of each gender; the largest gap first.
+    """Compare all pairs of races, for the faces of each gender; the largest gap first.
 
-    Seeds are those of the same networks, so a gap is taken per seed. A hit and a miss are added to either side of the
-    test (Agresti & Caffo 2000): recalls are near 1, where a few images without a mistake would tell no variance.
+    Both races have the same networks, so the gap is taken per seed. A hit and a miss are added to both sides of the
+    test (Agresti & Caffo 2000): recalls are near 1, and a few images without a mistake have an estimated variance of 0.
     """
     hits = np.stack([run.hits("gender") for run in runs])
-    found, p_values = [], []
+    found = []
+    p_values = []
     for one, other in combinations(_parts(runs[0]), 2):
         if one[0] != other[0]:
             continue
@@ -70,15 +72,15 @@ def recall_gaps(runs: Sequence[Predictions]) -> list[RecallGap]:
         found.append((one[0], higher, lower, abs(difference)))
         p_values.append(_smoothed_difference(*sides).p_value())
     adjusted = holm(p_values)
-    made = [
+    gaps = [
         RecallGap(gender, higher, lower, value, float(p_value))
         for (gender, higher, lower, value), p_value in zip(found, adjusted, strict=True)
     ]
-    return sorted(made, key=lambda gap: -gap.value)
+    return sorted(gaps, key=lambda gap: -gap.value)
 
 
 def _parts(labels: Predictions) -> list[tuple[str, str, np.ndarray]]:
-    """Return the images of each gender and race, bool (N,), where there are any."""
+    """Return a mask of the images of each gender and race that has any: bool (N,)."""
     found = []
     for g, gender in enumerate(GENDERS):
         for r, race in enumerate(RACES):
@@ -89,7 +91,7 @@ def _parts(labels: Predictions) -> list[tuple[str, str, np.ndarray]]:
 
 
 def _smoothed_difference(first: np.ndarray, second: np.ndarray) -> Mean:
-    """Return the difference of the shares of (S, n) and (S, m) hits, each with a hit and a miss added."""
+    """Return the difference of the shares of hits, (S, n) and (S, m), with a hit and a miss added to each."""
     sides = [np.pad(side, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1))) for side in (first, second)]
     hits = np.concatenate(sides, axis=1)
     inside = np.arange(hits.shape[1]) < sides[0].shape[1]

@@ -1,7 +1,7 @@
 """Gaps of accuracy between races and genders, raw and within age groups.
 
-Ages are unlike between races (26 % of UTKFace's White test faces are 54 or older, 3 % of the Others), and accuracy is
-unlike between ages, so that a raw difference of races may be one of ages. Within age groups it is not.
+Races differ in age (26 % of UTKFace's White test faces are 54 or older, 3 % of the Others), and accuracy depends on
+age, so a raw difference between races may be a difference between ages. Within age groups it is not.
 
 Letters: S seeds, N images, G age groups.
 """
@@ -19,13 +19,13 @@ from agegender.report.statistics.significance import LEVEL
 
 @dataclass(frozen=True)
 class Gap:
-    """How much more often the networks are right on some images than on others.
+    """Difference of the accuracies on two sets of images.
 
     Attributes:
-        name: a race, compared with all others, or `female`, compared with `male`.
-        num_images, num_others: of the label, and of the others.
-        raw: difference of the two shares, whatever their ages.
-        within: the same inside age groups; NaN where no age group holds both.
+        name: a race, compared with all other races, or `female`, compared with `male`.
+        num_images, num_others: images with this label, and the images they are compared with.
+        raw: difference of the two accuracies, regardless of age.
+        within: the same within age groups; NaN where no age group has images of both.
     """
 
     name: str
@@ -35,13 +35,13 @@ class Gap:
     within: Mean
 
     def is_shown(self, level: float) -> bool:
-        """Whether the interval within age groups at a level leaves 0 out."""
+        """Whether the interval of `within` at a level excludes 0."""
         low, high = self.within.interval(level)
         return low > 0 or high < 0
 
 
 def simultaneous_level(found: Mapping[str, Sequence[Gap]]) -> float:
-    """Return the level of each gap at which all those of a configuration, by task, hold at once; Bonferroni."""
+    """Return the level of each interval at which those of all gaps hold at once, of both tasks; Bonferroni."""
     return LEVEL / max(sum(not np.isnan(gap.within.value) for of_task in found.values() for gap in of_task), 1)
 
 
@@ -53,8 +53,8 @@ def gaps(runs: Sequence[Predictions], task: str) -> list[Gap]:
         task: `age` or `gender`.
 
     Returns:
-        Races that have an image and others to be compared with, then the genders. Images without a race are in no
-        comparison of races.
+        Gaps of the races that have images and images to compare with, then of the genders. Images without a race are in
+        no comparison of races.
     """
     labels = runs[0]
     hits = np.stack([run.hits(task) for run in runs])
@@ -72,20 +72,20 @@ def gaps(runs: Sequence[Predictions], task: str) -> list[Gap]:
 
 
 def stratified_difference(hits: np.ndarray, inside: np.ndarray, others: np.ndarray, strata: np.ndarray) -> Mean:
-    """Return the Mantel-Haenszel difference of two shares: that of each stratum, weighted; Greenland & Robins 1985.
+    """Return the Mantel-Haenszel difference of two shares, a weighted mean over strata; Greenland & Robins 1985.
 
-    The weight of a stratum with n and m images is n m / (n + m). Its value is taken per seed, whose variance is that of
-    seeds; the variance over images is that of each stratum's images, after averaging over seeds, added up. Where the
-    images of one side are all alike, or a single one, that of all images of the stratum stands for theirs.
+    The weight of a stratum with n and m images is n m / (n + m). The difference is taken per seed, which gives the
+    variance over seeds; the variance over images is the sum of those of the strata, after averaging over seeds. Where
+    one side of a stratum has a variance of 0, or a single image, the variance of all images of the stratum is used.
 
     Args:
-        hits: (S, N), 1 where a network is right.
+        hits: (S, N), 1 where the prediction is right.
         inside: bool (N,), the images of the first share.
-        others: bool (N,), those of the second.
-        strata: int (N,), from 0 on.
+        others: bool (N,), the images of the second share.
+        strata: int (N,), stratum of each image, from 0 on.
 
     Returns:
-        First minus second; NaN where no stratum holds both.
+        First minus second share; NaN where no stratum has images of both.
     """
     number = int(strata.max()) + 1
     cells = [_cells(hits, strata, mask, number) for mask in (inside, others)]
@@ -99,9 +99,9 @@ def stratified_difference(hits: np.ndarray, inside: np.ndarray, others: np.ndarr
     of_seeds = (cells[0][1] - cells[1][1])[:, both] @ weights
     parts = []
     for size, _, variance in cells:
-        alike = variance == 0
-        spread = np.where(alike, whole_variance, variance)[both]
-        degrees = np.where(alike, whole_size, size)[both] - 1.0
+        constant = variance == 0
+        spread = np.where(constant, whole_variance, variance)[both]
+        degrees = np.where(constant, whole_size, size)[both] - 1.0
         parts += zip(weights**2 * spread / size[both], degrees, strict=True)
     return crossed_estimate(of_seeds, parts, int(sizes[:, both].sum()))
 
@@ -109,8 +109,9 @@ def stratified_difference(hits: np.ndarray, inside: np.ndarray, others: np.ndarr
 def _cells(
     hits: np.ndarray, strata: np.ndarray, mask: np.ndarray, number: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return size (G,), share of each seed (S, G) and variance over images (G,) of each stratum within a mask."""
-    inside, strata = hits[:, mask].astype(np.float64), strata[mask]
+    """Return size (G,), share of hits per seed (S, G) and variance over images (G,) of the masked images by stratum."""
+    inside = hits[:, mask].astype(np.float64)
+    strata = strata[mask]
     size = np.bincount(strata, minlength=number)
     shares = np.stack([np.bincount(strata, weights=seed, minlength=number) for seed in inside]) / np.maximum(size, 1)
     away = inside.mean(axis=0) - shares.mean(axis=0)[strata]

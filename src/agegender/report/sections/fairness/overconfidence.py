@@ -1,4 +1,4 @@
-"""Calibration by group: how much surer the networks are of their predictions than they are right."""
+"""Calibration by group: mean confidence minus accuracy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +17,9 @@ class Overconfidence:
 
     Attributes:
         name: of the group.
-        num_images: how many.
+        num_images: number of images.
         confidence: mean probability of the predicted class.
-        accuracy: share of hits, with the error of the difference.
+        accuracy: share of hits, with the standard error of confidence minus accuracy.
     """
 
     name: str
@@ -29,21 +29,21 @@ class Overconfidence:
 
     @property
     def value(self) -> float:
-        """Above 0 where the networks are too sure, in [-1, 1]."""
+        """Confidence minus accuracy, in [-1, 1]; above 0 where the networks are overconfident."""
         return self.confidence - self.accuracy.value
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Return the interval of `value`: that of a share, moved by the confidence, for misses may be few.
+        """Return the interval of `value`: the interval of the accuracy, shifted by the confidence.
 
-        Student's does not hold: of 100 predictions, 95 % right and calibrated, it leaves 0 out in 10 % at a level of
-        5 %, for most of the variance is in the few misses.
+        Student's interval is too narrow where misses are few, as they make most of the variance: for 100 calibrated
+        predictions of which 95 % are right it excludes 0 in 10 % of cases at a level of 5 %.
         """
         low, high = self.accuracy.exact_share_interval(level)
         return self.confidence - high, self.confidence - low
 
 
 def overconfidence(runs: Sequence[Predictions], task: str) -> list[Overconfidence]:
-    """Measure each race, gender and age group that has an image.
+    """Measure each race, gender and age group with at least one image.
 
     Args:
         runs: of one configuration, on the same images.

@@ -1,6 +1,6 @@
-"""Accuracy of every gender, race and age group, and which of them is served worse than its own age group.
+"""Accuracy of slices by gender, race and age group, and which slice is worse than the rest of its age group.
 
-Faces of some ages are harder than those of others, for everybody; a slice that is named must be worse than that.
+Faces of some ages are harder than others for every gender and race, so a slice is compared within its age group.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ from agegender.report.statistics.significance import LEVEL, holm
 
 ALL = "all"
 
-Labels = tuple[str, str, str]  # gender, race and age group; `all` where a label is not looked at
+Labels = tuple[str, str, str]  # gender, race and age group; `all` where a label is not restricted
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often the networks are right on a slice.
+    """Accuracy on a slice.
 
     Attributes:
         value: share in [0, 1], mean over seeds; NaN without an image.
-        interval: of images and seeds; covers all slices with an image at once with 95 %.
-        rest: the same share of all other images of its age group; NaN where there are none, and of single labels.
-        p_value: one-sided, that the slice is served as well as `rest`, adjusted by Holm for all combinations that can
-            be tested; NaN where `rest` is, and without an image.
+        interval: over images and seeds; the intervals of all slices with an image cover 95 % together.
+        rest: accuracy on all other images of its age group; NaN where there are none, and for slices by a single label.
+        p_value: one-sided, of the hypothesis that the accuracy is not below `rest`, adjusted by Holm for all
+            combinations that can be tested; NaN where `rest` is, and without an image.
     """
 
     value: float
@@ -40,10 +40,10 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Slice:
-    """Test images of one gender, race and age group; `all` where a label is not looked at.
+    """Test images of one gender, race and age group; `all` where a label is not restricted.
 
     Attributes:
-        num_images: how many.
+        num_images: number of images.
         accuracy: by task.
     """
 
@@ -55,19 +55,19 @@ class Slice:
 
     @property
     def name(self) -> str:
-        """Its labels, without those that are not looked at."""
+        """Its labels, without those that are not restricted."""
         return ", ".join(label for label in (self.gender, self.race, self.group) if label != ALL) or ALL
 
 
 def slices(runs: Sequence[Predictions]) -> list[Slice]:
-    """Cut the test images by gender x race x age group, and by each of the three alone.
+    """Divide the test images by gender x race x age group, and by each of the three alone.
 
     Args:
         runs: of one configuration, on the same images.
 
     Returns:
-        All images first, then the single labels, then the combinations; empty ones included. Images without a race are
-        in no slice of a race.
+        All images first, then slices by a single label, then the combinations; empty ones included. Images without a
+        race are in no slice of a race.
     """
     cut = _cut(runs[0])
     hits = {task: np.stack([run.hits(task) for run in runs]) for task in TASKS}
@@ -79,7 +79,7 @@ def slices(runs: Sequence[Predictions]) -> list[Slice]:
 
 
 def worst_off(parts: Sequence[Slice], task: str) -> Slice | None:
-    """Find the combination of gender, race and age group that is served worst.
+    """Find the combination of gender, race and age group that is worst off.
 
     Args:
         parts: as `slices` returns them.
@@ -94,8 +94,10 @@ def worst_off(parts: Sequence[Slice], task: str) -> Slice | None:
 
 
 def _cut(labels: Predictions) -> dict[Labels, np.ndarray]:
-    """Return the images of each slice, bool (N,)."""
-    genders, races, groups = (ALL, *GENDERS), (ALL, *RACES), (ALL, *labels.groups)
+    """Return a mask of the images of each slice, bool (N,)."""
+    genders = (ALL, *GENDERS)
+    races = (ALL, *RACES)
+    groups = (ALL, *labels.groups)
     found: dict[Labels, np.ndarray] = {}
     for (g, gender), (r, race), (a, group) in product(enumerate(genders), enumerate(races), enumerate(groups)):
         if (gender, race, group).count(ALL) == 1:
@@ -111,7 +113,7 @@ def _cut(labels: Predictions) -> dict[Labels, np.ndarray]:
 def _accuracies(cut: dict[Labels, np.ndarray], hits: np.ndarray, labels: Predictions) -> dict[Labels, Accuracy]:
     """Measure each slice; hits are bool (S, N)."""
     level = LEVEL / sum(inside.any() for inside in cut.values())
-    rest, p_value = compare_with_age_groups(hits, combinations(labels), labels.group, len(labels.groups))
+    rest, p_value = compare_with_age_groups(hits, combination_numbers(labels), labels.group, len(labels.groups))
     compared: dict[Labels, tuple[float, float]] = {}
     for at, name in enumerate(product(GENDERS, RACES, labels.groups)):
         compared[name] = float(rest[at]), float(p_value[at])
@@ -122,11 +124,11 @@ def _accuracies(cut: dict[Labels, np.ndarray], hits: np.ndarray, labels: Predict
     return found
 
 
-def combinations(labels: Predictions) -> np.ndarray:
-    """Number the combination of gender, race and age group of each image, as `itertools.product` does.
+def combination_numbers(labels: Predictions) -> np.ndarray:
+    """Return the number of the combination of gender, race and age group of each image, in the order of `product`.
 
     Returns:
-        int64 (N,), in [0, C); -1 without a race.
+        int64 (N,), in [0, C); -1 for images without a race.
     """
     number = (labels.gender * len(RACES) + labels.race) * len(labels.groups) + labels.group
     return np.where(labels.race < 0, -1, number)
@@ -135,20 +137,20 @@ def combinations(labels: Predictions) -> np.ndarray:
 def compare_with_age_groups(
     hits: np.ndarray, combination: np.ndarray, group: np.ndarray, num_groups: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Test whether a combination is right less often than the rest of its age group, for each of C combinations.
+    """Test for each of C combinations whether its accuracy is below that of the rest of its age group.
 
-    Fisher's exact test of each seed. Seeds share their images; twice the mean of their p-values is a p-value whatever
-    their dependence (Rüschendorf 1982). Holm's adjustment for all that can be tested: those with an image and a rest.
+    Fisher's exact test per seed. Seeds share their images; twice the mean of their p-values is a valid p-value under
+    any dependence (Rüschendorf 1982). Holm's adjustment covers all combinations that have images and a rest.
 
     Args:
         hits: bool (S, N).
-        combination: (N,) as `combinations` numbers them.
+        combination: (N,) as `combination_numbers` returns them.
         group: (N,) age groups.
         num_groups: G.
 
     Returns:
-        (C,) each: accuracy of the rest, mean over seeds, NaN without one; adjusted one-sided p-values, NaN where there
-        is nothing to test.
+        (C,) each: accuracy of the rest, mean over seeds, NaN without a rest; adjusted one-sided p-values, NaN where
+        nothing can be tested.
     """
     number = len(GENDERS) * len(RACES) * num_groups
     own_group = np.arange(number) % num_groups

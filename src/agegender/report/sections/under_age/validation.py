@@ -1,4 +1,4 @@
-"""What runs predict for their validation parts, where thresholds are chosen: read on demand, two columns alone."""
+"""Predicted ages of validation parts, on which thresholds are chosen; only the two columns of ages are read."""
 
 import numpy as np
 import pandas as pd
