@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from agegender.records.predictions import Predictions
 from agegender.report.figures import faces
 from agegender.report.page.document import Document, Figure, Section
 from agegender.report.page.html import render
-from agegender.report.results import Predictions, Sweep, read_sweep
+from agegender.report.results import Sweep, read_sweep
 from agegender.report.sections.claims import claim, judge
 from agegender.report.sections.document import document
 from agegender.report.sections.focus import focus, predictions_of

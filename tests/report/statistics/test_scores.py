@@ -20,7 +20,7 @@ from sklearn.metrics import (
 )
 from torchmetrics.classification import MulticlassCalibrationError
 
-from agegender.report.results import Predictions
+from agegender.records.predictions import Predictions
 from agegender.report.statistics.scores import SCORES, confusion, draws, kappa, scores
 
 CASES = {

@@ -5,7 +5,7 @@ import pytest
 from made_runs import make_predictions
 from scipy import stats
 
-from agegender.report.results import Predictions
+from agegender.records.predictions import Predictions
 from agegender.report.statistics.crossed import crossed_mean
 from agegender.report.statistics.under_age import AgeLimits, crossings, paired_difference
 

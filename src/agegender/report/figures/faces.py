@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from agegender.labels import GENDERS
+from agegender.records.predictions import Predictions
 from agegender.report.figures.style import INK, WIDTH, listing, plain
 from agegender.report.page.document import Figure
-from agegender.report.results import Predictions
 
 Read = Callable[[str], np.ndarray]
 Task = Literal["age", "gender"]

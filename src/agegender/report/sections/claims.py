@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agegender.report.results import Configuration, Predictions, Sweep
+from agegender.records.predictions import Predictions
+from agegender.report.results import Configuration, Sweep
 from agegender.report.sections.verdict import about_basis, num_seeds
 from agegender.report.statistics.analysis import TASKS, Analysis, Pair
 from agegender.report.statistics.crossed import Mean, crossed_difference, crossed_mean

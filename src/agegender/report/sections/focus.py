@@ -1,6 +1,7 @@
 """Which configurations the report looks at closely, and what it calls their files."""
 
-from agegender.report.results import Configuration, Predictions, Run, Sweep
+from agegender.records.predictions import Predictions
+from agegender.report.results import Configuration, Run, Sweep
 from agegender.report.sections.claims import PROPOSED
 from agegender.report.statistics.analysis import Analysis
 

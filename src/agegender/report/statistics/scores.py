@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agegender.labels import GENDERS
-from agegender.report.results import TASKS, Predictions
+from agegender.records.predictions import TASKS, Predictions
 from agegender.report.statistics.calibration import (
     brier,
     expected_calibration_error,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agegender.labels import CHALLENGE_AGE, MINORS_PASSED, THRESHOLD_AGE
-from agegender.report.results import Predictions
+from agegender.records.predictions import Predictions
 from agegender.report.statistics.crossed import Mean, crossed_difference
 from agegender.report.statistics.significance import mcnemar
 

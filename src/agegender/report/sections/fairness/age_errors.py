@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agegender.report.results import Predictions
+from agegender.records.predictions import Predictions
 from agegender.report.statistics.crossed import Mean, crossed_mean
 
 LEAST_FACES = 30  # of a row: with fewer, Student's interval of errors, which are skew, covers less than it says
