@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from agegender.records.scores import NUM_BINS, bin_of_confidence, expected_calibration_error
 from agegender.report.figures.style import (
     FONT,
     GREY,
@@ -23,7 +24,6 @@ from agegender.report.figures.style import (
     text_width,
 )
 from agegender.report.page.document import Figure
-from agegender.report.statistics.calibration import NUM_BINS, bin_of_confidence
 
 Values = Sequence[float] | np.ndarray
 
@@ -117,10 +117,11 @@ def calibration(confidence: np.ndarray, hit: np.ndarray) -> tuple[np.ndarray, np
         Of the bins that are not empty: mean confidence, accuracy and share of the images; then the expected calibration
         error, Guo et al. 2017; NaN without an image.
     """
-    _, bins = bin_of_confidence(confidence[:, None])
+    probabilities = confidence[:, None]
+    _, bins = bin_of_confidence(probabilities)
     counts = np.bincount(bins, minlength=NUM_BINS)
     sums = [np.bincount(bins, weights=values, minlength=NUM_BINS) for values in (confidence, hit)]
-    error = float(np.abs(sums[1] - sums[0]).sum() / len(hit)) if len(hit) else float("nan")
+    error = expected_calibration_error(probabilities, hits=hit) if len(hit) else float("nan")
     used = counts > 0
     means, accuracies = (values[used] / counts[used] for values in sums)
     return means, accuracies, counts[used] / max(len(hit), 1), error

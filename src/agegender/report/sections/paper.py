@@ -4,12 +4,12 @@ import numpy as np
 
 from agegender.labels import GENDERS, SCHEMES, age_groups
 from agegender.records.record import Record
+from agegender.records.scores import confusion
 from agegender.report.figures import network, results
 from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
 from agegender.report.results import Configuration, Sweep
 from agegender.report.sections.cells import number, text
 from agegender.report.sections.focus import MOST_SHOWN, focus, predictions_of, slug
-from agegender.report.statistics import scores
 from agegender.report.statistics.analysis import Analysis
 
 _PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
@@ -53,8 +53,8 @@ def _network(configuration: Configuration) -> list[Grid | Figure]:
 
 def _confusions(configuration: Configuration, *, plain: bool) -> list[Grid | Figure]:
     runs = predictions_of(configuration)
-    age = sum(scores.confusion(run.group, run.group_predicted, len(run.groups)) for run in runs)
-    gender = sum(scores.confusion(run.gender, run.gender_predicted, len(GENDERS)) for run in runs)
+    age = sum(confusion(run.group, predicted=run.group_predicted, num_classes=len(run.groups)) for run in runs)
+    gender = sum(confusion(run.gender, predicted=run.gender_predicted, num_classes=len(GENDERS)) for run in runs)
     seeds = f", {len(runs)} seeds together" if len(runs) > 1 else ""
     key = slug(configuration.label)
     figure = "Figure 5" if plain else "Figure 7"
