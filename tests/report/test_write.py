@@ -8,7 +8,7 @@ import pytest
 from made_runs import make_predictions, random_predictions, report_without_torch, right_at, write_run
 
 from agegender.cli import main
-from agegender.report.results import Predictions
+from agegender.records.predictions import Predictions
 from agegender.report.write import WrittenReport, write_report
 
 HOSTILE = "<script>alert(1)</script>"

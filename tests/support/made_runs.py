@@ -1,7 +1,6 @@
 """Run directories with known results: from arrays to `record.json` and `predictions.csv` as a job writes them."""
 
 import copy
-import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from agegender.labels import GENDERS, RACES, age_groups
+from agegender.records import predictions as predictions_file
 from agegender.records import record
+from agegender.records.predictions import Predictions
 from agegender.records.record import Record
-from agegender.report.results import Predictions
 
 GROUPS = age_groups("closed").names
 CONFIG = {
@@ -115,31 +115,6 @@ def right_at(num_images: int, *wrong: int | range, **options: Any) -> Prediction
     return make_predictions(np.full(num_images, 4), group_predicted, **options)
 
 
-def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Write predictions as a run does: names of labels, 6 decimals for probabilities and 3 for years."""
-    titles = ["image", "group", "group_predicted", "years", "years_predicted", "gender", "gender_predicted", "race"]
-    names = predictions.groups
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*titles, *(f"p_{name}" for name in (*names, *GENDERS))])
-        for n in range(len(predictions)):
-            race = predictions.race[n]
-            writer.writerow(
-                [
-                    predictions.images[n],
-                    names[predictions.group[n]],
-                    names[predictions.group_predicted[n]],
-                    int(predictions.years[n]),
-                    f"{predictions.years_predicted[n]:.3f}",
-                    GENDERS[predictions.gender[n]],
-                    GENDERS[predictions.gender_predicted[n]],
-                    "" if race < 0 else RACES[race],
-                    *(f"{p:.6f}" for p in (*predictions.p_group[n], *predictions.p_gender[n])),
-                ]
-            )
-
-
 def make_record(
     predictions: Predictions | None,
     *,
@@ -224,9 +199,9 @@ def write_run(
     extra = ",".join(f"{key}={value}" for key, value in entry.choices.items() if key not in ("model", "loss", "data"))
     folder = sweep / entry.choices["model"] / entry.choices["loss"] / str(entry.seed) / extra
     if predictions is not None:
-        write_predictions(folder / "predictions.csv", predictions)
+        predictions_file.write(folder / "predictions.csv", predictions)
     if validation is not None:
-        write_predictions(folder / "predictions_val.csv", validation)
+        predictions_file.write(folder / "predictions_val.csv", validation)
     record.write(folder, entry)
     return folder
 

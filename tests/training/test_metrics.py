@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from agegender.records import scores as formulas
 from agegender.training import metrics
 
 NUM_GROUPS = 8
@@ -64,6 +65,20 @@ def expected(labels: dict[str, np.ndarray]) -> dict[str, float]:
 def test_the_scores_of_random_labels_follow_their_definitions(seed: int) -> None:
     labels = random_labels(seed)
     assert metrics.scalars(scored(labels)) == pytest.approx(expected(labels), rel=1e-5)
+
+
+@pytest.mark.parametrize("groups", [tuple(range(NUM_GROUPS)), (0, 3, 7), (5,)], ids=str)
+def test_the_scores_of_a_part_are_those_of_the_report(groups: tuple[int, ...]) -> None:
+    drawn = random_labels(9, groups=groups)
+    found = scored(drawn)
+    matrix = formulas.confusion(drawn["group"], predicted=drawn["group_predicted"], num_classes=NUM_GROUPS)
+    error = formulas.absolute_error(drawn["years"], predicted=drawn["years_predicted"]).mean()
+    assert found["age_confusion"] == matrix.tolist()
+    assert found["age_accuracy"] == formulas.accuracy(matrix)
+    assert found["age_one_off_accuracy"] == formulas.one_off_accuracy(matrix)
+    assert found["age_balanced_accuracy"] == formulas.balanced_accuracy(matrix)
+    assert found["age_macro_f1"] == formulas.macro_f1(matrix)
+    assert found["age_mae_years"] == pytest.approx(error, rel=1e-5)
 
 
 def test_groups_that_neither_occur_nor_are_predicted_do_not_lower_the_means() -> None:

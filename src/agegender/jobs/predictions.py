@@ -1,14 +1,13 @@
-"""Every tested image as a row: labels, predictions and their probabilities; what statistics are made of later."""
+"""What a tested module says of each image, from tensors of batches to arrays and a file."""
 
-import csv
-import io
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from agegender.data.datamodule import UTKFaceDataModule
-from agegender.labels import GENDERS, RACES
-from agegender.system.files import write_atomically
+from agegender.records import predictions
+from agegender.records.predictions import Predictions
 from agegender.training.module import AgeGenderModule
 
 
@@ -18,35 +17,36 @@ def save_predictions(path: Path, module: AgeGenderModule, datamodule: UTKFaceDat
     Returns:
         `group`, `group_predicted`, `gender`, `gender_predicted` of each image.
     """
-    table, names = datamodule.table, datamodule.groups.names
-    batches = [
-        {key: value.float().cpu() for key, value in batch.items() if key != "row"} for batch in module.predictions
-    ]
-    rows = torch.cat([batch["row"].cpu() for batch in module.predictions]).numpy()
-    group, gender, years = (torch.cat([batch[key] for batch in batches]) for key in ("group", "gender", "years"))
-    labels = {
-        "group": datamodule.groups.of(table.ages[rows]).tolist(),
-        "group_predicted": group.argmax(dim=1).tolist(),
-        "gender": table.genders[rows].tolist(),
-        "gender_predicted": gender.argmax(dim=1).tolist(),
+    tested = _collect(module, datamodule)
+    predictions.write(path, tested)
+    return {
+        "group": tested.group.tolist(),
+        "group_predicted": tested.group_predicted.tolist(),
+        "gender": tested.gender.tolist(),
+        "gender_predicted": tested.gender_predicted.tolist(),
     }
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["image", "group", "group_predicted", "years", "years_predicted", "gender", "gender_predicted", "race"]
-        + [f"p_{name}" for name in (*names, *GENDERS)]
+
+
+def _collect(module: AgeGenderModule, datamodule: UTKFaceDataModule) -> Predictions:
+    table = datamodule.table
+    rows = torch.cat([batch["row"].cpu() for batch in module.predictions]).numpy()
+    group = _joined(module, "group")
+    gender = _joined(module, "gender")
+    return Predictions(
+        groups=datamodule.groups.names,
+        images=np.array([table.names[row] for row in rows], dtype=object),
+        group=datamodule.groups.of(table.ages[rows]),
+        group_predicted=group.argmax(dim=1).numpy(),
+        gender=table.genders[rows],
+        gender_predicted=gender.argmax(dim=1).numpy(),
+        years=table.ages[rows].astype(np.float64),
+        years_predicted=_joined(module, "years").numpy().astype(np.float64),
+        race=table.races[rows],
+        p_group=group.numpy(),
+        p_gender=gender.numpy(),
     )
-    for index, row in enumerate(rows):
-        race = table.races[row]
-        probabilities = [f"{value:.6f}" for value in (*group[index].tolist(), *gender[index].tolist())]
-        writer.writerow(
-            [
-                table.names[row],
-                *(names[labels[key][index]] for key in ("group", "group_predicted")),
-                *(table.ages[row], f"{float(years[index]):.3f}"),
-                *(GENDERS[labels[key][index]] for key in ("gender", "gender_predicted")),
-                *(RACES[race] if race >= 0 else "", *probabilities),
-            ]
-        )
-    write_atomically(path, text.getvalue())
-    return labels
+
+
+def _joined(module: AgeGenderModule, key: str) -> torch.Tensor:
+    """Return what all batches hold under a key, float32 on the CPU."""
+    return torch.cat([batch[key].float().cpu() for batch in module.predictions])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from agegender.records import record
+from agegender.records import predictions, record
 from agegender.system.errors import InputError
 
 
@@ -40,7 +40,7 @@ def read_predictions(folder: str | PathLike[str], *, part: str = "test") -> pd.D
         A row per run and image: `folder`, `model`, `loss`, `seed`, then the columns of predictions.csv.
 
     Raises:
-        InputError: the directory is not there, holds no predictions, or `part` is neither.
+        InputError: the directory is not there, holds no predictions or damaged ones, or `part` is neither.
     """
     files = {"test": record.PREDICTIONS, "val": record.VALIDATION_PREDICTIONS}
     if part not in files:
@@ -75,7 +75,7 @@ def _tables(place: Path, name: str) -> Iterator[pd.DataFrame]:
     for path, entry in record.read_runs(place):
         file = record.predictions_file(path, name)
         if file.exists():
-            table = pd.read_csv(file)
+            table = predictions.read_table(file)
             own = {"folder": str(path.relative_to(place)), "seed": entry.seed}
             own |= {key: entry.choices.get(key) for key in ("model", "loss")}
             for number, key in enumerate(("folder", "model", "loss", "seed")):

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from agegender.records.predictions import Predictions
 from agegender.report.figures import faces
 from agegender.report.figures.faces import ReadImage
 from agegender.report.page.document import Document, Figure, Section
 from agegender.report.page.html import render
-from agegender.report.results import Predictions, SweepResults, read_sweep
+from agegender.report.results import SweepResults, read_sweep
 from agegender.report.sections.assemble import assemble_document
 from agegender.report.sections.claims import judge_statements, statements_text
 from agegender.report.sections.highlighted import highlighted_configurations, predictions_of

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor
-from torchmetrics.functional import mean_absolute_error
 
 from agegender.labels import GENDERS, NUM_GROUPS
+from agegender.records import scores as formulas
 
 
 def scores(
@@ -15,9 +15,9 @@ def scores(
     """Score the predictions for a part of the data.
 
     Args:
-        age: predicted and true groups, int64 (N,) each.
-        gender: predicted and true genders, int64 (N,) each.
-        years: predicted and true ages in years, (N,) each.
+        age: predicted and true groups, int64 (N,) each, on the CPU.
+        gender: predicted and true genders, int64 (N,) each, on the CPU.
+        years: predicted and true ages in years, (N,) each, on the CPU.
 
     Returns:
         Shares in [0, 1], the mean absolute error in years, and the confusion matrices, true classes in rows, as lists
@@ -26,33 +26,27 @@ def scores(
         `age_balanced_accuracy` (mean recall of the groups that occur), `age_macro_f1` (mean F1 of the groups that occur
         or are predicted), `age_mae_years`, `age_confusion`, `gender_confusion`.
     """
-    groups = _confusion(*age, NUM_GROUPS)
-    genders = _confusion(*gender, len(GENDERS))
-    hits, true, predicted = groups.diagonal(), groups.sum(dim=1), groups.sum(dim=0)
-    recall, f1 = hits[true > 0] / true[true > 0], 2 * hits / (true + predicted)
-    index = torch.arange(NUM_GROUPS)
-    near = (index[:, None] - index[None, :]).abs() <= 1
-    age_accuracy, gender_accuracy = float(hits.sum() / groups.sum()), float(genders.diagonal().sum() / genders.sum())
+    predicted_years, true_years = years
+    groups = _confusion(*age, num_classes=NUM_GROUPS)
+    genders = _confusion(*gender, num_classes=len(GENDERS))
+    age_accuracy = float(formulas.accuracy(groups))
+    gender_accuracy = float(formulas.accuracy(genders))
+    error = formulas.absolute_error(true_years.double().numpy(), predicted=predicted_years.double().numpy())
     return {
         "age_accuracy": age_accuracy,
         "gender_accuracy": gender_accuracy,
         "mean_accuracy": (age_accuracy + gender_accuracy) / 2,
-        "age_one_off_accuracy": float(groups[near].sum() / groups.sum()),
-        "age_balanced_accuracy": float(recall.mean()),
-        "age_macro_f1": float(f1[true + predicted > 0].mean()),
-        "age_mae_years": float(mean_absolute_error(*years)),
-        "age_confusion": groups.long().tolist(),
-        "gender_confusion": genders.long().tolist(),
+        "age_one_off_accuracy": float(formulas.one_off_accuracy(groups)),
+        "age_balanced_accuracy": float(formulas.balanced_accuracy(groups)),
+        "age_macro_f1": float(formulas.macro_f1(groups)),
+        "age_mae_years": float(error.mean()),
+        "age_confusion": groups.tolist(),
+        "gender_confusion": genders.tolist(),
     }
 
 
-def _confusion(predicted: Tensor, true: Tensor, num_classes: int) -> Tensor:
-    """Count pairs of (true, predicted) classes, float64.
-
-    Not by torchmetrics, which compares each image with each cell if deterministic algorithms are on.
-    """
-    cells = torch.bincount(true * num_classes + predicted, minlength=num_classes**2)
-    return cells.view(num_classes, num_classes).double()
+def _confusion(predicted: Tensor, true: Tensor, *, num_classes: int) -> np.ndarray:
+    return formulas.confusion(true.numpy(), predicted=predicted.numpy(), num_classes=num_classes)
 
 
 def scalars(values: dict[str, Any]) -> dict[str, float]:

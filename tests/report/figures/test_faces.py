@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agegender.records.predictions import Predictions
 from agegender.report.figures.faces import confident_mistakes, mistakes, sample_faces
-from agegender.report.results import Predictions
 
 GROUPS = ("0-2", "3-6", "7+")
 

@@ -8,7 +8,8 @@ import pytest
 from made_runs import make_predictions, write_run
 
 from agegender.records import record
-from agegender.report.results import Predictions, read_sweep
+from agegender.records.predictions import Predictions
+from agegender.report.results import read_sweep
 from agegender.report.sections.claims import (
     BASELINES,
     CONTRADICTED,

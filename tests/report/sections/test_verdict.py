@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 from made_runs import right_at, write_run
 
-from agegender.report.results import Predictions, read_sweep
+from agegender.records.predictions import Predictions
+from agegender.report.results import read_sweep
 from agegender.report.sections.verdict import verdict_sentence
 from agegender.report.statistics.analysis import analyse
 from agegender.report.tables.summary import compare_configurations

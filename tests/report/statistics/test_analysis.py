@@ -10,7 +10,8 @@ from statsmodels.stats.multitest import multipletests
 
 from agegender.labels import age_groups
 from agegender.records import record
-from agegender.report.results import Predictions, SweepResults, read_sweep
+from agegender.records.predictions import Predictions
+from agegender.report.results import SweepResults, read_sweep
 from agegender.report.statistics.analysis import TASKS, Analysis, Pair, analyse
 from agegender.report.statistics.scores import SCORES, draws, scores
 

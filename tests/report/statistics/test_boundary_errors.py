@@ -5,7 +5,7 @@ import pytest
 from made_runs import make_predictions
 from scipy import stats
 
-from agegender.report.results import Predictions
+from agegender.records.predictions import Predictions
 from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.statistics.boundary_errors import boundary_errors, paired_difference
 from agegender.report.statistics.crossed import crossed_mean

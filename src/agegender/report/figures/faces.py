@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from agegender.labels import GENDERS
+from agegender.records.predictions import Predictions
 from agegender.report.figures.style import INK, WIDTH, join_for_alt, one_line
 from agegender.report.page.document import Figure
-from agegender.report.results import Predictions
 
 ReadImage = Callable[[str], np.ndarray]
 Task = Literal["age", "gender"]

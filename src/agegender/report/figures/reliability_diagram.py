@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from agegender.records.scores import NUM_BINS, bin_of_confidence, expected_calibration_error
 from agegender.report.figures.style import GREY, finish, join_for_alt, line_styles, one_line, plot_with_legend
 from agegender.report.page.document import Figure
-from agegender.report.statistics.calibration import NUM_BINS, bin_of_confidence
 
 _PLOT_HEIGHT = 360  # pixels, without the legend
 
@@ -22,10 +22,11 @@ def calibration_curve(confidence: np.ndarray, hit: np.ndarray) -> tuple[np.ndarr
         Mean confidence, accuracy and share of the images of each bin that is not empty; then the expected calibration
         error (Guo et al. 2017), NaN without an image.
     """
-    _, bins = bin_of_confidence(confidence[:, None])
+    probabilities = confidence[:, None]
+    _, bins = bin_of_confidence(probabilities)
     counts = np.bincount(bins, minlength=NUM_BINS)
     sums = [np.bincount(bins, weights=values, minlength=NUM_BINS) for values in (confidence, hit)]
-    error = float(np.abs(sums[1] - sums[0]).sum() / len(hit)) if len(hit) else float("nan")
+    error = expected_calibration_error(probabilities, hits=hit) if len(hit) else float("nan")
     used = counts > 0
     means, accuracies = (values[used] / counts[used] for values in sums)
     return means, accuracies, counts[used] / max(len(hit), 1), error

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agegender.report.results import Configuration, Predictions, SweepResults
+from agegender.records.predictions import Predictions
+from agegender.report.results import Configuration, SweepResults
 from agegender.report.sections.verdict import about_basis, num_seeds
 from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.statistics.analysis import TASKS, Analysis, Pair

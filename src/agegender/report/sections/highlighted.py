@@ -1,6 +1,7 @@
 """The configurations that the report shows in detail, and the names of their files."""
 
-from agegender.report.results import Configuration, Predictions, Run, SweepResults
+from agegender.records.predictions import Predictions
+from agegender.report.results import Configuration, Run, SweepResults
 from agegender.report.sections.claims import PROPOSED
 from agegender.report.statistics.analysis import Analysis
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from agegender.labels import GENDERS, SCHEMES, age_groups
 from agegender.records.record import Record
+from agegender.records.scores import confusion
 from agegender.report.figures import network
 from agegender.report.figures.age_distribution import age_distribution
 from agegender.report.figures.confusion_matrix import confusion_matrix
@@ -11,7 +12,6 @@ from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
 from agegender.report.results import Configuration, SweepResults
 from agegender.report.sections.cells import number_cell, text_cell
 from agegender.report.sections.highlighted import MAX_SHOWN, highlighted_configurations, predictions_of, slug
-from agegender.report.statistics import scores
 from agegender.report.statistics.analysis import Analysis
 
 _PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
@@ -55,8 +55,8 @@ def _network(configuration: Configuration) -> list[Grid | Figure]:
 
 def _confusions(configuration: Configuration, *, plain: bool) -> list[Grid | Figure]:
     runs = predictions_of(configuration)
-    age = sum(scores.confusion(run.group, run.group_predicted, len(run.groups)) for run in runs)
-    gender = sum(scores.confusion(run.gender, run.gender_predicted, len(GENDERS)) for run in runs)
+    age = sum(confusion(run.group, predicted=run.group_predicted, num_classes=len(run.groups)) for run in runs)
+    gender = sum(confusion(run.gender, predicted=run.gender_predicted, num_classes=len(GENDERS)) for run in runs)
     seeds = f", {len(runs)} seeds together" if len(runs) > 1 else ""
     key = slug(configuration.label)
     figure = "Figure 5" if plain else "Figure 7"

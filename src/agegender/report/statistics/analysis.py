@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from agegender.report.results import TASKS, SweepResults
+from agegender.records.predictions import TASKS
+from agegender.report.results import SweepResults
 from agegender.report.statistics.crossed import PairTests, compare_on_images, compare_over_splits, detectable_difference
 from agegender.report.statistics.design import Design, design_of
 from agegender.report.statistics.resampling import Draws, draw_scores, half_widths

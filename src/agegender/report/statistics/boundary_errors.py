@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agegender.report.results import Predictions
+from agegender.records.predictions import Predictions
 from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.statistics.crossed import Mean, crossed_difference
 from agegender.report.statistics.significance import mcnemar

@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from agegender.report.results import Configuration, Predictions, Run, SweepResults
+from agegender.records.predictions import Predictions
+from agegender.report.results import Configuration, Run, SweepResults
 from agegender.report.statistics.significance import MIN_BLOCKS
 
 _SPLIT_KEYS = ("split_seed", "split_file", "fold")  # of `data`

@@ -1,4 +1,4 @@
-"""Every score of a run, for the test images as they are and for images drawn anew: one formula for both.
+"""Every score of a run, for the test images as they are and for images drawn anew, by the formulas of `records.scores`.
 
 A draw is a number of times that each image counts, (D, N) for D draws of N images; once each is the test itself.
 """
@@ -9,11 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from agegender.labels import GENDERS
-from agegender.report.results import TASKS, Predictions
-from agegender.report.statistics.calibration import (
+from agegender.records.predictions import TASKS, Predictions
+from agegender.records.scores import (
+    absolute_error,
+    accuracy,
+    balanced_accuracy,
     brier,
     expected_calibration_error,
+    kappa,
+    macro_f1,
     negative_log_likelihood,
+    one_off_accuracy,
     rms_calibration_error,
 )
 
@@ -89,10 +95,11 @@ def scores(predictions: Predictions, counts: np.ndarray | None = None) -> dict[s
     groups, genders = _square(groups), _square(genders)
     total = groups.sum(axis=(1, 2))
     found = {
-        "age_accuracy": _trace(groups) / total,
-        "gender_accuracy": _trace(genders) / total,
-        "age_one_off_accuracy": sum(np.trace(groups, k, 1, 2) for k in (-1, 0, 1)) / total,
-        **_class_means(groups),
+        "age_accuracy": accuracy(groups),
+        "gender_accuracy": accuracy(genders),
+        "age_one_off_accuracy": one_off_accuracy(groups),
+        "age_balanced_accuracy": balanced_accuracy(groups),
+        "age_macro_f1": macro_f1(groups),
         "age_kappa": kappa(groups),
         **dict(zip(_MEANS, means.T / total, strict=True)),
     }
@@ -106,14 +113,9 @@ def scores(predictions: Predictions, counts: np.ndarray | None = None) -> dict[s
 def _calibration_errors(predictions: Predictions, task: str) -> dict[str, np.ndarray]:
     probabilities, hits = predictions.probabilities(task), predictions.hits(task)
     return {
-        f"{task}_calibration_error": np.array([expected_calibration_error(probabilities, hits)]),
-        f"{task}_rms_calibration_error": np.array([rms_calibration_error(probabilities, hits)]),
+        f"{task}_calibration_error": np.array([expected_calibration_error(probabilities, hits=hits)]),
+        f"{task}_rms_calibration_error": np.array([rms_calibration_error(probabilities, hits=hits)]),
     }
-
-
-def confusion(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
-    """Count images by true and predicted class, int64 (C, C), true classes in rows."""
-    return np.bincount(true * num_classes + predicted, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 def _sums(predictions: Predictions, counts: np.ndarray | None) -> list[np.ndarray]:
@@ -140,14 +142,14 @@ def _sums(predictions: Predictions, counts: np.ndarray | None) -> list[np.ndarra
 
 def _of_images(predictions: Predictions) -> np.ndarray:
     """Return the scores that are means over images, of each image: float32 (N, 6), in the order of `_MEANS`."""
-    error = np.abs(predictions.years_predicted - predictions.years)
+    error = absolute_error(predictions.years, predicted=predictions.years_predicted)
     columns = [
         error,
         error <= _WITHIN,
-        brier(predictions.p_group, predictions.group),
-        negative_log_likelihood(predictions.p_group, predictions.group),
-        brier(predictions.p_gender, predictions.gender),
-        negative_log_likelihood(predictions.p_gender, predictions.gender),
+        brier(predictions.p_group, true=predictions.group),
+        negative_log_likelihood(predictions.p_group, true=predictions.group),
+        brier(predictions.p_gender, true=predictions.gender),
+        negative_log_likelihood(predictions.p_gender, true=predictions.gender),
     ]
     return np.stack(columns, axis=1).astype(np.float32)
 
@@ -162,37 +164,3 @@ def _cells(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndar
 def _square(cells: np.ndarray) -> np.ndarray:
     num_classes = math.isqrt(cells.shape[1])
     return cells.reshape(-1, num_classes, num_classes)
-
-
-def _trace(matrices: np.ndarray) -> np.ndarray:
-    return np.trace(matrices, axis1=1, axis2=2)
-
-
-def _class_means(matrices: np.ndarray) -> dict[str, np.ndarray]:
-    """Mean recall of the classes that occur, mean F1 of those that occur or are predicted."""
-    hits, true, predicted = np.diagonal(matrices, 0, 1, 2), matrices.sum(axis=2), matrices.sum(axis=1)
-    recall = np.divide(hits, true, out=np.zeros_like(hits), where=true > 0)
-    f1 = np.divide(2 * hits, true + predicted, out=np.zeros_like(hits), where=true + predicted > 0)
-    return {
-        "age_balanced_accuracy": recall.sum(axis=1) / (true > 0).sum(axis=1),
-        "age_macro_f1": f1.sum(axis=1) / (true + predicted > 0).sum(axis=1),
-    }
-
-
-def kappa(matrices: np.ndarray) -> np.ndarray:
-    """Cohen's kappa with quadratic weights; Cohen 1968. NaN where truth and prediction are one and the same class.
-
-    Args:
-        matrices: (D, C, C) counts.
-
-    Returns:
-        (D,).
-    """
-    index = np.arange(matrices.shape[-1])
-    weights = (index[:, None] - index[None, :]) ** 2
-    total = matrices.sum(axis=(1, 2))
-    expected = matrices.sum(axis=2)[:, :, None] * matrices.sum(axis=1)[:, None, :] / total[:, None, None]
-    by_chance = (weights * expected).sum(axis=(1, 2))
-    observed = (weights * matrices).sum(axis=(1, 2))
-    ratio = np.divide(observed, by_chance, out=np.full(len(matrices), np.nan), where=by_chance > 0)
-    return 1 - ratio

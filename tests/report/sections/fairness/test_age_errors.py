@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_runs import make_predictions
 
-from agegender.report.results import Predictions
+from agegender.records.predictions import Predictions
 from agegender.report.sections.fairness.age_errors import age_errors
 
 

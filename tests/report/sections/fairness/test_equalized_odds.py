@@ -5,7 +5,7 @@ import pytest
 from made_runs import make_predictions
 from scipy import stats
 
-from agegender.report.results import Predictions
+from agegender.records.predictions import Predictions
 from agegender.report.sections.fairness.equalized_odds import recall_gaps, recalls
 from agegender.report.statistics.significance import holm
 

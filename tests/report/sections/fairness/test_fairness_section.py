@@ -7,8 +7,9 @@ import pytest
 from made_runs import make_predictions, random_predictions, write_run
 
 from agegender.records import record
+from agegender.records.predictions import Predictions
 from agegender.report.page.document import Figure, Grid, Section
-from agegender.report.results import Predictions, read_sweep
+from agegender.report.results import read_sweep
 from agegender.report.sections.fairness.fairness_section import fairness_section
 from agegender.report.statistics.analysis import analyse
 

@@ -5,7 +5,7 @@ import pytest
 from made_runs import GROUPS, make_predictions
 
 from agegender.labels import GENDERS, RACES
-from agegender.report.results import Predictions
+from agegender.records.predictions import Predictions
 from agegender.report.sections.fairness.overconfidence import overconfidence
 from agegender.report.statistics.crossed import crossed_mean
 

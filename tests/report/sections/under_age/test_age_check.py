@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from made_runs import make_predictions, random_predictions, write_predictions, write_run
+from made_runs import make_predictions, random_predictions, write_run
 from scipy import stats
 
+from agegender.records.predictions import Predictions, write
 from agegender.records.record import VALIDATION_PREDICTIONS
-from agegender.report.results import Predictions, read_sweep
+from agegender.report.results import read_sweep
 from agegender.report.sections.under_age.age_check import (
     check_ages,
     choose_age,
@@ -206,5 +207,5 @@ def test_the_years_of_a_validation_part_are_read_on_demand(tmp_path):
         assert read_years(run) is None
     (folder / VALIDATION_PREDICTIONS).unlink()
     assert read_years(run) is None
-    write_predictions(folder / VALIDATION_PREDICTIONS, aged(3, 20))
+    write(folder / VALIDATION_PREDICTIONS, aged(3, 20))
     assert read_years(run) is not None

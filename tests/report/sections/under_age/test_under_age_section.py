@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 from made_runs import make_predictions, write_run
 
+from agegender.records.predictions import Predictions
 from agegender.report.page.document import Cell, Figure, Grid, Section
-from agegender.report.results import Predictions, read_sweep
+from agegender.report.results import read_sweep
 from agegender.report.sections.under_age.under_age_section import under_age_section
 from agegender.report.statistics.age_limits import AgeLimits
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agegender.report.results import Predictions
+from agegender.records.predictions import Predictions
 from agegender.report.statistics.crossed import Mean, crossed_mean
 
 MIN_FACES = 30  # of a row: errors are skewed, so that with fewer Student's interval covers less than 95 %

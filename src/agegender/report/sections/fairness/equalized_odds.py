@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from agegender.labels import GENDERS, RACES
-from agegender.report.results import Predictions
+from agegender.records.predictions import Predictions
 from agegender.report.sections.fairness.gaps import stratified_difference
 from agegender.report.statistics.crossed import Mean, crossed_mean
 from agegender.report.statistics.significance import holm

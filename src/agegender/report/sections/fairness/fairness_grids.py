@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from agegender.records.predictions import TASKS
 from agegender.report.page.document import Cell, Grid, Heading
-from agegender.report.results import TASKS
 from agegender.report.sections.fairness.age_errors import MIN_FACES, AgeError
 from agegender.report.sections.fairness.equalized_odds import Recall
 from agegender.report.sections.fairness.gaps import Gap, simultaneous_level

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agegender.labels import GENDERS, RACES
-from agegender.report.results import Predictions
+from agegender.records.predictions import Predictions
 from agegender.report.statistics.crossed import Mean, crossed_estimate
 from agegender.report.statistics.significance import LEVEL
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agegender.records.predictions import TASKS
 from agegender.report.page.document import Cell, Grid, Heading
-from agegender.report.results import TASKS
 from agegender.report.sections.fairness.equalized_odds import RecallGap
 from agegender.report.sections.fairness.fairness_grids import GapsByTask, p_text
 from agegender.report.sections.fairness.gaps import simultaneous_level

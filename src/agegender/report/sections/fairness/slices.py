@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from agegender.labels import GENDERS, RACES
-from agegender.report.results import TASKS, Predictions
+from agegender.records.predictions import TASKS, Predictions
 from agegender.report.statistics.crossed import crossed_mean
 from agegender.report.statistics.significance import LEVEL, holm
 

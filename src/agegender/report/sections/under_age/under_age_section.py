@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agegender.records.predictions import Predictions
 from agegender.records.record import VALIDATION_PREDICTIONS
 from agegender.report.page.document import Figure, Grid, Section
-from agegender.report.results import Configuration, Predictions, SweepResults
+from agegender.report.results import Configuration, SweepResults
 from agegender.report.sections.highlighted import MAX_SHOWN, predictions_of, runs_on_the_same_images
 from agegender.report.sections.under_age import threshold_figure, under_age_grids
 from agegender.report.sections.under_age.age_check import (

@@ -1,12 +1,11 @@
 """Predicted ages of validation parts, on which thresholds are chosen; only the two columns of ages are read."""
 
 import numpy as np
-import pandas as pd
 
+from agegender.records import predictions
+from agegender.records.predictions import DamagedPredictionsError
 from agegender.records.record import VALIDATION_PREDICTIONS, predictions_file
 from agegender.report.results import Run
-
-_COLUMNS = ("years", "years_predicted")
 
 
 def read_years(run: Run) -> tuple[np.ndarray, np.ndarray] | None:
@@ -16,12 +15,6 @@ def read_years(run: Run) -> tuple[np.ndarray, np.ndarray] | None:
         None where the file is missing or broken: the run is of an earlier version, or has no validation part.
     """
     try:
-        table = pd.read_csv(
-            predictions_file(run.folder, VALIDATION_PREDICTIONS), usecols=list(_COLUMNS), dtype=np.float64
-        )
-    except (OSError, ValueError):
+        return predictions.read_years(predictions_file(run.folder, VALIDATION_PREDICTIONS))
+    except (OSError, DamagedPredictionsError):
         return None
-    if not np.isfinite(table.to_numpy()).all():
-        return None
-    years, years_predicted = (table[column].to_numpy() for column in _COLUMNS)
-    return years, years_predicted
