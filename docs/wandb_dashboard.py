@@ -27,7 +27,7 @@ def build(entity: str, project: str, sweep: str) -> Any:
 
     Args:
         entity: user or team.
-        project: of the runs (logger.project).
+        project: of the runs (logger.wandb.project).
         sweep: their group (name).
 
     Raises:

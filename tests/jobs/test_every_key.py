@@ -88,7 +88,6 @@ VALUES: dict[str, str] = {
     "trainer.log_every_n_steps": "1 logger=csv",
     "trainer.profiler": "simple",
     "trainer.enable_progress_bar": "true",
-    "logger.kind": "csv",
     "name": "another/name",
     "seed": "1",
     "runs_dir": "{tmp}",
@@ -110,9 +109,12 @@ VALUES: dict[str, str] = {
 NEEDS_MORE = {  # than one training in this process; where it is tested
     "trainer.num_nodes": "tests/slurm/test_ddp.py",
     "trainer.strategy": "tests/e2e/test_one_job.py",
-    "logger.project": "tests/e2e/test_tracking.py",
-    "logger.entity": "tests/e2e/test_tracking.py",
-    "logger.mode": "tests/e2e/test_tracking.py",
+    "logger.wandb.project": "tests/tracking/test_wandb_job.py",
+    "logger.wandb.entity": "tests/tracking/test_wandb_job.py",
+    "logger.wandb.mode": "tests/tracking/test_wandb_job.py",
+    "logger.wandb.group": "tests/tracking/test_wandb_job.py",
+    "logger.wandb.notes": "tests/tracking/test_wandb_job.py",
+    "logger.wandb.log_model": "tests/tracking/test_wandb_job.py",
 }
 # Lightning's arguments that `--cfg job` does not show.
 LIGHTNING: dict[str, str] = {

@@ -8,11 +8,10 @@ import pytest
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from agegender.jobs.overrides import TEXT_KEYS, normalize_arguments, quote_override
-from agegender.jobs.schema import Config
+from agegender.jobs.schema import Config, Data, Model, Wandb
 
 # Punctuation of paths and of Hydra's grammar, letters of other alphabets, blanks.
 CHARACTERS = "ab/=~ ()]}'\"\\.:é日я#&;!$*?+-_0 1\t%^<>|`@"
@@ -140,7 +139,7 @@ def test_an_unknown_flag_is_left_to_hydra() -> None:
 
 @pytest.mark.parametrize("text", ["20260101", "1e3", "007", "1_000", "inf", "true", "off", "-5"])
 def test_a_name_that_looks_like_a_number_stays_the_text_that_was_typed(text: str) -> None:
-    for key in ("name", "data.root", "+logger.project"):
+    for key in ("name", "data.root", "+logger.wandb.project"):
         assert parse(quote_override(f"{key}={text}")) == text
     assert quote_override(f"seed={text}") == f"seed={text}"
 
@@ -156,9 +155,7 @@ def test_elements_of_a_list_of_texts_stay_text() -> None:
 
 def test_the_keys_of_text_are_those_of_the_configuration() -> None:
     texts = {key for key, field in Config.model_fields.items() if _is_text(field)}
-    for group in ("data", "model", "logger"):
-        section = Config.model_fields[group].annotation
-        assert isinstance(section, type) and issubclass(section, BaseModel)
+    for group, section in (("data", Data), ("model", Model), ("logger.wandb", Wandb)):
         texts |= {f"{group}.{key}" for key, field in section.model_fields.items() if _is_text(field)}
     assert texts == TEXT_KEYS - {"output_dir"}  # of eval.py
 
@@ -168,6 +165,12 @@ def _is_text(field: FieldInfo) -> bool:
     kinds = {getattr(kind, "__origin__", kind) for kind in get_args(field.annotation) or (field.annotation,)}
     is_mapping = getattr(field.annotation, "__origin__", None) is dict
     return str in kinds and not is_mapping and not kinds & {int, float, bool}
+
+
+@pytest.mark.parametrize("key", ["project", "entity", "mode"])
+def test_a_key_that_was_renamed_works_with_one_line_that_says_so(key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert normalize_arguments([f"logger.{key}=x"]) == [f"logger.wandb.{key}=x"]
+    assert capsys.readouterr().err.count(f"logger.{key} is logger.wandb.{key} now") == 1
 
 
 def test_a_bare_file_name_is_the_value_of_the_key_that_it_stands_for(tmp_path: Path) -> None:

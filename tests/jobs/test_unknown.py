@@ -23,7 +23,7 @@ def resolved(*overrides: str) -> dict[str, Any]:
         ("+max_epochs=3", "trainer.max_epochs"),
         ("+optimizer_lr=1", "optimizer.lr"),
         ("+test_time_flips=true", "test_time_flip"),
-        ("+logger.projekt=mine", "logger.project"),
+        ("+logger.projekt=mine", "logger.wandb.project"),
         ("+report.treshold_age=21", "report.threshold_age"),
         ("+search.trail=1", "search.trial"),
         ("+optimzer.lr=1", "did you mean optimizer.lr?"),
@@ -48,4 +48,4 @@ def test_the_keys_of_a_search_trial_and_of_options_are_known() -> None:
 
 def test_all_unknown_keys_are_named_at_once() -> None:
     with pytest.raises(InputError, match=r"a=1.*logger\.b=2"):
-        refuse_unknown({"a": 1, "logger": {"b": 2, "kind": "csv"}}, schema.known_keys())
+        refuse_unknown({"a": 1, "logger": {"b": 2, "wandb": {}}}, schema.known_keys())

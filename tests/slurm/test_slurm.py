@@ -14,7 +14,7 @@ EPOCHS = "trainer.max_epochs=4"
 def test_killed_requeued_and_timed_out_jobs_end_as_if_nothing_had_happened_and_a_failed_one_tells_why(cluster):
     trap = cluster.trap(9, "error")
     sweep = ("experiment=table2", "model=slow", "loss=plain", "seed=0,1,2,3,4,5,6,7,8,9", EPOCHS)
-    options = ("name=hurt", "logger=wandb", "logger.mode=offline", "hydra.launcher.array_parallelism=4")
+    options = ("name=hurt", "logger=wandb", "logger.wandb.mode=offline", "hydra.launcher.array_parallelism=4")
     process = cluster.start(*sweep, *options, "hydra.launcher.signal_delay_s=10")
     cluster.wait(lambda: cluster.in_epoch("hurt", 0, 2), "epoch 2 of the first job")
     os.kill(cluster.pid("hurt", 0), signal.SIGKILL)

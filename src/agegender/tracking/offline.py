@@ -74,7 +74,7 @@ def sync(folder: Path, *, dry_run: bool = False) -> int:
         raise InputError(f"{folder} is not a directory; give runs/NAME")
     attempts = [_read(path) for path in sorted(folder.rglob("wandb/offline-run-*"), key=lambda path: path.name)]
     if not attempts:
-        raise InputError(f"{folder} holds no offline runs of W&B; logger.mode=offline writes them")
+        raise InputError(f"{folder} holds no offline runs of W&B; logger.wandb.mode=offline writes them")
     chosen = _choose(attempts)
     if not chosen:
         return 0

@@ -40,7 +40,7 @@ def test_the_command_line_comes_after_the_configuration() -> None:
         ("data.batch_size=tag(log, range(1, 3))", "a range has equal steps"),
         ("data.batch_size=tag(log, choice(1, 3))", "choices have no logarithm"),
         ("seed=1,2,3", "seed cannot be searched: the luckiest seed is no result"),
-        ("logger.project=a,b", "its values do not make different experiments"),
+        ("logger.wandb.project=a,b", "its values do not make different experiments"),
         ("model.dropout=0.5", "nothing to search"),
     ],
 )
