@@ -6,17 +6,20 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from paths import CONF
 
-from agegender.jobs import build
+from agegender.jobs import build, run
 from agegender.jobs import config as schema
 from agegender.losses.classification import Classification
 from agegender.records import identity
 from agegender.sweeps.search.space import parse_space
 
 GROUPS = ("data", "model", "loss", "optimizer", "schedule", "augment", "trainer", "logger")
-OPTIONS = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "site")
+OPTIONS = sorted(
+    (path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name not in ("hydra", "site")
+)
 
 
 def composed(*overrides: str, hydra_too: bool = False) -> DictConfig:
@@ -34,7 +37,13 @@ def options_of(group: str) -> list[str]:
 
 def test_every_file_of_conf_is_an_option_of_a_known_group_or_an_entry_point() -> None:
     found = {path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml")} - {"site/slurm.yaml"}  # a site's own
-    own = {"hydra/launcher/local.yaml", "hydra/launcher/slurm.yaml", "hydra/sweeper/optuna.yaml"}
+    own = {
+        "hydra/default.yaml",
+        "hydra/eval.yaml",
+        "hydra/launcher/local.yaml",
+        "hydra/launcher/slurm.yaml",
+        "hydra/sweeper/optuna.yaml",
+    }
     assert found == {"train.yaml", "eval.yaml"} | own | {f"{group}/{option}.yaml" for group, option in OPTIONS}
     assert {group for group, _ in OPTIONS} == {*GROUPS, "callbacks", "experiment", "hparams_search", "without", "debug"}
 
@@ -179,6 +188,14 @@ def test_a_single_runs_directory_tells_its_name_model_loss_and_seed() -> None:
     config = composed("model=alexnet", "loss=weighted", "seed=3", "name=mine", "runs_dir=/r", hydra_too=True)
     config.hydra.runtime.choices = {"model": "alexnet", "loss": "weighted"}
     assert config.hydra.run.dir == "/r/mine/alexnet/weighted/3"
+
+
+def test_hydras_own_groups_are_no_choices_of_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)
+    config = composed("experiment=demo", "hydra/launcher=local", hydra_too=True)
+    assert config.hydra.runtime.choices.hydra == "default"
+    HydraConfig.instance().set_config(config)
+    assert not [key for key in run._choices() if key.startswith("hydra")]
 
 
 def test_the_evaluation_has_every_key_that_it_may_override_set_to_nothing() -> None:

@@ -9,7 +9,7 @@ from agegender.system.errors import InputError
 
 # What may differ between two runs of the same job: where it lies, how it is shown, how its data is loaded.
 _NOT_IDENTITY = (
-    "name", "runs_dir", "resume", "keep_optimizer", "on_error", "tags", "logger", "report", "search",
+    "hydra", "name", "runs_dir", "resume", "keep_optimizer", "on_error", "tags", "logger", "report", "search",
     "checkpoint_minutes", "data.num_workers", "data.cache", "data.cache_dir", "data.eval_batch_size", "data.resident",
     "data.max_skipped", "data.source.root", "data.source.cache_dir", "trainer.enable_progress_bar",
     "trainer.log_every_n_steps", "trainer.profiler", "trainer.strategy", "trainer.enable_model_summary",

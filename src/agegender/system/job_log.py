@@ -7,7 +7,7 @@ from agegender.system.errors import first_line
 
 
 class JobLog(logging.FileHandler):
-    """Writes `train.log`; named in `conf/train.yaml`.
+    """Writes `train.log`; named in `conf/hydra/default.yaml`.
 
     Python's own prints a traceback for each line that the disk refuses. The job goes on, or meets the same disk itself
     and ends with one line that says so.
