@@ -14,6 +14,8 @@ from agegender.system.errors import InputError, describe, end
 from agegender.system.slurm_tasks import check_tasks
 
 if TYPE_CHECKING:
+    import lightning
+
     from agegender.data.datamodule import UTKFaceDataModule
 
 log = logging.getLogger(__name__)
@@ -72,7 +74,8 @@ def evaluate(request: dict[str, Any]) -> Record:
     _check_part(path, own, datamodule, request)
     folder = _output_folder(request, path, datamodule.manifest_id)
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = trainers.make_trainer(config["trainer"], folder=folder, callbacks=[], logger=False)
+    kind, arguments = _trainer_at_hand(config["trainer"])
+    trainer = trainers.make_trainer(arguments, folder=folder, callbacks=[], logger=False, kind=kind)
     loader = datamodule.evaluation_loader(request["part"], trainer.strategy.root_device)
     trainer.test(module, dataloaders=loader, verbose=False)
     choices = (own.choices if own is not None else {}) | {"part": request["part"], "ckpt_path": str(path)}
@@ -104,6 +107,20 @@ def _merge(config: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     merged |= {key: request[key] for key in ("test_time_flip", "test_time_shift") if request[key] is not None}
     schema.check(merged)
     return merged
+
+
+def _trainer_at_hand(trainer: dict[str, Any]) -> tuple[type["lightning.Trainer"], dict[str, Any]]:
+    """Return the trainer's class and arguments; Lightning's own where the checkpoint's class is not to be had here."""
+    import lightning
+
+    from agegender.jobs import build
+
+    try:
+        return build.trainer_class(trainer), trainer
+    except InputError as error:
+        log.warning("%s: evaluated with lightning.Trainer", error)
+        known = inspect.signature(lightning.Trainer).parameters
+        return lightning.Trainer, {key: value for key, value in trainer.items() if key in known}
 
 
 def _open_data(

@@ -49,6 +49,7 @@ def train(config: dict[str, Any], folder: Path, record: Record, write: Callable[
         InputError: the data, the network or the hardware is not what the configuration needs.
     """
     trainers.quiet_libraries()
+    build.trainer_class(config["trainer"])  # refused before any image is read
     timing.reset_peak_memory(on_gpu=uses_gpu(config["trainer"]["accelerator"]))
     module = build.make_module(config)
     cost = _measure(config, module, record)
@@ -149,7 +150,8 @@ def _fit_and_test(
     arguments = config["trainer"] | limits
     if config["augment"].get("start_size") is not None:  # the autotuner would start again at each size
         arguments = {"benchmark": False, **arguments}
-    trainer = trainers.make_trainer(arguments, folder=folder, callbacks=callbacks, logger=tracker.logger)
+    kind = build.trainer_class(config["trainer"])
+    trainer = trainers.make_trainer(arguments, folder=folder, callbacks=callbacks, logger=tracker.logger, kind=kind)
     resumed = can_resume(best, last)
     if resumed:
         log.info("%s: begun before; going on from its last checkpoint", folder)
