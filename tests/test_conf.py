@@ -1,7 +1,9 @@
 """Tests of conf/: every file composes and passes the check, and options of a group can stand in for each other."""
 
 import inspect
-from itertools import pairwise
+import pydoc
+import re
+from itertools import pairwise, takewhile
 from typing import Any
 
 import pytest
@@ -70,6 +72,23 @@ def test_every_search_changes_nothing_but_the_name_and_searches_what_makes_anoth
     assert set(hydra.sweeper.params) == set(space.distributions) and not space.fixed
     for edge in space.edges():
         schema.check(plain(edge))
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids="/".join)
+def test_the_keys_of_a_file_stand_in_the_order_of_its_classs_signature(group: str, option: str) -> None:
+    keys: Any = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{option}.yaml"), resolve=False)
+    if keys is None or "_target_" not in keys or "defaults" in keys:
+        return
+    order = [name for name in inspect.signature(pydoc.locate(keys["_target_"])).parameters if name in keys]  # pyright: ignore
+    assert [key for key in keys if key in order] == order
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids="/".join)
+def test_a_file_begins_with_what_it_is_and_how_to_start_it(group: str, option: str) -> None:
+    lines = (CONF / group / f"{option}.yaml").read_text().splitlines()
+    head = list(takewhile(lambda line: line.startswith("#"), lines))
+    assert f"{group}={option}" in " ".join(head) or (group, option) == ("data", "utkface")
+    assert not any(re.search(r"±|\d %", line) for line in lines), "results belong into docs/results.md"
 
 
 @pytest.mark.parametrize("group", ["data", "trainer", "logger", "augment"])
