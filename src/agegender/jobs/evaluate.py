@@ -15,6 +15,8 @@ from agegender.system.errors import InputError, describe, end
 from agegender.system.slurm_tasks import check_tasks
 
 if TYPE_CHECKING:
+    import lightning
+
     from agegender.data.datamodule import UTKFaceDataModule
 
 log = logging.getLogger(__name__)
@@ -69,7 +71,8 @@ def evaluate(request: dict[str, Any]) -> Record:
     _check_part(path, own, datamodule, asked)
     folder = _output_folder(asked, job, datamodule.manifest_id)
     folder.path.mkdir(parents=True, exist_ok=True)
-    trainer = trainers.make_trainer(config.trainer.options(), folder=folder.path, callbacks=[], logger=False)
+    kind, arguments = _available_trainer(config.trainer.options())
+    trainer = trainers.make_trainer(arguments, folder=folder.path, callbacks=[], logger=False, kind=kind)
     loader = datamodule.evaluation_loader(asked.part, trainer.strategy.root_device)
     trainer.test(module, dataloaders=loader, verbose=False)
     choices = (own.choices if own is not None else {}) | {"part": asked.part, "ckpt_path": str(path)}
@@ -104,6 +107,20 @@ def _merged(trained: dict[str, Any], asked: Evaluation) -> Config:
             **{key: value for key, value in at_test.items() if value is not None},
         }
     )
+
+
+def _available_trainer(trainer: dict[str, Any]) -> tuple[type["lightning.Trainer"], dict[str, Any]]:
+    """Return the trainer's class and arguments; Lightning's own where the checkpoint's class is not installed."""
+    import lightning
+
+    from agegender.jobs import build
+
+    try:
+        return build.trainer_class(trainer), trainer
+    except InputError as error:
+        log.warning("%s: evaluated with lightning.Trainer", error)
+        known = inspect.signature(lightning.Trainer).parameters
+        return lightning.Trainer, {key: value for key, value in trainer.items() if key in known}
 
 
 def _open_data(config: Config, asked: Evaluation, own: Record | None) -> tuple[Config, "UTKFaceDataModule"]:

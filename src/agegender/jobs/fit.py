@@ -51,6 +51,7 @@ def train(config: Config, folder: JobFolder, record: Record, write: Callable[[Re
         InputError: the data, the network or the hardware is not what the configuration needs.
     """
     trainers.quiet_libraries()
+    build.trainer_class(config.trainer.options())  # refused before any image is read
     timing.reset_peak_memory(on_gpu=uses_gpu(config.trainer.accelerator))
     module = build.make_module(config.plain)
     cost = _measure(config, module, record)
@@ -152,11 +153,13 @@ def _fit_and_test(
     callbacks += [pruning] if pruning is not None else []
     limits = {"limit_val_batches": 0} if datamodule.train_part == "trainval" else {}
     arguments = config.trainer.options() | limits
-    if (
-        config.augment is not None and config.augment.start_size is not None
-    ):  # the autotuner would start again at each size
+    grows = config.augment is not None and config.augment.start_size is not None
+    if grows:  # the autotuner would start again at each size
         arguments = {"benchmark": False, **arguments}
-    trainer = trainers.make_trainer(arguments, folder=folder.path, callbacks=callbacks, logger=tracker.logger)
+    kind = build.trainer_class(arguments)
+    trainer = trainers.make_trainer(
+        arguments, folder=folder.path, callbacks=callbacks, logger=tracker.logger, kind=kind
+    )
     resumed = can_resume(folder)
     if resumed:
         log.info("%s: resuming from its last checkpoint", folder)
