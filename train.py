@@ -2,9 +2,11 @@
 
 import sys
 
+from agegender.system.memory import use_huge_pages
 from agegender.system.platforms import check_platform
 
 check_platform()  # before what other platforms cannot import
+use_huge_pages()  # before torch, which reads it once
 
 import hydra  # noqa: E402
 from omegaconf import DictConfig  # noqa: E402

@@ -1,22 +1,27 @@
 """Tests of conf/: every file composes and passes the check, and options of a group can stand in for each other."""
 
 import inspect
-from itertools import pairwise
+import pydoc
+import re
+from itertools import pairwise, takewhile
 from typing import Any
 
 import pytest
 from composing import compose_config, composed
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from paths import CONF
 
-from agegender.jobs import build
+from agegender.jobs import build, run
 from agegender.jobs import config as schema
 from agegender.losses.classification import Classification
 from agegender.records import identity
 from agegender.sweeps.search.space import parse_space
 
 GROUPS = ("data", "model", "loss", "optimizer", "schedule", "augment", "trainer", "logger")
-OPTIONS = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name != "site")
+OPTIONS = sorted(
+    (path.parent.name, path.stem) for path in CONF.glob("*/*.yaml") if path.parent.name not in ("hydra", "site")
+)
 
 
 def plain(*overrides: str) -> dict[str, Any]:
@@ -29,7 +34,13 @@ def options_of(group: str) -> list[str]:
 
 def test_every_file_of_conf_is_an_option_of_a_known_group_or_an_entry_point() -> None:
     found = {path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml")} - {"site/slurm.yaml"}  # a site's own
-    own = {"hydra/launcher/local.yaml", "hydra/launcher/slurm.yaml", "hydra/sweeper/optuna.yaml"}
+    own = {
+        "hydra/default.yaml",
+        "hydra/eval.yaml",
+        "hydra/launcher/local.yaml",
+        "hydra/launcher/slurm.yaml",
+        "hydra/sweeper/optuna.yaml",
+    }
     assert found == {"train.yaml", "eval.yaml"} | own | {f"{group}/{option}.yaml" for group, option in OPTIONS}
     assert {group for group, _ in OPTIONS} == {*GROUPS, "callbacks", "experiment", "hparams_search", "without", "debug"}
 
@@ -56,6 +67,23 @@ def test_every_search_changes_nothing_but_the_name_and_searches_what_makes_anoth
     assert set(hydra.sweeper.params) == set(space.distributions) and not space.fixed
     for edge in space.edges():
         schema.parse(plain(edge))
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids="/".join)
+def test_the_keys_of_a_file_stand_in_the_order_of_its_classs_signature(group: str, option: str) -> None:
+    keys: Any = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{option}.yaml"), resolve=False)
+    if keys is None or "_target_" not in keys or "defaults" in keys:
+        return
+    order = [name for name in inspect.signature(pydoc.locate(keys["_target_"])).parameters if name in keys]  # pyright: ignore
+    assert [key for key in keys if key in order] == order
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids="/".join)
+def test_a_file_begins_with_what_it_is_and_how_to_start_it(group: str, option: str) -> None:
+    lines = (CONF / group / f"{option}.yaml").read_text().splitlines()
+    head = list(takewhile(lambda line: line.startswith("#"), lines))
+    assert f"{group}={option}" in " ".join(head) or (group, option) == ("data", "utkface")
+    assert not any(re.search(r"±|\d %", line) for line in lines), "results belong into docs/results.md"
 
 
 @pytest.mark.parametrize("group", ["data", "trainer", "augment"])
@@ -176,6 +204,14 @@ def test_a_single_runs_directory_tells_its_name_model_loss_and_seed() -> None:
     assert config.hydra.run.dir == "/r/mine/alexnet/weighted/3"
 
 
+def test_hydras_own_groups_are_no_choices_of_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)
+    config = compose_config("experiment=demo", "hydra/launcher=local", with_hydra=True)
+    assert config.hydra.runtime.choices.hydra == "default"
+    HydraConfig.instance().set_config(config)
+    assert not [key for key in run._choices() if key.startswith("hydra")]
+
+
 def test_the_evaluation_has_every_key_that_it_may_override_set_to_nothing() -> None:
     request = composed(name="eval")
     training = plain()
@@ -185,5 +221,5 @@ def test_the_evaluation_has_every_key_that_it_may_override_set_to_nothing() -> N
 
 
 def test_the_demo_is_the_same_experiment_as_when_it_chose_synthetic_data() -> None:
-    before = ("data=synthetic", "data.image_size=128", "data.source.num_synthetic=1800", "trainer.max_epochs=4")
-    assert identity.differences(plain(*before), plain("experiment=demo")) == []
+    before = ("data=synthetic", "data.image_size=128", "data.source.num_synthetic=1200", "trainer.max_epochs=2")
+    assert identity.differences(plain(*before, "data.batch_size=16"), plain("experiment=demo")) == []

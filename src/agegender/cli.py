@@ -11,6 +11,7 @@ from pathlib import Path
 from agegender import __version__
 from agegender.labels import SCHEMES
 from agegender.system.errors import InputError, describe, exit_code
+from agegender.system.memory import use_huge_pages
 from agegender.system.platforms import check_platform
 
 
@@ -203,6 +204,7 @@ def _bench(arguments: list[str]) -> int:
     if not (checkout / "benchmarks").is_dir():
         raise InputError("the benchmarks run train.py: install the project from a checkout, with pip install -e .")
     sys.path.insert(0, str(checkout))
+    use_huge_pages()  # as train.py does
     from benchmarks.command import main as run_benchmarks
 
     return run_benchmarks(arguments)

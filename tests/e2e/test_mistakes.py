@@ -21,6 +21,7 @@ from agegender.data.synthetic.folder import write_faces
         ("runs_dir=file", "a part of this path is a file"),
         ("data.cache_dir=file", "there is a file where a directory is needed"),
         ("trainer=gpu", "trainer: "),
+        ("trainer._target_=torch.nn.Linear", "trainer._target_=torch.nn.Linear is not a lightning.Trainer"),
         ("+trainer.speed=3", "unexpected keyword argument 'speed'"),
         ("+model.depth=3", "unexpected keyword argument 'depth'"),
         ("+lerning_rate=1", "lerning_rate=1: there is no such key"),

@@ -315,10 +315,10 @@ def test_a_gpu_that_is_not_there_is_told_as_the_users_mistake(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("option", "expected"), [("cpu", True), ("gpu", False)])
 def test_the_automatic_determinism_holds_on_the_cpu_and_gives_way_to_speed_on_a_gpu(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, expected: bool
+    tmp_path: Path, option: str, expected: bool
 ) -> None:
     given: dict[str, Any] = {}
-    monkeypatch.setattr("lightning.Trainer", lambda **arguments: given.update(arguments))
+    kind: Any = lambda **arguments: given.update(arguments)  # noqa: E731
     settings = composed(f"trainer={option}", "trainer.deterministic=auto")["trainer"]
-    trainers.make_trainer(settings, folder=tmp_path, callbacks=[], logger=False)
+    trainers.make_trainer(settings, folder=tmp_path, callbacks=[], logger=False, kind=kind)
     assert given["deterministic"] is expected

@@ -88,15 +88,31 @@ def _check_source(config: dict[str, Any]) -> None:
         raise InputError(f"_target_={config['_target_']} is not a source of faces; see agegender.data.source")
 
 
-def _locate(config: dict[str, Any]) -> Any:
+def _locate(config: dict[str, Any], prefix: str = "") -> Any:
     target = config.get("_target_")
     try:
         made = pydoc.locate(current_target(str(target)))
     except pydoc.ErrorDuringImport as error:
-        raise InputError(f"_target_={target} cannot be imported ({error})") from error
+        raise InputError(f"{prefix}_target_={target} cannot be imported ({error})") from error
     if made is None:
-        raise InputError(f"_target_={target} does not exist; check its spelling")
+        raise InputError(f"{prefix}_target_={target} does not exist; check its spelling")
     return made
+
+
+def trainer_class(trainer: dict[str, Any]) -> type[lightning.Trainer]:
+    """Return the class that `trainer._target_` names; Lightning's own where an older configuration names none.
+
+    Raises:
+        InputError: it names nothing that can be imported, or no trainer.
+    """
+    if "_target_" not in trainer:
+        return lightning.Trainer
+    kind = _locate(trainer, "trainer.")
+    if not (isinstance(kind, type) and issubclass(kind, lightning.Trainer)):
+        raise InputError(
+            f"trainer._target_={trainer['_target_']} is not a lightning.Trainer; name a subclass of it, or leave it out"
+        )
+    return kind
 
 
 def make_callbacks(configs: dict[str, dict[str, Any] | None]) -> list[lightning.Callback]:

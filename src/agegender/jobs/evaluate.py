@@ -15,6 +15,8 @@ from agegender.system.errors import InputError, describe, end
 from agegender.system.slurm_tasks import check_tasks
 
 if TYPE_CHECKING:
+    import lightning
+
     from agegender.data.datamodule import UTKFaceDataModule
 
 log = logging.getLogger(__name__)
@@ -78,8 +80,9 @@ def evaluate(request: dict[str, Any]) -> Record:
     record.normalization = module.normalizer.normalization.to_dict()
     tracker = JobTracker(asked.logger.entries(), record, folder.path, config.runs_folder, job_type="eval")
     try:
-        arguments = config.trainer.options()
-        trainer = trainers.make_trainer(arguments, folder=folder.path, callbacks=[], logger=tracker.loggers or False)
+        kind, arguments = _available_trainer(config.trainer.options())
+        loggers = tracker.loggers or False
+        trainer = trainers.make_trainer(arguments, folder=folder.path, callbacks=[], logger=loggers, kind=kind)
         record.environment = fit.describe_environment(trainer)
         tracker.describe(record)
         loader = datamodule.evaluation_loader(asked.part, trainer.strategy.root_device)
@@ -114,6 +117,20 @@ def _merged(trained: dict[str, Any], asked: Evaluation) -> Config:
             **{key: value for key, value in at_test.items() if value is not None},
         }
     )
+
+
+def _available_trainer(trainer: dict[str, Any]) -> tuple[type["lightning.Trainer"], dict[str, Any]]:
+    """Return the trainer's class and arguments; Lightning's own where the checkpoint's class is not installed."""
+    import lightning
+
+    from agegender.jobs import build
+
+    try:
+        return build.trainer_class(trainer), trainer
+    except InputError as error:
+        log.warning("%s: evaluated with lightning.Trainer", error)
+        known = inspect.signature(lightning.Trainer).parameters
+        return lightning.Trainer, {key: value for key, value in trainer.items() if key in known}
 
 
 def _open_data(config: Config, asked: Evaluation, own: Record | None) -> tuple[Config, "UTKFaceDataModule"]:

@@ -53,6 +53,7 @@ def train(config: Config, folder: JobFolder, record: Record, write: Callable[[Re
         InputError: the data, the network or the hardware is not what the configuration needs.
     """
     trainers.quiet_libraries()
+    build.trainer_class(config.trainer.options())  # refused before any image is read
     is_tracked = is_main_process() and not config.trainer.fast_dev_run  # a batch of everything is no result
     entries = config.logger.entries() if is_tracked else {}
     tracker = JobTracker(entries, record, folder.path, config.runs_folder)
@@ -160,11 +161,12 @@ def _fit_and_test(
     callbacks += [pruning] if pruning is not None else []
     limits = {"limit_val_batches": 0} if datamodule.train_part == "trainval" else {}
     arguments = config.trainer.options() | limits
-    if (
-        config.augment is not None and config.augment.start_size is not None
-    ):  # the autotuner would start again at each size
+    grows = config.augment is not None and config.augment.start_size is not None
+    if grows:  # the autotuner would start again at each size
         arguments = {"benchmark": False, **arguments}
-    trainer = trainers.make_trainer(arguments, folder=folder.path, callbacks=callbacks, logger=tracker.loggers or False)
+    kind = build.trainer_class(arguments)
+    loggers = tracker.loggers or False
+    trainer = trainers.make_trainer(arguments, folder=folder.path, callbacks=callbacks, logger=loggers, kind=kind)
     record.environment = describe_environment(trainer)
     tracker.describe(record, partial(_epochs_done, trainer))
     resumed = can_resume(folder)

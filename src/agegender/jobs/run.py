@@ -264,7 +264,7 @@ def _now() -> str:
 def _choices() -> dict[str, Any]:
     """The option of each config group, and every other key that the command line set and that makes a difference."""
     hydra_config = HydraConfig.get()
-    groups = {key: value for key, value in hydra_config.runtime.choices.items() if not key.startswith("hydra/")}
+    groups = {key: value for key, value in hydra_config.runtime.choices.items() if key.partition("/")[0] != "hydra"}
     choices: dict[str, Any] = {key: value for key, value in groups.items() if value is not None}
     for override in hydra_config.overrides.task:
         key, value = key_and_text(override)

@@ -9,6 +9,7 @@ from agegender.system.errors import InputError
 
 # Keys that may differ between two runs of the same job: where it is stored, how it is shown, how its data is loaded.
 _NOT_IDENTITY = (
+    "hydra",
     "name",
     "runs_dir",
     "resume",

@@ -27,7 +27,7 @@ _RESOLVER = "agegender.chosen"
 
 
 class Sweep(Callback):
-    """Hydra's callback: named in `conf/train.yaml`."""
+    """Hydra's callback: named in `conf/hydra/default.yaml`."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Choose and check the job's directory before Hydra makes it."""

@@ -7,7 +7,7 @@ from agegender.system.errors import first_line
 
 
 class JobLog(logging.FileHandler):
-    """Handler that writes `train.log`; named in `conf/train.yaml`.
+    """Handler that writes `train.log`; named in `conf/hydra/default.yaml`.
 
     Python's own handler prints a traceback for each line that cannot be written. With this one the job continues, or
     fails on the same disk itself and ends with one line that says so.

@@ -40,9 +40,21 @@ def quiet_libraries() -> None:
 
 
 def make_trainer(
-    config: dict[str, Any], *, folder: Path, callbacks: list[lightning.Callback], logger: Any
+    config: dict[str, Any],
+    *,
+    folder: Path,
+    callbacks: list[lightning.Callback],
+    logger: Any,
+    kind: type[lightning.Trainer] = lightning.Trainer,
 ) -> lightning.Trainer:
-    """Make Lightning's trainer.
+    """Make Lightning's trainer, or one of the user's own.
+
+    Args:
+        config: its arguments; `_target_` among them has been read already.
+        folder: of the job.
+        callbacks: the progress bar and the model summary are added to them.
+        logger: Lightning's, or False.
+        kind: class of the trainer.
 
     Raises:
         InputError: Lightning rejects an argument, or the requested hardware is missing.
@@ -60,7 +72,7 @@ def make_trainer(
     if arguments.get("enable_model_summary"):
         callbacks = [*callbacks, RichModelSummary()]  # Lightning's default summary goes to a log that is silenced here
     with refused_arguments():
-        return lightning.Trainer(
+        return kind(
             **{"enable_model_summary": False, "num_sanity_val_steps": 0, **arguments},
             callbacks=callbacks,
             logger=logger,
