@@ -12,9 +12,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from agegender.jobs import run
-from agegender.jobs.outcomes import Outcome, session
+from agegender.jobs.outcomes import Outcome, exit_code
 from agegender.jobs.preflight import check_jobs
+from agegender.jobs.stop_flag import stop_flag
 from agegender.records import directories, identity
+from agegender.sweeps.result import SweepResult
 from agegender.system.errors import InputError, describe, end, first_line, refuse
 from agegender.system.files import check_room
 from agegender.system.signals import signal_of, stop_signals
@@ -22,10 +24,18 @@ from agegender.system.signals import signal_of, stop_signals
 log = logging.getLogger(__name__)
 
 _RESOLVER = "agegender.chosen"
+_LAUNCHER = "hydra_plugins.agegender_launchers.CollectingLauncher"  # around the launcher that the user chose
 
 
 class Sweep(Callback):
-    """Hydra's callback: named in `conf/train.yaml`."""
+    """Hydra's callback: named in `conf/train.yaml`.
+
+    Attributes:
+        result: of the multirun, which the launcher and the sweeper fill.
+    """
+
+    def __init__(self) -> None:
+        self.result = SweepResult()
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Choose and check the job's directory before Hydra makes it."""
@@ -58,17 +68,22 @@ class Sweep(Callback):
             subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # pyright: ignore
             with open_dict(config):
                 config.hydra.overrides.hydra.append(f"hydra.sweep.subdir='{subdir}/{names}'")
+        with open_dict(config):
+            config.hydra.launcher = {"_target_": _LAUNCHER, "_recursive_": False, "launcher": config.hydra.launcher}
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write and print the table of all jobs of this name, tell W&B, and end with the exit code."""
-        session.interrupt(stop_signals.received)  # after the last job
+        stop_flag.interrupt(stop_signals.received)  # after the last job
         stop_signals.install()
         try:
             self._conclude(config)
         except KeyboardInterrupt as stop:
-            session.interrupt(signal_of(stop))
+            stop_flag.interrupt(signal_of(stop))
             log.error("the report was interrupted; the jobs' records are whole, and `agegender report` makes it")
-            sys.exit(session.exit_code())
+            sys.exit(self._exit_code())
+
+    def _exit_code(self) -> int:
+        return exit_code(self.result.outcomes, stop_flag.signal)
 
     def _conclude(self, config: DictConfig) -> None:
         # Pandas, scipy and the like, a second: only the end of a sweep needs them, not the start of each job.
@@ -76,11 +91,11 @@ class Sweep(Callback):
         from agegender.sweeps.reporting import report
 
         folder = Path(config.hydra.sweep.dir)
-        outcomes = session.outcomes
+        outcomes = self.result.outcomes
         if outcomes and all(outcome.status in ("submitted", "checked") for outcome in outcomes):
             is_later = any(outcome.status == "submitted" for outcome in outcomes)
             print(_summary(outcomes) + (f" `agegender report {folder}` shows what is complete." if is_later else ""))
-            _close()
+            self._close()
             return
         try:
             keys = ("threshold_age", "challenge_age", "minors_passed")
@@ -90,8 +105,8 @@ class Sweep(Callback):
             told = reason or first_line(error, kind=True)
             log.error("error: no report: %s; the jobs' records are whole", told, exc_info=reason is None)
             print(_summary(outcomes))
-            _close()
-            sys.exit(session.exit_code() or 1)
+            self._close()
+            sys.exit(self._exit_code() or 1)
         print_table(made.table)
         print(_summary(outcomes))
         for outcome in outcomes:
@@ -105,14 +120,13 @@ class Sweep(Callback):
                 send_comparison(folder, *made.table.plain(), report=made.folder, figures=made.figures)
             except InputError as error:
                 log.error("error: no comparison in W&B: %s", error)
-        _close()
-        if session.exit_code():
-            sys.exit(session.exit_code())
+        self._close()
+        if self._exit_code():
+            sys.exit(self._exit_code())
 
-
-def _close() -> None:
-    for line in session.closing:
-        print(line)
+    def _close(self) -> None:
+        for line in self.result.closing:
+            print(line)
 
 
 def _value(config: DictConfig, key: str) -> Any:

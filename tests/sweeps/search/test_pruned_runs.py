@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from agegender.jobs.outcomes import Outcome, Session
+from agegender.jobs.outcomes import Outcome, exit_code
 from agegender.jobs.run import Job
 from agegender.records import record
 from agegender.records.record import Record
@@ -46,6 +46,4 @@ def test_a_process_that_pruned_its_job_has_not_failed(pruned: tuple[Path, dict[s
     job = PlannedJob([], OmegaConf.create(), pruned[0], [], 30, state="running")
     judge(job, 0)
     assert (job.state, job.reason) == ("pruned", None)
-    session = Session()
-    session.outcomes = [Outcome(pruned[0], "pruned"), Outcome(pruned[0], "complete")]
-    assert session.exit_code() == 0
+    assert exit_code([Outcome(pruned[0], "pruned"), Outcome(pruned[0], "complete")]) == 0

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from agegender.jobs.outcomes import session
+from agegender.jobs.stop_flag import stop_flag
 from agegender.records import record
 from agegender.sweeps.launch.plan import PlannedJob, again
 from agegender.sweeps.launch.restart import goes_on, last_error
@@ -95,7 +95,7 @@ class LocalRun:
                     time.sleep(_POLL_SECONDS)
                     self._reap()
             except KeyboardInterrupt as error:
-                session.interrupt(signal_of(error))
+                stop_flag.interrupt(signal_of(error))
                 self._stop()
             except BaseException:  # nobody else would end the jobs that run
                 self._stop()

@@ -30,7 +30,7 @@ class PlannedJob:
         num_epochs: that it is to train.
         is_check: a job of `trainer.fast_dev_run`, which leaves no record.
         replaced: when the run was begun that this one is to replace (`resume=false`); None where there is none.
-        state: `queued`, `running`, or how it ended, as in `session.Outcome`.
+        state: `queued`, `running`, or how it ended, as in `Outcome`.
         reason: why it failed, or what it waits for.
     """
 
@@ -77,10 +77,8 @@ def plan(config: DictConfig, context: Any, overrides: Sequence[Sequence[str]], f
 
 
 def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: int) -> PlannedJob:
-    own = context.config_loader.load_sweep_config(config, overrides)
-    with open_dict(own):
-        own.hydra.job.id, own.hydra.job.num = str(number), number
-    folder = Path(own.hydra.sweep.dir) / own.hydra.sweep.subdir
+    own = compose_job(config, context, overrides, number)
+    folder = job_folder(own)
     job = PlannedJob(overrides, own, folder, _command(config, overrides, folder), own.trainer.max_epochs)
     job.is_check = bool(own.trainer.fast_dev_run)
     resolved = resolve(own)
@@ -97,6 +95,31 @@ def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: in
     except InputError as error:  # as the job would say itself, only later
         job.end("refused", str(error))
     return job
+
+
+def compose_job(config: DictConfig, context: Any, overrides: list[str], number: int) -> DictConfig:
+    """Compose one job of a sweep.
+
+    Args:
+        config: of the sweep.
+        context: Hydra's, which composes.
+        overrides: of the job.
+        number: of the job in the sweep.
+    """
+    own = context.config_loader.load_sweep_config(config, overrides)
+    with open_dict(own):
+        own.hydra.job.id = str(number)
+        own.hydra.job.num = number
+    return own
+
+
+def job_folder(config: DictConfig) -> Path:
+    """Return the directory of a sweep's job.
+
+    Args:
+        config: of the job, composed with `hydra`.
+    """
+    return Path(config.hydra.sweep.dir) / config.hydra.sweep.subdir
 
 
 def _command(config: DictConfig, overrides: list[str], folder: Path) -> list[str]:

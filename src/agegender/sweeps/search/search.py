@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from agegender.jobs.outcomes import Outcome, session
+from agegender.jobs.outcomes import Outcome
 from agegender.jobs.run import resolve
+from agegender.jobs.stop_flag import stop_flag
 from agegender.jobs.trial import study_path
+from agegender.sweeps.result import SweepResult, result_of
 from agegender.sweeps.search.best import write_best
 from agegender.sweeps.search.options import Options, read_options
 from agegender.sweeps.search.space import Space, parse_space
@@ -48,7 +50,7 @@ def search(
             composer = Composer(config, context, space)
             composer.check_space()
             trials = Trials(path, options, space, resolved)
-            return Search(options, config, launcher, trials, composer).run()
+            return Search(options, config, launcher, trials, composer, result_of(context)).run()
     except HeldElsewhere:
         refuse("this search is going on in another process; wait for it, or choose another name=")
     except (InputError, OSError) as error:
@@ -107,14 +109,26 @@ class Search:
         launcher: runs jobs.
         trials: the study.
         composer: of the trials' configurations.
+        result: of the multirun; the launcher adds the outcomes of its jobs, the search those of other trials.
     """
 
     def __init__(
-        self, options: Options, config: DictConfig, launcher: Launcher, trials: Trials, composer: Composer
+        self,
+        options: Options,
+        config: DictConfig,
+        launcher: Launcher,
+        trials: Trials,
+        composer: Composer,
+        result: SweepResult,
     ) -> None:
-        self._options, self._config, self._launcher = options, config, launcher
-        self._trials, self._composer = trials, composer
+        self._options = options
+        self._config = config
+        self._launcher = launcher
+        self._trials = trials
+        self._composer = composer
+        self._result = result
         self._folder = Path(config.hydra.sweep.dir)
+        self._outcomes: list[Outcome] = []  # of all trials
         self._num_launched = 0
 
     def run(self) -> list[Sequence[JobReturn]]:
@@ -131,16 +145,15 @@ class Search:
                 left -= len(batch)  # also by those that fail, or a space of failures would never end
                 returned.append(self._launch(batch))
         except KeyboardInterrupt as stop:
-            session.interrupt(signal_of(stop))
+            stop_flag.interrupt(signal_of(stop))
         self._conclude()
         return returned
 
     def _must_stop(self) -> bool:
-        statuses = {outcome.status for outcome in session.outcomes}
+        statuses = {outcome.status for outcome in self._outcomes}
         failed = bool(statuses & {"failed", "refused"}) and self._config.on_error == "stop"
-        hopeless = statuses == {"refused"} and len(session.outcomes) >= _HOPELESS
-        ended = session.stop is not None or session.interrupted is not None
-        return failed or hopeless or ended or "submitted" in statuses
+        hopeless = statuses == {"refused"} and len(self._outcomes) >= _HOPELESS
+        return failed or hopeless or stop_flag.reason is not None or "submitted" in statuses
 
     def _launch(self, batch: list[Trial]) -> Sequence[JobReturn]:
         folders: dict[Path, list[Trial]] = {}  # trials of the same values are one job
@@ -148,15 +161,16 @@ class Search:
             try:
                 folders.setdefault(_folder(self._composer.compose(trial.overrides)), []).append(trial)
             except InputError as error:  # bounds that are valid by themselves, but not together
-                session.outcomes.append(Outcome(self._folder, "refused", str(error)))
-                self._trials.tell(trial, session.outcomes[-1])
+                refused = Outcome(self._folder, "refused", str(error))
+                self._outcomes.append(refused)
+                self._result.outcomes.append(refused)
+                self._trials.tell(trial, refused)
         jobs = [self._job(same[0]) for same in folders.values()]
-        before = len(session.outcomes)
         returned = self._launcher.launch(jobs, self._num_launched) if jobs else []
         self._num_launched += len(jobs)
-        if len(session.outcomes) - before != len(jobs):  # a launcher that knows nothing of this project
-            session.outcomes[before:] = [_outcome(*one) for one in zip(returned, folders, strict=True)]
-        for (folder, same), outcome in zip(folders.items(), session.outcomes[before:], strict=True):
+        for one, (folder, same) in zip(returned, folders.items(), strict=True):
+            outcome: Outcome = one.return_value
+            self._outcomes.append(outcome)
             for trial in same:
                 self._trials.tell(trial, Outcome(folder, outcome.status, outcome.reason))
         return returned
@@ -168,13 +182,13 @@ class Search:
     def _conclude(self) -> None:
         best = self._trials.best()
         if best is None:
-            session.closing = [f"{self._trials.summary()}; no best one yet."]
+            self._result.closing = [f"{self._trials.summary()}; no best one yet."]
             return
         trial, score = best
         told = f"trial {trial.number} has the best {self._options.metric}, {score:.4f}"
         own = self._composer.compose(trial.overrides)
         command = write_best(self._folder, self._config, self._composer.loader, own, f"Search {self._folder}: {told}.")
-        session.closing = [
+        self._result.closing = [
             f"{self._trials.summary()}; {told} ({_folder(own)}):",
             *(f"  {override}" for override in trial.overrides),
             f"{self._folder / 'best.yaml'} holds its configuration; to train it: {command}",
@@ -183,9 +197,3 @@ class Search:
 
 def _folder(own: DictConfig) -> Path:
     return Path(own.hydra.sweep.dir) / own.hydra.sweep.subdir
-
-
-def _outcome(returned: JobReturn, folder: Path) -> Outcome:
-    if returned.status == JobStatus.COMPLETED:
-        return Outcome(folder, str(returned.return_value))
-    return Outcome(folder, "failed", first_line(returned._return_value, kind=True))
