@@ -41,7 +41,8 @@ class Sweep(Callback):
         """Choose and check the job's directory before Hydra makes it."""
         resolved = _resolve(config)
         if not any(item.lstrip("+").startswith("hydra.run.dir=") for item in config.hydra.overrides.hydra):
-            base, chosen = Path(config.hydra.run.dir), _chosen(config)
+            base = Path(config.hydra.run.dir)
+            chosen = _chosen(config)
             found = directories.find_directory(base, chosen, resolved)
             shorter = directories.find_shorter(base, chosen, resolved)
             if shorter not in (None, found):
@@ -102,8 +103,8 @@ class Sweep(Callback):
             made = report(folder, **{key: config.report[key] for key in keys})
         except Exception as error:  # Hydra would make a warning of it, and the exit code 0
             reason = describe(error)
-            told = reason or first_line(error, kind=True)
-            log.error("error: no report: %s; the jobs' records are whole", told, exc_info=reason is None)
+            message = reason or first_line(error, kind=True)
+            log.error("error: no report: %s; the jobs' records are whole", message, exc_info=reason is None)
             print(_summary(outcomes))
             self._close()
             sys.exit(self._exit_code() or 1)
@@ -190,5 +191,5 @@ def _summary(outcomes: list[Outcome]) -> str:
     counts = Counter(outcome.status for outcome in outcomes)
     order = ("complete", "pruned", "skipped", "checked", "failed", "refused", "interrupted", "not started", "submitted")
     names = {"complete": "trained", "skipped": "complete before, skipped", "checked": "checked (fast_dev_run)"}
-    told = [f"{counts[status]} {names.get(status, status)}" for status in order if counts[status]]
-    return f"{len(outcomes)} jobs: {', '.join(told)}." if told else "There was no job to do."
+    parts = [f"{counts[status]} {names.get(status, status)}" for status in order if counts[status]]
+    return f"{len(outcomes)} jobs: {', '.join(parts)}." if parts else "There was no job to do."

@@ -62,7 +62,8 @@ def _recorded_source(folder: Path) -> Source | None:
 
 
 def _open(config: dict[str, Any]) -> Source | None:
-    root, drawn = config.get("root"), config.get("source", {})
+    root = config.get("root")
+    drawn = config.get("source", {})
     if root is not None:
         return open_source(root)
     keys = ("num_synthetic", "synthetic_seed", "cache_dir")

@@ -45,7 +45,8 @@ class Launching:
             callbacks.callbacks.append(self.callback)
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
-            self.config, self._launch = config, launch
+            self.config = config
+            self._launch = launch
             context = HydraContext(hydra.config_loader, callbacks)
             returned = collect.launch(self, config, context, SEEDS, 0)  # pyright: ignore[reportArgumentType]
         return [one.return_value for one in returned]

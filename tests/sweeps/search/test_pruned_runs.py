@@ -10,7 +10,7 @@ from agegender.jobs.run import Job
 from agegender.records import record
 from agegender.records.record import Record
 from agegender.report.tables.rows import compare
-from agegender.sweeps.launch.local import judge
+from agegender.sweeps.launch.local import record_final_state
 from agegender.sweeps.launch.plan import PlannedJob
 from agegender.system.errors import InputError
 
@@ -44,6 +44,6 @@ def test_a_pruned_run_has_no_scores_in_the_table_and_says_why(pruned: tuple[Path
 
 def test_a_process_that_pruned_its_job_has_not_failed(pruned: tuple[Path, dict[str, Any]]) -> None:
     job = PlannedJob([], OmegaConf.create(), pruned[0], [], 30, state="running")
-    judge(job, 0)
+    record_final_state(job, 0)
     assert (job.state, job.reason) == ("pruned", None)
     assert exit_code([Outcome(pruned[0], "pruned"), Outcome(pruned[0], "complete")]) == 0

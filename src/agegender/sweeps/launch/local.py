@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from agegender.jobs.stop_flag import stop_flag
 from agegender.records import record
-from agegender.sweeps.launch.plan import PlannedJob, again
-from agegender.sweeps.launch.restart import goes_on, last_error
+from agegender.sweeps.launch.plan import PlannedJob, resume_command
+from agegender.sweeps.launch.restart import last_error, should_restart
 from agegender.sweeps.launch.screen import Screen
 from agegender.system.errors import InputError, describe
 from agegender.system.signals import signal_of, stop_signals
@@ -76,14 +76,16 @@ class LocalRun:
     Args:
         jobs: of the sweep; those that have ended are left alone.
         slots: see `make_slots`.
-        max_retries: see `settle.goes_on`.
+        max_retries: see `restart.should_restart`.
         stop_on_error: start no further job after one that failed.
     """
 
     def __init__(self, jobs: list[PlannedJob], slots: list[Slot], *, max_retries: int, stop_on_error: bool) -> None:
-        self._jobs, self._free = jobs, list(slots)
+        self._jobs = jobs
+        self._free = list(slots)
         self._running: dict[int, tuple[PlannedJob, subprocess.Popen[bytes], Slot]] = {}
-        self._max_retries, self._stop_on_error = max_retries, stop_on_error
+        self._max_retries = max_retries
+        self._stop_on_error = stop_on_error
 
     def run(self) -> None:
         """Run until every job has ended; on a signal the running ones keep what they have trained."""
@@ -143,11 +145,12 @@ class LocalRun:
             del self._running[pid]
             self._free.append(slot)
             code = code if code >= 0 else 128 - code
-            if goes_on(job.folder, code, self._max_retries):
+            if should_restart(job.folder, code, self._max_retries):
                 log.warning("%s was killed; it goes on from its last checkpoint", job.folder)
-                job.state, job.command = "queued", again(job.command)
+                job.state = "queued"
+                job.command = resume_command(job.command)
             else:
-                judge(job, code)
+                record_final_state(job, code)
 
     def _stop(self) -> None:
         for _, process, _ in self._running.values():
@@ -167,7 +170,7 @@ class LocalRun:
                 job.end("not started", "interrupted")
 
 
-def judge(job: PlannedJob, code: int) -> None:
+def record_final_state(job: PlannedJob, code: int) -> None:
     """Say how a job ended.
 
     Args:
@@ -186,5 +189,5 @@ def judge(job: PlannedJob, code: int) -> None:
     elif entry is not None and entry.status == "failed":
         job.end("failed", entry.error)
     else:
-        told = last_error(job.folder / OUTPUT) if code == 1 else None
-        job.end("failed", told or f"exit code {code}; see {job.folder / OUTPUT}")
+        message = last_error(job.folder / OUTPUT) if code == 1 else None
+        job.end("failed", message or f"exit code {code}; see {job.folder / OUTPUT}")

@@ -49,7 +49,8 @@ class PlannedJob:
         return self.state not in ("queued", "running")
 
     def end(self, state: str, reason: str | None = None) -> None:
-        self.state, self.reason = state, reason
+        self.state = state
+        self.reason = reason
 
     def read_record(self) -> record.Record | None:
         """Read its record; None before it has begun, also where another one or a broken one is still there."""
@@ -129,13 +130,11 @@ def _command(config: DictConfig, overrides: list[str], folder: Path) -> list[str
     ]
     kept = [item for item in config.hydra.overrides.hydra if not item.lstrip("+~").startswith(_SWEEP_KEYS)]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
-    return [
-        *(sys.executable, "-u", str(Path(sys.argv[0]).resolve()), *flags),
-        *(*overrides, *kept, "hydra.mode=RUN", f"hydra.run.dir='{quoted}'"),
-    ]
+    program = [sys.executable, "-u", str(Path(sys.argv[0]).resolve())]
+    return [*program, *flags, *overrides, *kept, "hydra.mode=RUN", f"hydra.run.dir='{quoted}'"]
 
 
-def again(command: list[str]) -> list[str]:
+def resume_command(command: list[str]) -> list[str]:
     """Give the command that goes on with a job, also where its first attempt was to train anew."""
     resumes = command[-1] == "resume=true" or "resume=extend" in command
     return command if resumes else [*command, "resume=true"]

@@ -23,7 +23,7 @@ _ATTEMPTS = ".attempts.json"
 _LOST_PEER = ("by peer", "remote worker", "remote process", "ncclRemoteError", "NCCL")  # of gloo and of NCCL
 
 
-def goes_on(folder: Path, code: int, max_retries: int) -> bool:
+def should_restart(folder: Path, code: int, max_retries: int) -> bool:
     """Say whether a job is to be started again; where it is not, and could not tell itself, its record is mended.
 
     Args:
@@ -32,7 +32,7 @@ def goes_on(folder: Path, code: int, max_retries: int) -> bool:
         max_retries: in a row, without a new checkpoint in between.
     """
     attempts = folder / _ATTEMPTS
-    if code in _DECIDED or _has_told_its_end(folder, code):
+    if code in _DECIDED or _has_recorded_its_end(folder, code):
         attempts.unlink(missing_ok=True)
         return False
     last = folder / "checkpoints" / "last.ckpt"
@@ -51,7 +51,7 @@ def goes_on(folder: Path, code: int, max_retries: int) -> bool:
     return False
 
 
-def _has_told_its_end(folder: Path, code: int) -> bool:
+def _has_recorded_its_end(folder: Path, code: int) -> bool:
     """Say whether a job's record tells how it ended, so that it is not tried again.
 
     A job that fails with exit code 1 has told it. But srun ends with 1 as well, instead of the signal, where the kernel
@@ -109,8 +109,8 @@ def fail(folder: Path, reason: str) -> None:
 def last_error(path: Path) -> str | None:
     """Give the mistake of the user's that a job's output ends with; None if it does not tell any."""
     lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-    told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return told[-1] if told else None
+    messages = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return messages[-1] if messages else None
 
 
 def _requeue() -> None:
@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--max-retries", type=int, required=True)
     options = parser.parse_args(arguments)
     folder = Path(json.loads(options.plan.read_text())[options.index])
-    if goes_on(folder, options.code, options.max_retries):
+    if should_restart(folder, options.code, options.max_retries):
         _requeue()
     return options.code
 

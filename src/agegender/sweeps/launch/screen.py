@@ -35,7 +35,7 @@ class Screen:
 
     def __init__(self, jobs: list[PlannedJob]) -> None:
         self._jobs = jobs
-        self._told: dict[int, str] = {}
+        self._printed: dict[int, str] = {}  # the last line of each job
         self._epochs: dict[Path, tuple[int, int]] = {}  # when a record was written, and the epochs in it
         console = Console()
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
@@ -58,10 +58,10 @@ class Screen:
             self._live.update(_table(progress), refresh=True)
             return
         for number, (job, done) in enumerate(progress):
-            told = _line(job, done)
-            if self._told.get(number, "queued") != told:
-                self._told[number] = told
-                log.info("%s: %s", job.folder, told)
+            line = _line(job, done)
+            if self._printed.get(number, "queued") != line:
+                self._printed[number] = line
+                log.info("%s: %s", job.folder, line)
 
     def _epoch(self, job: PlannedJob) -> int:
         """Count the epochs that a job has finished; its record is read where it has changed."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agegender.records import record
-from agegender.sweeps.launch.plan import PlannedJob, again
+from agegender.sweeps.launch.plan import PlannedJob, resume_command
 from agegender.sweeps.launch.restart import OUT_OF_MEMORY, fail, last_error
 from agegender.sweeps.launch.screen import Screen
 from agegender.sweeps.launch.slurm_advice import advice
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 def execute(command: list[str]) -> None:
     """Become a job's process: with the signals' own meanings, not submitit's."""
-    command = again(command) if is_restarted() else command
+    command = resume_command(command) if is_restarted() else command
     os.execv(command[0], command)
 
 
@@ -52,7 +52,9 @@ class SlurmRun:
     """
 
     def __init__(self, jobs: list[PlannedJob], folder: Path, options: Mapping[str, Any]) -> None:
-        self._jobs, self._folder, self._options = jobs, folder.absolute(), options
+        self._jobs = jobs
+        self._folder = folder.absolute()
+        self._options = options
         self._ids: dict[str, str] = {}  # Slurm's number by the job's directory
         self._misses: dict[str, int] = {}
 
@@ -177,11 +179,12 @@ class SlurmRun:
                 continue
             self._misses[number] = self._misses.get(number, 0) + 1
             if self._misses[number] >= _MISSES:
-                self._judge(job, number)
+                self._record_final_state(job, number)
 
-    def _judge(self, job: PlannedJob, number: str) -> None:
+    def _record_final_state(self, job: PlannedJob, number: str) -> None:
         """Say how a job that is gone from the queue has ended."""
-        entry, output = job.read_record(), self._output(number)
+        entry = job.read_record()
+        output = self._output(number)
         if entry is not None and entry.status in record.FINISHED:
             job.end(entry.status)
         elif (state := end_state(number)).startswith("CANCELLED"):  # also while it waited, after an attempt that failed
@@ -226,8 +229,9 @@ def squeue() -> dict[str, tuple[str, str | None]]:
             "hydra/launcher=slurm: no squeue here; start the sweep on a login node of the cluster"
         ) from error
     except subprocess.SubprocessError as error:
-        told = (getattr(error, "stderr", None) or str(error)).strip()
-        raise InputError(f"Slurm does not answer ({told.splitlines()[-1] if told else 'squeue failed'})") from error
+        message = (getattr(error, "stderr", None) or str(error)).strip()
+        last_line = message.splitlines()[-1] if message else "squeue failed"
+        raise InputError(f"Slurm does not answer ({last_line})") from error
     found = {}
     for line in output.splitlines():
         number, state, reason = line.split("|", 2)

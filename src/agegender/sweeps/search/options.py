@@ -47,8 +47,8 @@ def read_options(given: dict[str, Any]) -> Options:
     try:
         return Options.model_validate(given)
     except ValidationError as error:
-        told = [
+        mistakes = [
             f"hydra.sweeper.{'.'.join(map(str, mistake['loc']))}={mistake['input']}: {mistake['msg']}"
             for mistake in error.errors()
         ]
-        raise InputError("; ".join(told)) from error
+        raise InputError("; ".join(mistakes)) from error

@@ -67,7 +67,9 @@ class Composer:
     """
 
     def __init__(self, config: DictConfig, context: HydraContext, space: Space) -> None:
-        self.config, self.loader, self._space = config, context.config_loader, space
+        self.config = config
+        self.loader = context.config_loader
+        self._space = space
         self._composed: dict[tuple[str, ...], DictConfig] = {}
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
@@ -185,11 +187,13 @@ class Search:
             self._result.closing = [f"{self._trials.summary()}; no best one yet."]
             return
         trial, score = best
-        told = f"trial {trial.number} has the best {self._options.metric}, {score:.4f}"
+        best_score = f"trial {trial.number} has the best {self._options.metric}, {score:.4f}"
         own = self._composer.compose(trial.overrides)
-        command = write_best(self._folder, self._config, self._composer.loader, own, f"Search {self._folder}: {told}.")
+        command = write_best(
+            self._folder, self._config, self._composer.loader, own, f"Search {self._folder}: {best_score}."
+        )
         self._result.closing = [
-            f"{self._trials.summary()}; {told} ({_folder(own)}):",
+            f"{self._trials.summary()}; {best_score} ({_folder(own)}):",
             *(f"  {override}" for override in trial.overrides),
             f"{self._folder / 'best.yaml'} holds its configuration; to train it: {command}",
         ]

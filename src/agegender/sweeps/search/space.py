@@ -77,18 +77,19 @@ def parse_space(params: Mapping[str, Any], arguments: Sequence[str], loader: Con
 
 
 def _distribution(override: Override) -> "BaseDistribution":
-    key, told = override.key_or_group, str(override.input_line)
+    key = override.key_or_group
+    text = str(override.input_line)
     if key == "seed" or not identity.is_identity(key):
         why = (
             "the luckiest seed is no result; train the best configuration with several"
             if key == "seed"
             else ("its values do not make different experiments")
         )
-        raise InputError(f"{told}: {key} cannot be searched: {why}")
+        raise InputError(f"{text}: {key} cannot be searched: {why}")
     value = override.value()
     tags = value.tags if isinstance(value, Sweep) else set()
     if tags - {"log"}:
-        raise InputError(f"{told}: unknown tag {', '.join(sorted(tags - {'log'}))}; a search knows log alone")
+        raise InputError(f"{text}: unknown tag {', '.join(sorted(tags - {'log'}))}; a search knows log alone")
     try:
         if isinstance(value, IntervalSweep):
             return _interval(value)
@@ -96,12 +97,14 @@ def _distribution(override: Override) -> "BaseDistribution":
             return _range(override, value)
         return _choice(override)
     except (ValueError, HydraException) as error:
-        raise InputError(f"{told}: {first_line(error)}") from error
+        raise InputError(f"{text}: {first_line(error)}") from error
 
 
 def _interval(value: IntervalSweep) -> "BaseDistribution":
-    distributions, log = import_optuna().distributions, "log" in value.tags
-    low, high = value.start, value.end
+    distributions = import_optuna().distributions
+    log = "log" in value.tags
+    low = value.start
+    high = value.end
     assert low is not None and high is not None
     if low >= high:
         raise ValueError(f"an interval from {low} to {high} is empty")

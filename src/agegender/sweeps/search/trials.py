@@ -44,7 +44,8 @@ class Trials:
     """
 
     def __init__(self, path: Path, options: Options, space: Space, config: dict[str, Any]) -> None:
-        self._options, self._space = options, space
+        self._options = options
+        self._space = space
         self._opened = OpenStudy(path, options.better)
         self._study = self._opened.study
         self._states = import_optuna().trial.TrialState
@@ -142,8 +143,8 @@ class Trials:
         """Count the trials by how they ended."""
         names = {"COMPLETE": "with a score", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "not finished"}
         states = [one.state.name for one in self._study.get_trials(deepcopy=False)]
-        told = [f"{states.count(state)} {name}" for state, name in names.items() if state in states]
-        return f"{len(states)} trial{'s' if len(states) > 1 else ''}: {', '.join(told)}"
+        counts = [f"{states.count(state)} {name}" for state, name in names.items() if state in states]
+        return f"{len(states)} trial{'s' if len(states) > 1 else ''}: {', '.join(counts)}"
 
 
 def score_of(entry: record.Record, metric: str) -> float | None:
