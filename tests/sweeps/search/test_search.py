@@ -184,7 +184,7 @@ def test_a_mistake_is_told_in_one_line_before_anything_is_begun(
 def test_two_searches_of_one_name_do_not_run_at_once(searching: Searching, capsys: pytest.CaptureFixture[str]) -> None:
     with locked(searching.folder / "search/search"), pytest.raises(SystemExit) as ended:
         searching(lr)
-    assert ended.value.code == 2 and "going on in another process" in capsys.readouterr().err
+    assert ended.value.code == 2 and "running in another process" in capsys.readouterr().err
 
 
 def test_the_score_is_of_the_validation_and_of_the_best_epoch() -> None:

@@ -146,7 +146,7 @@ class LocalRun:
             self._free.append(slot)
             code = code if code >= 0 else 128 - code
             if should_restart(job.folder, code, self._max_retries):
-                log.warning("%s was killed; it goes on from its last checkpoint", job.folder)
+                log.warning("%s was killed; it resumes from its last checkpoint", job.folder)
                 job.state = "queued"
                 job.command = resume_command(job.command)
             else:
@@ -185,7 +185,7 @@ def record_final_state(job: PlannedJob, code: int) -> None:
     elif code == 2:
         job.end("refused", last_error(job.folder / OUTPUT) or f"see {job.folder / OUTPUT}")
     elif code == 128 + signal.SIGTERM:
-        job.end("interrupted", "terminated by somebody; the same command goes on from its last checkpoint")
+        job.end("interrupted", "terminated by another process or user; the same command resumes from its last checkpoint")
     elif entry is not None and entry.status == "failed":
         job.end("failed", entry.error)
     else:

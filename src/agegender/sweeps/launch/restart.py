@@ -116,7 +116,7 @@ def last_error(path: Path) -> str | None:
 def _requeue() -> None:
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
     job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ["SLURM_JOB_ID"]
-    print(f"{job} is put back into the queue and goes on from its last checkpoint", flush=True)
+    print(f"{job} is put back into the queue and resumes from its last checkpoint", flush=True)
     subprocess.run(["scontrol", "requeue", job], check=True, timeout=120)
 
 

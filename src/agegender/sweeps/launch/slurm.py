@@ -158,7 +158,7 @@ class SlurmRun:
         numbers = {self._ids[str(job.folder)] for job in self._jobs if not job.ended}
         if numbers:
             arrays = " ".join(sorted({number.partition("_")[0] for number in numbers}))
-            log.info("the jobs go on; the same command shows them again, scancel %s ends them", arrays)
+            log.info("the jobs continue; the same command shows them again, scancel %s ends them", arrays)
         for job in self._jobs:
             if not job.ended:
                 job.end("submitted")
@@ -188,7 +188,7 @@ class SlurmRun:
         if entry is not None and entry.status in record.FINISHED:
             job.end(entry.status)
         elif (state := end_state(number)).startswith("CANCELLED"):  # also while it waited, after an attempt that failed
-            job.end("interrupted", "cancelled; the same command goes on from its last checkpoint")
+            job.end("interrupted", "cancelled; the same command resumes from its last checkpoint")
         elif entry is not None and entry.status == "failed":
             job.end("failed", entry.error)
         elif (refusal := last_error(output)) is not None:

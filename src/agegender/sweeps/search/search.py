@@ -52,7 +52,7 @@ def search(
             trials = Trials(path, options, space, resolved)
             return Search(options, config, launcher, trials, composer, result_of(context)).run()
     except HeldElsewhere:
-        refuse("this search is going on in another process; wait for it, or choose another name=")
+        refuse("this search is running in another process; wait for it, or choose another name=")
     except (InputError, OSError) as error:
         end(error)
 

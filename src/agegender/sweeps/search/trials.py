@@ -62,7 +62,7 @@ class Trials:
             different = identity.differences({**known[_CONFIG], "sweeper": before}, {**config, "sweeper": now})
             if different:
                 raise InputError(
-                    f"the search in {path.parent} was begun otherwise ({'; '.join(different[:3])}"
+                    f"the search in {path.parent} was started with other settings ({'; '.join(different[:3])}"
                     f"{' and more' if len(different) > 3 else ''}); choose another name="
                 )
         pruner = options.model_dump(include={"warmup_trials", "warmup_epochs"}) | {"kind": options.pruner}
