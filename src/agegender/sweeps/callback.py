@@ -1,4 +1,4 @@
-"""When a multirun begins and ends: a directory for every job, a table for all of them, an exit code for the shell."""
+"""The start and the end of a multirun: a directory for each job, a table of all of them, and the exit code."""
 
 import logging
 import sys
@@ -73,7 +73,7 @@ class Sweep(Callback):
             config.hydra.launcher = {"_target_": _LAUNCHER, "_recursive_": False, "launcher": config.hydra.launcher}
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Write and print the table of all jobs of this name, tell W&B, and end with the exit code."""
+        """Write and print the table of all jobs of this name, send it to W&B, and end with the exit code."""
         stop_flag.interrupt(stop_signals.received)  # after the last job
         stop_signals.install()
         try:
@@ -137,7 +137,7 @@ def _value(config: DictConfig, key: str) -> Any:
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
-# Names the directory of a sweep's job; its values are known only when the job is composed.
+# Names the directory of a sweep's job, when the job is composed: its values are not known before.
 OmegaConf.register_new_resolver(
     _RESOLVER,
     lambda *keys, _root_: str(directories.chosen_path({key: _value(_root_, key) for key in keys})),
@@ -146,14 +146,14 @@ OmegaConf.register_new_resolver(
 
 
 def _chosen(config: DictConfig) -> dict[str, Any]:
-    """What a single job chose on the command line, beside what is in every path and what makes no other experiment."""
+    """Return what a single job chose on the command line, except keys in every path or without effect on results."""
     overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
     keys = {override.key_or_group.partition("@")[0] for override in overrides} - directories.IN_EVERY_PATH
     return {key: _value(config, key) for key in keys if identity.is_identity(key)}
 
 
 def _swept_keys(config: DictConfig) -> list[str]:
-    """Keys, beside those in every path, that this multirun gives several values."""
+    """Return the keys to which this multirun gives several values, except those in every path."""
     params = config.hydra.sweeper.get("params")  # an experiment's own sweep; the command line comes after it
     texts = [f"{key}={value}" for key, value in (params or {}).items()] + list(config.hydra.overrides.task)
     last = {override.get_key_element(): override for override in OverridesParser.create().parse_overrides(texts)}
@@ -162,7 +162,7 @@ def _swept_keys(config: DictConfig) -> list[str]:
 
 
 def _check_one_directory(config: DictConfig, swept: list[str]) -> None:
-    """Refuse jobs that would lie in several directories, whose table would be of none of them."""
+    """Refuse jobs that would lie in several directories: a sweep has one table, of one directory."""
     for key in ("name", "runs_dir"):
         if key in swept:
             refuse(f"{key} cannot be swept: the jobs of a sweep share a directory and a table; start a sweep for each")

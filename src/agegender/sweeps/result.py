@@ -21,7 +21,7 @@ class SweepResult:
 
 
 def result_of(context: HydraContext) -> SweepResult:
-    """Return the result that the callback of a multirun holds; one that nobody reads where there is no such callback.
+    """Return the result that the callback of a multirun holds; a new one, unread, where there is no such callback.
 
     Args:
         context: Hydra's, which launchers and sweepers are set up with.

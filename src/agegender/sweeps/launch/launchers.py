@@ -1,4 +1,4 @@
-"""What Hydra's launchers do: run a sweep's jobs as processes elsewhere, and say how each ended."""
+"""The launchers `local` and `slurm`: run a sweep's jobs as processes of their own and return how each ended."""
 
 from collections.abc import Sequence
 from pathlib import Path

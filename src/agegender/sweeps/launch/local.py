@@ -37,10 +37,10 @@ class Slot:
     cores: tuple[int, ...]
 
     def environment(self) -> dict[str, str]:
-        """Give the variables that keep a job in its place."""
+        """Return the environment variables that keep a job on its device and cores."""
         threads = os.environ.get("OMP_NUM_THREADS", "")
         own = {"OMP_NUM_THREADS": str(min(len(self.cores), int(threads) if threads.isdigit() else len(self.cores)))}
-        # Nothing, rather than all: a job for the CPU does not touch a device either.
+        # An empty list hides all GPUs: a job on the CPU must not touch a device either.
         return own | {"CUDA_VISIBLE_DEVICES": self.gpu if self.gpu is not None else ""}
 
 
@@ -88,7 +88,7 @@ class LocalRun:
         self._stop_on_error = stop_on_error
 
     def run(self) -> None:
-        """Run until every job has ended; on a signal the running ones keep what they have trained."""
+        """Run until every job has ended; on a signal the running ones write a checkpoint first."""
         stop_signals.install()
         with Screen(self._jobs) as screen:
             try:
@@ -99,13 +99,13 @@ class LocalRun:
             except KeyboardInterrupt as error:
                 stop_flag.interrupt(signal_of(error))
                 self._stop()
-            except BaseException:  # nobody else would end the jobs that run
+            except BaseException:  # nothing else would end the running jobs
                 self._stop()
                 raise
             screen.update()
 
     def _start_next(self) -> bool:
-        """Fill the free slots; say whether a job still waits."""
+        """Fill the free slots, and return whether a job still waits."""
         queue = [job for job in self._jobs if job.state == "queued"]
         if self._stop_on_error and any(job.state in ("failed", "refused") for job in self._jobs):
             for job in queue:
@@ -129,12 +129,12 @@ class LocalRun:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the launcher, which tells its jobs
+                start_new_session=True,  # Ctrl-C goes to the launcher alone, which then stops its jobs
             )
         job.state = "running"
         self._running[process.pid] = (job, process, slot)
         if hasattr(os, "sched_setaffinity"):
-            with suppress(OSError):  # it has ended already, or may not choose: it is a little slower so
+            with suppress(OSError):  # already ended, or pinning is denied: it only runs slower
                 os.sched_setaffinity(process.pid, slot.cores)
 
     def _reap(self) -> None:
@@ -161,7 +161,7 @@ class LocalRun:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
-            except KeyboardInterrupt:  # a second Ctrl-C: no time for checkpoints
+            except KeyboardInterrupt:  # a second Ctrl-C: stop without waiting for checkpoints
                 deadline = 0.0
                 process.kill()
             job.end("interrupted")
@@ -171,7 +171,7 @@ class LocalRun:
 
 
 def record_final_state(job: PlannedJob, code: int) -> None:
-    """Say how a job ended.
+    """Set the final state of a job whose process has ended.
 
     Args:
         job: whose process has ended for good.
@@ -185,7 +185,9 @@ def record_final_state(job: PlannedJob, code: int) -> None:
     elif code == 2:
         job.end("refused", last_error(job.folder / OUTPUT) or f"see {job.folder / OUTPUT}")
     elif code == 128 + signal.SIGTERM:
-        job.end("interrupted", "terminated by another process or user; the same command resumes from its last checkpoint")
+        job.end(
+            "interrupted", "terminated by another process or user; the same command resumes from its last checkpoint"
+        )
     elif entry is not None and entry.status == "failed":
         job.end("failed", entry.error)
     else:

@@ -29,7 +29,7 @@ class PlannedJob:
         command: what runs it, from the directory in which the sweep was started.
         num_epochs: that it is to train.
         is_check: a job of `trainer.fast_dev_run`, which leaves no record.
-        replaced: when the run was begun that this one is to replace (`resume=false`); None where there is none.
+        replaced: start time of the run that this one replaces (`resume=false`); None where there is none.
         state: `queued`, `running`, or how it ended, as in `Outcome`.
         reason: why it failed, or what it waits for.
     """
@@ -53,7 +53,7 @@ class PlannedJob:
         self.reason = reason
 
     def read_record(self) -> record.Record | None:
-        """Read its record; None before it has begun, also where another one or a broken one is still there."""
+        """Return the job's record; None before the job starts, even where an older or a broken record lies there."""
         try:
             known = record.read(self.folder)
         except InputError:
@@ -63,7 +63,7 @@ class PlannedJob:
 
 
 def plan(config: DictConfig, context: Any, overrides: Sequence[Sequence[str]], first: int) -> list[PlannedJob]:
-    """Compose every job, so that a mistake in one is told before anything is started.
+    """Compose every job, so that a mistake in one is reported before any of them starts.
 
     Args:
         config: of the sweep.
@@ -93,7 +93,7 @@ def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: in
         known = record.read(folder)
         if known is not None and is_finished(folder, known, resolved):
             job.end("skipped")
-    except InputError as error:  # as the job would say itself, only later
+    except InputError as error:  # the job would refuse it too, only later
         job.end("refused", str(error))
     return job
 
@@ -135,6 +135,6 @@ def _command(config: DictConfig, overrides: list[str], folder: Path) -> list[str
 
 
 def resume_command(command: list[str]) -> list[str]:
-    """Give the command that goes on with a job, also where its first attempt was to train anew."""
+    """Return the command that resumes a job, also where its first attempt was to start afresh (`resume=false`)."""
     resumes = command[-1] == "resume=true" or "resume=extend" in command
     return command if resumes else [*command, "resume=true"]

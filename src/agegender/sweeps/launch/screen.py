@@ -1,4 +1,4 @@
-"""One screen of a sweep that goes on: what each job does. Lines instead, where nobody can see a screen."""
+"""The progress of a running sweep: a table that is redrawn on a terminal, one line per change elsewhere."""
 
 import logging
 from collections import Counter
@@ -77,7 +77,7 @@ class Screen:
 def _num_epochs(job: PlannedJob) -> int:
     try:
         entry = job.read_record()
-    except InputError:  # written by another version; the job itself will say so
+    except InputError:  # written by another version; the job itself reports it
         return 0
     return len(entry.history) if entry is not None else 0
 
@@ -93,7 +93,7 @@ def _table(progress: list[tuple[PlannedJob, int]]) -> Table:
     table = Table(title=", ".join(f"{num} {state}" for state, num in counts.items()), title_justify="left", box=None)
     table.add_column("job", overflow="fold")
     table.add_column("state", no_wrap=True)
-    first = sorted(progress, key=lambda item: item[0].state != "running")  # those that move stay in sight
+    first = sorted(progress, key=lambda item: item[0].state != "running")  # running jobs stay visible
     for job, done in first[:_MOST_ROWS]:
         table.add_row(str(job.folder), _line(job, done), style=_STYLES.get(job.state))
     if len(progress) > _MOST_ROWS:

@@ -112,7 +112,7 @@ class SlurmRun:
         return [job.job_id for job in submitted]
 
     def _parameters(self, jobs: list[PlannedJob], plan: Path) -> dict[str, Any]:
-        """Give submitit's parameters; the batch script's last lines decide what becomes of a job that was killed."""
+        """Return submitit's parameters; the last lines of the batch script restart a job that was killed."""
         options = {key: value for key, value in self._options.items() if value is not None}
         own = {key: options.pop(key) for key in ("detach", "max_retries", "poll_seconds")}
         extra = dict(options.pop("additional_parameters", {}))
@@ -154,7 +154,7 @@ class SlurmRun:
             screen.update()
 
     def leave(self) -> None:
-        """Let the jobs go on without this process."""
+        """Stop following the jobs, which continue without this process."""
         numbers = {self._ids[str(job.folder)] for job in self._jobs if not job.ended}
         if numbers:
             arrays = " ".join(sorted({number.partition("_")[0] for number in numbers}))
@@ -182,7 +182,7 @@ class SlurmRun:
                 self._record_final_state(job, number)
 
     def _record_final_state(self, job: PlannedJob, number: str) -> None:
-        """Say how a job that is gone from the queue has ended."""
+        """Set the final state of a job that is gone from the queue."""
         entry = job.read_record()
         output = self._output(number)
         if entry is not None and entry.status in record.FINISHED:
@@ -206,7 +206,7 @@ class SlurmRun:
 
 
 def _shape(job: PlannedJob) -> dict[str, Any]:
-    """Give the tasks that a job of several devices needs: one for each."""
+    """Return the tasks that a job of several devices needs, one per device."""
     trainer = job.config.trainer
     if not str(trainer.strategy).startswith("ddp"):
         return {"nodes": 1, "tasks_per_node": 1}
@@ -216,7 +216,7 @@ def _shape(job: PlannedJob) -> dict[str, Any]:
 
 
 def squeue() -> dict[str, tuple[str, str | None]]:
-    """Ask Slurm for this user's jobs: `queued` or `running`, and what a queued one waits for, by their number.
+    """Return this user's jobs by their number: `queued` or `running`, and what a queued one waits for.
 
     Raises:
         InputError: there is no Slurm, or it does not answer.
@@ -242,7 +242,7 @@ def squeue() -> dict[str, tuple[str, str | None]]:
 
 
 def end_state(number: str) -> str:
-    """Ask Slurm how a job ended, such as CANCELLED or OUT_OF_MEMORY; empty where it does not know.
+    """Return how a job ended, such as CANCELLED or OUT_OF_MEMORY; empty where Slurm does not know.
 
     The controller keeps jobs for some minutes (MinJobAge), the accounting, where there is one, for good.
     """

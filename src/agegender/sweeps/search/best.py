@@ -1,4 +1,4 @@
-"""The best configuration of a search, as an experiment that can be run again."""
+"""The best configuration of a search, as an experiment that can be repeated."""
 
 import shlex
 from pathlib import Path
@@ -55,7 +55,7 @@ def _compose_groups(config: DictConfig, loader: ConfigLoader, groups: dict[str, 
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
-    """Give plain containers; interpolations stay, so that what follows another key goes on following it."""
+    """Return plain containers with their interpolations, so that keys that refer to others still do so."""
     kept = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain = OmegaConf.to_container(kept, resolve=False)
     assert isinstance(plain, dict)

@@ -1,4 +1,4 @@
-"""What Hydra's sweeper does: a study asks for trials, the launcher runs them, the study is told, and so on."""
+"""The loop of the sweeper `optuna`: ask the study for trials, run them, report their scores to the study, repeat."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,13 +23,13 @@ from agegender.system.errors import InputError, end, first_line, refuse
 from agegender.system.locks import HeldElsewhere, locked
 from agegender.system.signals import signal_of, stop_signals
 
-_HOPELESS = 3  # jobs refused, and none that was not: a mistake that every trial would repeat
+_HOPELESS = 3  # so many jobs refused and none accepted: every further trial would repeat the mistake
 
 
 def search(
     given: dict[str, Any], config: DictConfig, context: HydraContext, launcher: Launcher, arguments: Sequence[str]
 ) -> list[Sequence[JobReturn]]:
-    """Search, or go on with a search, until `n_trials` trials have a score or are pruned.
+    """Start or resume a search, and run it until `n_trials` trials have a score or are pruned.
 
     Args:
         given: options, as in `conf/hydra/sweeper/optuna.yaml`.
@@ -89,11 +89,11 @@ class Composer:
         return self._composed[key]
 
     def all_of(self, overrides: Sequence[str]) -> list[str]:
-        """Give a trial's overrides with those that all trials have in common."""
+        """Return a trial's overrides after those that all trials have in common."""
         return [*self._space.fixed, *overrides]
 
     def check_space(self) -> None:
-        """Compose every bound and choice by itself, before anything is begun.
+        """Compose every bound and choice by itself, before any trial starts.
 
         Raises:
             InputError: one is not valid.
@@ -103,7 +103,7 @@ class Composer:
 
 
 class Search:
-    """A search that goes on.
+    """A search, from the next trial to its end.
 
     Args:
         options: how it searches.
@@ -134,7 +134,7 @@ class Search:
         self._num_launched = 0
 
     def run(self) -> list[Sequence[JobReturn]]:
-        """Run batch after batch; on a signal the trials stay open, and the same command goes on with them."""
+        """Run batch after batch; on a signal the trials stay open, and the same command resumes them."""
         returned = []
         stop_signals.install()
         try:
@@ -144,7 +144,7 @@ class Search:
                 size = min(self._options.n_jobs, left)
                 batch, unfinished = unfinished[:size], unfinished[size:]
                 batch += [self._trials.ask() for _ in range(size - len(batch))]
-                left -= len(batch)  # also by those that fail, or a space of failures would never end
+                left -= len(batch)  # failed ones count too: a space where every trial fails must end
                 returned.append(self._launch(batch))
         except KeyboardInterrupt as stop:
             stop_flag.interrupt(signal_of(stop))

@@ -16,7 +16,7 @@ from agegender.system.errors import InputError, first_line
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-_DIGITS = 6  # of a number that is searched: paths and the best configuration can be read, and no training can tell
+_DIGITS = 6  # significant ones of a searched number: enough for any training, and short in paths and best.yaml
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Space:
         return [f"{key}={self._text(key, values[key])}" for key in self.distributions]
 
     def edges(self) -> list[str]:
-        """Give overrides that reach every bound and every choice: if these are valid, so is what lies between."""
+        """Return overrides with every bound and every choice: if these are valid, so are the values between them."""
         found = []
         for key, distribution in self.distributions.items():
             choices = getattr(distribution, "choices", None)
@@ -116,7 +116,7 @@ def _interval(value: IntervalSweep) -> "BaseDistribution":
 
 
 def _range(override: Override, value: RangeSweep) -> "BaseDistribution":
-    """Without its end, as in a grid."""
+    """Return a range without its end, as a grid has it."""
     distributions = import_optuna().distributions
     if "log" in value.tags:
         raise ValueError("a range has equal steps; tag(log, int(interval(...))) has none")
