@@ -1,4 +1,4 @@
-"""The report of a sweep, with the faces of its data set where they are at hand."""
+"""The report of a sweep, with the faces of its data set where the images are still available."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -44,7 +44,7 @@ def report(
 
 
 def _recorded_limits(folder: Path) -> dict[str, float]:
-    """Return what the last run was told of the report; keys that are younger than the run are missing."""
+    """Return the report settings of the last run, without keys that did not exist when it ran."""
     records = (record for _, record in read_runs(folder))
     last = max(records, key=lambda record: record.started or "", default=None)
     recorded = {} if last is None else last.config.get("report", {})
@@ -62,7 +62,8 @@ def _recorded_source(folder: Path) -> Source | None:
 
 
 def _open(config: dict[str, Any]) -> Source | None:
-    root, drawn = config.get("root"), config.get("source", {})
+    root = config.get("root")
+    drawn = config.get("source", {})
     if root is not None:
         return open_source(root)
     keys = ("num_synthetic", "synthetic_seed", "cache_dir")
@@ -73,7 +74,7 @@ def _open(config: dict[str, Any]) -> Source | None:
 
 
 def _reader(source: Source) -> ReadImage:
-    names: Sequence[str] = source.names()  # reads the archive's list, without which it gives nothing
+    names: Sequence[str] = source.names()  # reads the archive's index, without which it cannot read a file
 
     def read(name: str) -> np.ndarray:
         if name not in known:
