@@ -16,7 +16,7 @@ from agegender.jobs.outcomes import Outcome
 from agegender.jobs.resuming import is_finished
 from agegender.jobs.run import resolve, shortest
 from agegender.jobs.stop_flag import stop_flag
-from agegender.records import record
+from agegender.records.job_folder import JobFolder
 from agegender.sweeps.launch.plan import compose_job, job_folder
 from agegender.sweeps.result import result_of
 from agegender.system.errors import InputError, first_line
@@ -142,13 +142,13 @@ def _recorded(config: DictConfig, begun: str, reason: str) -> Outcome:
     folder = job_folder(config)
     try:
         resolved = resolve(config)
-        entry = record.read(folder)
-        is_done = entry is not None and is_finished(folder, entry, resolved)
+        entry = JobFolder(folder).read()
+        is_done = entry is not None and is_finished(JobFolder(folder), entry, resolved)
     except InputError as error:  # as the job would say itself
         return Outcome(folder, "refused", str(error))
     if entry is not None and is_done and (entry.finished or "") >= begun:
         return Outcome(folder, entry.status)
-    if is_done and resolved["resume"]:
+    if is_done and resolved.resume:
         return Outcome(folder, "skipped")
     if entry is None or (entry.started or "") < begun:
         return Outcome(folder, "not started", reason)

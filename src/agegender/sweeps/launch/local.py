@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from agegender.jobs.stop_flag import stop_flag
 from agegender.records import record
+from agegender.records.job_folder import JobFolder
 from agegender.sweeps.launch.plan import PlannedJob, resume_command
 from agegender.sweeps.launch.restart import last_error, should_restart
 from agegender.sweeps.launch.screen import Screen
@@ -19,7 +20,6 @@ from agegender.system.signals import signal_of, stop_signals
 
 _POLL_SECONDS = 0.5
 _STOP_SECONDS = 60  # for a job's last checkpoint
-OUTPUT = "output.log"  # of a job's process, in its directory; train.log is the job's own
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class LocalRun:
 
     def _start(self, job: PlannedJob, slot: Slot) -> None:
         job.folder.mkdir(parents=True, exist_ok=True)
-        with (job.folder / OUTPUT).open("ab") as output:
+        with JobFolder(job.folder).output.open("ab") as output:
             process = subprocess.Popen(
                 job.command,
                 env={**os.environ, **slot.environment()},
@@ -178,12 +178,13 @@ def record_final_state(job: PlannedJob, code: int) -> None:
         code: its exit code, 128 more than a signal's number where it ended by one.
     """
     entry = job.read_record()
+    output = JobFolder(job.folder).output
     if code == 0 and job.is_check:
         job.end("checked")
     elif code == 0 and entry is not None and entry.status in record.FINISHED:
         job.end(entry.status)
     elif code == 2:
-        job.end("refused", last_error(job.folder / OUTPUT) or f"see {job.folder / OUTPUT}")
+        job.end("refused", last_error(output) or f"see {output}")
     elif code == 128 + signal.SIGTERM:
         job.end(
             "interrupted", "terminated by another process or user; the same command resumes from its last checkpoint"
@@ -191,5 +192,5 @@ def record_final_state(job: PlannedJob, code: int) -> None:
     elif entry is not None and entry.status == "failed":
         job.end("failed", entry.error)
     else:
-        message = last_error(job.folder / OUTPUT) if code == 1 else None
-        job.end("failed", message or f"exit code {code}; see {job.folder / OUTPUT}")
+        message = last_error(output) if code == 1 else None
+        job.end("failed", message or f"exit code {code}; see {output}")

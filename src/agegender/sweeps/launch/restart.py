@@ -14,12 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from agegender.records import record
+from agegender.records.job_folder import JobFolder
 from agegender.system.errors import InputError, describe
 from agegender.system.files import write_atomically
 
 _DECIDED = (0, 2, 128 + signal.SIGTERM)  # complete, refused; who terminates a job decides what becomes of it
 OUT_OF_MEMORY = "out of memory? (mem_gb asks for more, data.batch_size needs less)"
-_ATTEMPTS = ".attempts.json"
 _LOST_PEER = ("by peer", "remote worker", "remote process", "ncclRemoteError", "NCCL")  # of gloo and of NCCL
 
 
@@ -31,11 +31,11 @@ def should_restart(folder: Path, code: int, max_retries: int) -> bool:
         code: exit code of its process; 128 more than a signal's number where it ended by one.
         max_retries: in a row, without a new checkpoint in between.
     """
-    attempts = folder / _ATTEMPTS
+    attempts = JobFolder(folder).attempts
     if code in _DECIDED or _has_recorded_its_end(folder, code):
         attempts.unlink(missing_ok=True)
         return False
-    last = folder / "checkpoints" / "last.ckpt"
+    last = JobFolder(folder).last
     checkpoint = last.stat().st_mtime_ns if last.exists() else 0
     before = _read(attempts)
     num_tried = before["num_tried"] + 1 if before.get("checkpoint") == checkpoint else 1

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from agegender.records import record
+from agegender.records.job_folder import JobFolder
 from agegender.sweeps.launch.plan import PlannedJob
 from agegender.system.errors import InputError
 
@@ -66,7 +66,7 @@ class Screen:
     def _epoch(self, job: PlannedJob) -> int:
         """Count the epochs that a job has finished; its record is read where it has changed."""
         try:
-            written = (job.folder / record.FILE_NAME).stat().st_mtime_ns
+            written = JobFolder(job.folder).record.stat().st_mtime_ns
         except FileNotFoundError:
             return 0
         if self._epochs.get(job.folder, (None, 0))[0] != written:
