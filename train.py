@@ -11,12 +11,13 @@ use_huge_pages()  # before torch, which reads it once
 import hydra  # noqa: E402
 from omegaconf import DictConfig  # noqa: E402
 
+from agegender.jobs.outcomes import Outcome  # noqa: E402
 from agegender.jobs.overrides import normalize_arguments  # noqa: E402
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
-def main(config: DictConfig) -> str:
-    """Run one job; its status is the return value."""
+def main(config: DictConfig) -> Outcome:
+    """Run one job; how it ended is the return value, which a launcher of Hydra's carries to the sweep."""
     from agegender.jobs.run import run_job
 
     return run_job(config)

@@ -34,7 +34,7 @@ def test_jobs_run_beside_each_other_as_in_one_process_and_a_killed_one_goes_on(s
     os.kill(pid, signal.SIGKILL)
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
-    assert "2 jobs: 2 trained." in output and "goes on from its last checkpoint" in output
+    assert "2 jobs: 2 trained." in output and "resumes from its last checkpoint" in output
     assert shell.train("-m", "loss=plain,weighted", *settings, "name=alone").code == 0
     for loss in ("plain", "weighted"):
         local, alone = (shell.record(f"{name}/resnet18/{loss}/0") for name in ("local", "alone"))

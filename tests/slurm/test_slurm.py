@@ -73,7 +73,7 @@ def test_a_cancelled_job_is_told_and_the_same_command_goes_on(cluster):
     cluster.slurm("scancel", cluster.number("some", 0))
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 1, output
-    assert "2 jobs: 1 trained, 1 interrupted." in output and "the same command goes on" in output
+    assert "2 jobs: 1 trained, 1 interrupted." in output and "the same command resumes" in output
     code, output = cluster.sweep("seed=0,1", EPOCHS, "name=some")
     assert code == 0 and "2 jobs: 1 trained, 1 complete before, skipped." in output, output
     assert cluster.record("some", 0)["time"]["resumed"]

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 from paths import CONF
 
-from agegender.jobs.outcomes import Outcome, session
+from agegender.jobs.outcomes import Outcome, exit_code
 from agegender.jobs.run import resolve
+from agegender.jobs.stop_flag import stop_flag
 from agegender.jobs.trial import OpenStudy
 from agegender.records import record
 from agegender.records.record import Record
@@ -86,29 +88,42 @@ class FakeLauncher:
             entry.val = {"mean_accuracy": ended}
             entry.test = {"mean_accuracy": 1 - ended}
         record.write(folder, entry)
-        session.outcomes.append(Outcome(folder, status, "out of memory" if status == "failed" else None))
-        return JobReturn(overrides=overrides, status=JobStatus.COMPLETED, _return_value=status)
+        outcome = Outcome(folder, status, "out of memory" if status == "failed" else None)
+        return JobReturn(overrides=overrides, status=JobStatus.COMPLETED, _return_value=outcome)
 
 
 class Searching:
-    """Runs searches in `runs` below the working directory, each as if in a process of its own."""
+    """Runs searches in `runs` below the working directory, each as if in a process of its own.
+
+    Attributes:
+        closing: lines that the last search ended with.
+        outcomes: of its jobs.
+    """
 
     folder = Path("runs")
 
     def __call__(self, job: Job, *overrides: str, space: dict[str, str] = SPACE, **options: Any) -> FakeLauncher:
-        session.__init__()
+        stop_flag.__init__()
         named = ["hparams_search=optuna", *overrides]
         with initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
             config = KNOWN.compose([item for item in named if "(" not in item])
             given = {key: value for key, value in config.hydra.sweeper.items() if key not in ("_target_", "params")}
             OmegaConf.update(config, "hydra.sweeper.params", space, merge=False, force_add=True)
-            Sweep().on_multirun_start(config)
+            callback = Sweep()
+            callback.on_multirun_start(config)
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
-            context = HydraContext(KNOWN.using(hydra.config_loader), None)  # pyright: ignore[reportArgumentType]
+            callbacks = Callbacks()
+            callbacks.callbacks.append(callback)
+            context = HydraContext(KNOWN.using(hydra.config_loader), callbacks)  # pyright: ignore[reportArgumentType]
             launcher = FakeLauncher(context, config, job)
-            search({**given, "params": space, **options}, config, context, launcher, named)  # pyright: ignore
+            returned = search({**given, "params": space, **options}, config, context, launcher, named)  # pyright: ignore
+        self.closing = callback.result.closing
+        self.outcomes = [one.return_value for batch in returned for one in batch] + callback.result.outcomes
         return launcher
+
+    def exit_code(self) -> int:
+        return exit_code(self.outcomes, stop_flag.signal)
 
     def trials(self) -> list[tuple[str, float | None]]:
         return [(trial.state.name, trial.value) for trial in self.study.trials]

@@ -14,7 +14,11 @@ from agegender.jobs.schema import Config
 from agegender.system.errors import InputError, explain
 
 # Launchers whose jobs find the files that this process finds; a cluster's nodes may have disks of their own.
-_HERE = ("hydra._internal.core_plugins.basic_launcher.BasicLauncher", "hydra_plugins.agegender_launchers.LocalLauncher")
+_HERE = (
+    "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+    "hydra_plugins.agegender_launchers.LocalLauncher",
+    "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
+)
 
 
 def check_jobs(config: Config, swept: Iterable[str], launcher: str) -> None:

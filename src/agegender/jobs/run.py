@@ -21,11 +21,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from agegender.jobs.config import known_keys, parse
-from agegender.jobs.outcomes import Outcome, session
+from agegender.jobs.outcomes import Outcome, exit_code
 from agegender.jobs.overrides import key_and_text
 from agegender.jobs.preflight import refuse_ddp_sweep
 from agegender.jobs.resuming import is_finished, is_to_extend, refuse_without_optimizer
 from agegender.jobs.schema import Config
+from agegender.jobs.stop_flag import stop_flag
 from agegender.jobs.unknown import refuse_unknown
 from agegender.records import identity, record
 from agegender.records.job_folder import JobFolder
@@ -43,32 +44,32 @@ log = logging.getLogger(__name__)
 traceback_log = logging.getLogger("agegender.traceback")  # the job's own log only
 
 
-def run_job(config: DictConfig) -> str:
+def run_job(config: DictConfig) -> Outcome:
     """Run one job as Hydra composed it; never raises for a job's failure in a sweep.
 
     Returns:
-        The status. Outside a sweep, anything but success ends the process: exit code 1 for a failed job, 2 for a
+        How it ended. Outside a sweep, anything but success ends the process: exit code 1 for a failed job, 2 for a
         mistake of the user's, 130 or 143 when interrupted.
     """
-    session.interrupt(stop_signals.received)  # between the jobs of a sweep
+    stop_flag.interrupt(stop_signals.received)  # between the jobs of a sweep
     stop_signals.install()
     hydra_config = HydraConfig.get()
     multirun = hydra_config.mode == RunMode.MULTIRUN
-    folder = _shortest(Path(hydra_config.runtime.output_dir))
-    if session.stop is not None:
-        outcome = Outcome(folder, "not started", session.stop)
+    folder = shortest(Path(hydra_config.runtime.output_dir))
+    if stop_flag.reason is not None:
+        outcome = Outcome(folder, "not started", stop_flag.reason)
     else:
         outcome = _attempt(config, folder, multirun=multirun)
         gc.collect()  # networks, optimizers and maps hang in cycles: a sweep would pile them up
-    session.outcomes.append(outcome)
     if outcome.status in ("failed", "refused") and config.on_error == "stop":
-        session.stop = "on_error=stop"
-    if not multirun and session.exit_code():
-        raise SystemExit(session.exit_code())
-    return outcome.status
+        stop_flag.reason = "on_error=stop"
+    code = exit_code([outcome], stop_flag.signal)
+    if not multirun and code:
+        raise SystemExit(code)
+    return outcome
 
 
-def _shortest(folder: Path) -> Path:
+def shortest(folder: Path) -> Path:
     """Name a directory as a person here would: relative to the working directory where it lies below it."""
     return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
@@ -84,7 +85,7 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
             return Outcome(folder, job.run())
     except (KeyboardInterrupt, SystemExit) as stop:
         number = signal_of(stop)
-        session.interrupt(number)
+        stop_flag.interrupt(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves it ignored
         stop_signals.install()
         if job is not None and (ended := job.status) in record.FINISHED:
@@ -109,7 +110,7 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
             log.error("error: %s%s", reason, suffix)
             if not isinstance(error, InputError | MachineError):  # a full disk and the like: where it struck may matter
                 traceback_log.exception("the job was given up")
-        session.stop = broken_gpu() or session.stop
+        stop_flag.reason = broken_gpu() or stop_flag.reason
         return Outcome(folder, status, reason)
     finally:
         if multirun:  # raised where Hydra makes the next job, signals would end the sweep without its table

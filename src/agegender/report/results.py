@@ -125,4 +125,4 @@ def _configurations(runs: Sequence[Run]) -> tuple[Configuration, ...]:
 
 
 def _seed_and_split(run: Run) -> tuple[int, int]:
-    return run.record.seed, run.record.config.get("data", {}).get("split_seed", 0)
+    return run.record.seed, run.record.setting("data.split_seed") or 0

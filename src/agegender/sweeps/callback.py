@@ -1,4 +1,4 @@
-"""When a multirun begins and ends: a directory for every job, a table for all of them, an exit code for the shell."""
+"""The start and the end of a multirun: a directory for each job, a table of all of them, and the exit code."""
 
 import logging
 import sys
@@ -12,10 +12,12 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from agegender.jobs import run
-from agegender.jobs.outcomes import Outcome, session
+from agegender.jobs.outcomes import Outcome, exit_code
 from agegender.jobs.preflight import check_jobs
 from agegender.jobs.schema import Config
+from agegender.jobs.stop_flag import stop_flag
 from agegender.records import directories, identity
+from agegender.sweeps.result import SweepResult
 from agegender.system.errors import InputError, describe, end, first_line, refuse
 from agegender.system.files import check_writable
 from agegender.system.signals import signal_of, stop_signals
@@ -24,16 +26,25 @@ from agegender.tracking.wandb_run import forget_names_of_one_run
 log = logging.getLogger(__name__)
 
 _RESOLVER = "agegender.chosen"
+_LAUNCHER = "hydra_plugins.agegender_launchers.CollectingLauncher"  # around the launcher that the user chose
 
 
 class Sweep(Callback):
-    """Hydra's callback: named in `conf/hydra/default.yaml`."""
+    """Hydra's callback: named in `conf/hydra/default.yaml`.
+
+    Attributes:
+        result: of the multirun, which the launcher and the sweeper fill.
+    """
+
+    def __init__(self) -> None:
+        self.result = SweepResult()
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Choose and check the job's directory before Hydra makes it."""
         resolved = _resolve(config)
         if not any(item.lstrip("+").startswith("hydra.run.dir=") for item in config.hydra.overrides.hydra):
-            base, chosen = Path(config.hydra.run.dir), _chosen(config)
+            base = Path(config.hydra.run.dir)
+            chosen = _chosen(config)
             plain = resolved.plain
             found = directories.find_directory(base, chosen, plain, resume=resolved.resume)
             shorter = directories.find_shorter(base, chosen, plain)
@@ -62,17 +73,22 @@ class Sweep(Callback):
             subdir = OmegaConf.to_container(config.hydra.sweep, resolve=False)["subdir"]  # pyright: ignore
             with open_dict(config):
                 config.hydra.overrides.hydra.append(f"hydra.sweep.subdir='{subdir}/{names}'")
+        with open_dict(config):
+            config.hydra.launcher = {"_target_": _LAUNCHER, "_recursive_": False, "launcher": config.hydra.launcher}
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Write and print the table of all jobs of this name, tell W&B, and end with the exit code."""
-        session.interrupt(stop_signals.received)  # after the last job
+        """Write and print the table of all jobs of this name, send it to W&B, and end with the exit code."""
+        stop_flag.interrupt(stop_signals.received)  # after the last job
         stop_signals.install()
         try:
             self._conclude(config)
         except KeyboardInterrupt as stop:
-            session.interrupt(signal_of(stop))
+            stop_flag.interrupt(signal_of(stop))
             log.error("the report was interrupted; the jobs' records are whole, and `agegender report` makes it")
-            sys.exit(session.exit_code())
+            sys.exit(self._exit_code())
+
+    def _exit_code(self) -> int:
+        return exit_code(self.result.outcomes, stop_flag.signal)
 
     def _conclude(self, config: DictConfig) -> None:
         # Pandas, scipy and the like, a second: only the end of a sweep needs them, not the start of each job.
@@ -80,22 +96,22 @@ class Sweep(Callback):
         from agegender.sweeps.reporting import report
 
         folder = Path(config.hydra.sweep.dir)
-        outcomes = session.outcomes
+        outcomes = self.result.outcomes
         if outcomes and all(outcome.status in ("submitted", "checked") for outcome in outcomes):
             is_later = any(outcome.status == "submitted" for outcome in outcomes)
             print(_summary(outcomes) + (f" `agegender report {folder}` shows what is complete." if is_later else ""))
-            _close()
+            self._close()
             return
         try:
             keys = ("threshold_age", "challenge_age", "minors_passed")
             made = report(folder, **{key: config.report[key] for key in keys})
         except Exception as error:  # Hydra would make a warning of it, and the exit code 0
             reason = describe(error)
-            told = reason or first_line(error, kind=True)
-            log.error("error: no report: %s; the jobs' records are whole", told, exc_info=reason is None)
+            message = reason or first_line(error, kind=True)
+            log.error("error: no report: %s; the jobs' records are whole", message, exc_info=reason is None)
             print(_summary(outcomes))
-            _close()
-            sys.exit(session.exit_code() or 1)
+            self._close()
+            sys.exit(self._exit_code() or 1)
         print_table(made.table)
         print(_summary(outcomes))
         for outcome in outcomes:
@@ -109,14 +125,13 @@ class Sweep(Callback):
                 send_comparison(folder, *made.table.keys_and_rows(), report=made.folder, figures=made.figures)
             except InputError as error:
                 log.error("error: no comparison in W&B: %s", error)
-        _close()
-        if session.exit_code():
-            sys.exit(session.exit_code())
+        self._close()
+        if self._exit_code():
+            sys.exit(self._exit_code())
 
-
-def _close() -> None:
-    for line in session.closing:
-        print(line)
+    def _close(self) -> None:
+        for line in self.result.closing:
+            print(line)
 
 
 def _value(config: DictConfig, key: str) -> Any:
@@ -126,7 +141,7 @@ def _value(config: DictConfig, key: str) -> Any:
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
-# Names the directory of a sweep's job; its values are known only when the job is composed.
+# Names the directory of a sweep's job, when the job is composed: its values are not known before.
 OmegaConf.register_new_resolver(
     _RESOLVER,
     lambda *keys, _root_: str(directories.chosen_path({key: _value(_root_, key) for key in keys})),
@@ -135,14 +150,14 @@ OmegaConf.register_new_resolver(
 
 
 def _chosen(config: DictConfig) -> dict[str, Any]:
-    """What a single job chose on the command line, beside what is in every path and what makes no other experiment."""
+    """Return what a single job chose on the command line, except keys in every path or without effect on results."""
     overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
     keys = {override.key_or_group.partition("@")[0] for override in overrides} - directories.IN_EVERY_PATH
     return {key: _value(config, key) for key in keys if identity.is_identity(key)}
 
 
 def _swept_keys(config: DictConfig) -> list[str]:
-    """Keys, beside those in every path, that this multirun gives several values."""
+    """Return the keys to which this multirun gives several values, except those in every path."""
     params = config.hydra.sweeper.get("params")  # an experiment's own sweep; the command line comes after it
     texts = [f"{key}={value}" for key, value in (params or {}).items()] + list(config.hydra.overrides.task)
     last = {override.get_key_element(): override for override in OverridesParser.create().parse_overrides(texts)}
@@ -151,7 +166,7 @@ def _swept_keys(config: DictConfig) -> list[str]:
 
 
 def _check_one_directory(config: DictConfig, swept: list[str]) -> None:
-    """Refuse jobs that would lie in several directories, whose table would be of none of them."""
+    """Refuse jobs that would lie in several directories: a sweep has one table, of one directory."""
     folder = Path(config.hydra.sweep.dir)
     if folder != Path(config.runs_dir) / config.name:
         refuse(
@@ -186,5 +201,5 @@ def _summary(outcomes: list[Outcome]) -> str:
     counts = Counter(outcome.status for outcome in outcomes)
     order = ("complete", "pruned", "skipped", "checked", "failed", "refused", "interrupted", "not started", "submitted")
     names = {"complete": "trained", "skipped": "complete before, skipped", "checked": "checked (fast_dev_run)"}
-    told = [f"{counts[status]} {names.get(status, status)}" for status in order if counts[status]]
-    return f"{len(outcomes)} jobs: {', '.join(told)}." if told else "There was no job to do."
+    parts = [f"{counts[status]} {names.get(status, status)}" for status in order if counts[status]]
+    return f"{len(outcomes)} jobs: {', '.join(parts)}." if parts else "There was no job to do."

@@ -1,9 +1,8 @@
-"""The report of a sweep, with the faces of its data set where they are at hand."""
+"""The report of a sweep, with the faces of its data set where the images are still available."""
 
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from agegender.data.images import decode
 from agegender.data.sources.base import Source
 from agegender.data.sources.utkface import FolderSource, open_source
 from agegender.data.synthetic.folder import synthetic_path
-from agegender.records.record import read_runs
+from agegender.records.record import Record, read_runs
 from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.write import ReadImage, WrittenReport, write_report
 from agegender.system.errors import InputError
@@ -44,11 +43,13 @@ def report(
 
 
 def _recorded_limits(folder: Path) -> dict[str, float]:
-    """Return what the last run was told of the report; keys that are younger than the run are missing."""
+    """Return the report settings of the last run, without keys that did not exist when it ran."""
     records = (record for _, record in read_runs(folder))
     last = max(records, key=lambda record: record.started or "", default=None)
-    recorded = {} if last is None else last.config.get("report", {})
-    return {key.name: recorded[key.name] for key in fields(AgeLimits) if key.name in recorded}
+    if last is None:
+        return {}
+    recorded = {key.name: last.setting(f"report.{key.name}") for key in fields(AgeLimits)}
+    return {key: value for key, value in recorded.items() if value is not None}
 
 
 def _recorded_source(folder: Path) -> Source | None:
@@ -56,24 +57,26 @@ def _recorded_source(folder: Path) -> Source | None:
     complete = (record for _, record in read_runs(folder) if record.status == "complete")
     first = next(complete, None)
     try:
-        return None if first is None else _open(first.config.get("data", {}))
+        return None if first is None else _open(first)
     except (InputError, OSError):
         return None
 
 
-def _open(config: dict[str, Any]) -> Source | None:
-    root, drawn = config.get("root"), config.get("source", {})
+def _open(record: Record) -> Source | None:
+    root = record.setting("data.root")
     if root is not None:
         return open_source(root)
-    keys = ("num_synthetic", "synthetic_seed", "cache_dir")
-    if not all(key in drawn for key in keys):
+    number = record.setting("data.source.num_synthetic")
+    seed = record.setting("data.source.synthetic_seed")
+    cache = record.setting("data.source.cache_dir")
+    if None in (number, seed, cache):
         return None
-    folder = synthetic_path(drawn["num_synthetic"], drawn["synthetic_seed"], Path(drawn["cache_dir"]).expanduser())
+    folder = synthetic_path(number, seed, Path(cache).expanduser())
     return FolderSource(folder) if folder.is_dir() else None
 
 
 def _reader(source: Source) -> ReadImage:
-    names: Sequence[str] = source.names()  # reads the archive's list, without which it gives nothing
+    names: Sequence[str] = source.names()  # reads the archive's index, without which it cannot read a file
 
     def read(name: str) -> np.ndarray:
         if name not in known:

@@ -22,7 +22,7 @@ class Curves(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, optimizer: Optimizer
     ) -> None:
         """Log before the gradients are clipped; a loss scaled for mixed precision is unscaled by now."""
-        every = trainer.log_every_n_steps
+        every = trainer.log_every_n_steps  # pyright: ignore[reportAttributeAccessIssue]
         if every and (trainer.global_step + 1) % every == 0:
             gradients = [weight.grad for weight in pl_module.parameters() if weight.grad is not None]
             norm = nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())

@@ -9,7 +9,7 @@ import pytest
 from agegender.records import record
 from agegender.records.record import Record
 from agegender.sweeps.launch import restart
-from agegender.sweeps.launch.restart import goes_on, last_error
+from agegender.sweeps.launch.restart import last_error, should_restart
 from agegender.system import files
 
 KILLED = 128 + signal.SIGKILL
@@ -37,62 +37,62 @@ def status(job: Path) -> tuple[str, str | None]:
 
 @pytest.mark.parametrize("code", [0, 2, 128 + signal.SIGTERM])
 def test_what_a_job_or_a_person_has_decided_stays(job: Path, code: int) -> None:
-    assert not goes_on(job, code, max_retries=3)
+    assert not should_restart(job, code, max_retries=3)
     assert status(job) == ("running", None)
 
 
 def test_a_job_that_has_told_its_failure_is_not_begun_again(job: Path) -> None:
     restart.fail(job, "ValueError: no")
-    assert not goes_on(job, 1, max_retries=3)
+    assert not should_restart(job, 1, max_retries=3)
     assert status(job) == ("failed", "ValueError: no")
 
 
 def test_a_process_that_was_killed_because_another_of_its_job_failed_is_not_begun_again(job: Path) -> None:
     restart.fail(job, "ValueError: no")  # told by the main process; srun kills the others
-    assert not goes_on(job, KILLED, max_retries=3)
+    assert not should_restart(job, KILLED, max_retries=3)
     assert status(job) == ("failed", "ValueError: no")
 
 
 def test_a_process_that_failed_because_another_one_was_killed_is_begun_again(job: Path) -> None:
     restart.fail(job, "RuntimeError: [pair.cc:545] Read error [127.0.0.1]:12211: Connection reset by peer.")
-    assert goes_on(job, KILLED, max_retries=3)
+    assert should_restart(job, KILLED, max_retries=3)
 
 
 def test_exit_code_1_of_a_job_that_has_told_nothing_is_srun_s_for_a_memory_that_was_used_up(job: Path) -> None:
-    assert [goes_on(job, 1, max_retries=2) for _ in range(3)] == [True, True, False]
+    assert [should_restart(job, 1, max_retries=2) for _ in range(3)] == [True, True, False]
     told, reason = status(job)
     assert told == "failed" and "exit code 1 3 times without getting further" in str(reason)
     assert "out of memory? (mem_gb asks for more" in str(reason)
 
 
 def test_exit_code_1_of_a_job_that_has_not_begun_is_its_own(tmp_path: Path) -> None:
-    assert not goes_on(tmp_path, 1, max_retries=3)
+    assert not should_restart(tmp_path, 1, max_retries=3)
 
 
 def test_a_broken_record_does_not_end_what_decides_on_the_job(job: Path) -> None:
     (job / "record.json").write_text("")
-    assert not goes_on(job, 1, max_retries=3)
+    assert not should_restart(job, 1, max_retries=3)
     restart.fail(job, "ended by SIGKILL")
     assert (job / "record.json").read_text() == ""
 
 
-def test_a_killed_job_goes_on_as_long_as_it_gets_further(job: Path) -> None:
+def test_a_killed_job_should_restart_as_long_as_it_gets_further(job: Path) -> None:
     for time in range(1, 8):
         checkpoint(job, time)
-        assert goes_on(job, KILLED, max_retries=1)
-    assert not goes_on(job, KILLED, max_retries=1)
+        assert should_restart(job, KILLED, max_retries=1)
+    assert not should_restart(job, KILLED, max_retries=1)
     told, reason = status(job)
     assert told == "failed" and reason is not None
     assert reason.startswith("ended by SIGKILL 2 times without getting further; out of memory?")
 
 
 def test_a_time_limit_that_is_too_short_for_a_checkpoint_ends_after_some_attempts(job: Path) -> None:
-    assert [goes_on(job, 128 + signal.SIGUSR1, max_retries=2) for _ in range(3)] == [True, True, False]
+    assert [should_restart(job, 128 + signal.SIGUSR1, max_retries=2) for _ in range(3)] == [True, True, False]
     assert "time limit is too short" in str(status(job)[1])
 
 
 def test_without_retries_the_first_death_is_the_last(job: Path) -> None:
-    assert not goes_on(job, KILLED, max_retries=0)
+    assert not should_restart(job, KILLED, max_retries=0)
     assert status(job)[0] == "failed"
 
 
@@ -101,7 +101,7 @@ def test_a_complete_record_is_left_alone(job: Path) -> None:
     assert entry is not None
     entry.status = "complete"
     record.write(job, entry)
-    assert not goes_on(job, KILLED, max_retries=0)
+    assert not should_restart(job, KILLED, max_retries=0)
     assert status(job) == ("complete", None)
 
 
@@ -140,14 +140,14 @@ def test_on_a_full_disk_a_killed_job_is_not_begun_again_without_the_count_of_its
 
     with monkeypatch.context() as context:
         context.setattr(files.os, "fsync", full)
-        assert not goes_on(job, KILLED, max_retries=3)
+        assert not should_restart(job, KILLED, max_retries=3)
     assert status(job) == ("running", None), "its record cannot be written either"
     with monkeypatch.context() as context:
         write = restart.write_atomically
         context.setattr(
             restart, "write_atomically", lambda path, text: full() if "attempts" in path.name else write(path, text)
         )
-        assert not goes_on(job, KILLED, max_retries=3)
+        assert not should_restart(job, KILLED, max_retries=3)
     assert status(job) == (
         "failed",
         "ended by SIGKILL, and is not started again: No space left on device; free some space, or choose another disk",

@@ -69,7 +69,7 @@ def test_a_cancelled_job_is_interrupted_also_after_an_attempt_that_failed(
 ) -> None:
     record.write(job.folder, Record("failed", "x", {}, {}, 0, error="ValueError: of the attempt before"))
     follow(kept=kept, accounted=accounted)
-    assert job.state == "interrupted" and "the same command goes on" in str(job.reason)
+    assert job.state == "interrupted" and "the same command resumes" in str(job.reason)
 
 
 def test_a_signal_to_the_launcher_leaves_the_jobs_in_the_queue(

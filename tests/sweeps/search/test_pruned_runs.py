@@ -6,12 +6,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from agegender.jobs.config import parse
-from agegender.jobs.outcomes import Outcome, Session
+from agegender.jobs.outcomes import Outcome, exit_code
 from agegender.jobs.run import Job
 from agegender.records import record
 from agegender.records.record import Record
 from agegender.report.tables.rows import compare_jobs
-from agegender.sweeps.launch.local import judge
+from agegender.sweeps.launch.local import record_final_state
 from agegender.sweeps.launch.plan import PlannedJob
 from agegender.system.errors import InputError
 
@@ -45,8 +45,6 @@ def test_a_pruned_run_has_no_scores_in_the_table_and_says_why(pruned: tuple[Path
 
 def test_a_process_that_pruned_its_job_has_not_failed(pruned: tuple[Path, dict[str, Any]]) -> None:
     job = PlannedJob([], OmegaConf.create(), pruned[0], [], 30, state="running")
-    judge(job, 0)
+    record_final_state(job, 0)
     assert (job.state, job.reason) == ("pruned", None)
-    session = Session()
-    session.outcomes = [Outcome(pruned[0], "pruned"), Outcome(pruned[0], "complete")]
-    assert session.exit_code() == 0
+    assert exit_code([Outcome(pruned[0], "pruned"), Outcome(pruned[0], "complete")]) == 0

@@ -8,7 +8,7 @@ import pytest
 from composing import composed
 from searching import Searching, lr
 
-from agegender.jobs.outcomes import session
+from agegender.jobs.stop_flag import stop_flag
 from agegender.records import identity, record
 from agegender.sweeps.search.trials import score_of
 from agegender.system.locks import locked
@@ -22,8 +22,8 @@ def test_a_search_ends_with_its_best_trial_and_goes_on_to_as_many_trials_in_all(
     states = searching.trials()
     assert [state for state, _ in states] == ["COMPLETE"] * 4
     best = max(range(4), key=lambda number: states[number][1] or 0)
-    assert session.closing[0].startswith(f"4 trials: 4 with a score; trial {best} has the best val/mean_accuracy")
-    assert session.closing[1:-1] == [f"  {override}" for override in searching.values()[best]]
+    assert searching.closing[0].startswith(f"4 trials: 4 with a score; trial {best} has the best val/mean_accuracy")
+    assert searching.closing[1:-1] == [f"  {override}" for override in searching.values()[best]]
     assert searching(lr, n_trials=4).batches == []
 
 
@@ -62,7 +62,7 @@ def test_a_failed_trial_is_told_as_one_and_the_next_search_replaces_it(searching
     searching(lambda _: "failed", n_trials=2)
     assert searching.trials() == [("FAIL", None)] * 2
     assert [trial.user_attrs["reason"] for trial in searching.study.trials] == ["out of memory"] * 2
-    assert session.exit_code() == 1 and session.closing == ["2 trials: 2 failed; no best one yet."]
+    assert searching.exit_code() == 1 and searching.closing == ["2 trials: 2 failed; no best one yet."]
     searching(lr, n_trials=2)
     assert [state for state, _ in searching.trials()] == ["FAIL", "FAIL", "COMPLETE", "COMPLETE"]
 
@@ -79,7 +79,7 @@ def test_a_trial_that_another_process_trains_stays_open(searching: Searching) ->
 
 def test_a_mistake_that_every_trial_repeats_ends_the_search(searching: Searching) -> None:
     searching(lambda _: "refused", n_trials=9)
-    assert searching.trials() == [("FAIL", None)] * 3 and session.exit_code() == 2
+    assert searching.trials() == [("FAIL", None)] * 3 and searching.exit_code() == 2
 
 
 def test_a_trial_without_a_score_fails(searching: Searching) -> None:
@@ -104,11 +104,11 @@ def test_a_trial_that_was_running_when_the_search_was_killed_is_taken_up_again(s
 
 def test_an_interrupted_trial_stays_open(searching: Searching) -> None:
     def interrupt(_: dict[str, Any]) -> str:
-        session.interrupted = 15
+        stop_flag.interrupt(15)
         return "interrupted"
 
     searching(interrupt, n_trials=3)
-    assert session.exit_code() == 143 and searching.trials() == [("RUNNING", None)]
+    assert searching.exit_code() == 143 and searching.trials() == [("RUNNING", None)]
     searching(lr, n_trials=3)
     assert [state for state, _ in searching.trials()] == ["COMPLETE"] * 3
 
@@ -118,7 +118,7 @@ def test_ctrl_c_between_jobs_ends_the_search_with_what_is_known(searching: Searc
         raise KeyboardInterrupt
 
     searching(stop, n_trials=3)
-    assert session.exit_code() == 130 and session.closing == ["1 trial: 1 not finished; no best one yet."]
+    assert searching.exit_code() == 130 and searching.closing == ["1 trial: 1 not finished; no best one yet."]
 
 
 def test_a_trial_that_was_killed_before_it_had_values_is_not_counted(searching: Searching) -> None:
@@ -131,7 +131,7 @@ def test_a_trial_that_was_killed_before_it_had_values_is_not_counted(searching: 
 def test_a_pruned_trial_is_finished_but_never_the_best(searching: Searching) -> None:
     searching(lambda config: "pruned" if config["search"]["trial"] == 1 else 0.5, n_trials=2)
     assert searching.trials() == [("COMPLETE", 0.5), ("PRUNED", None)]
-    assert session.exit_code() == 0
+    assert searching.exit_code() == 0
     assert searching(lr, n_trials=2).batches == []
 
 
@@ -183,7 +183,7 @@ def test_a_mistake_is_told_in_one_line_before_anything_is_begun(
 def test_two_searches_of_one_name_do_not_run_at_once(searching: Searching, capsys: pytest.CaptureFixture[str]) -> None:
     with locked(searching.folder / "search/search"), pytest.raises(SystemExit) as ended:
         searching(lr)
-    assert ended.value.code == 2 and "going on in another process" in capsys.readouterr().err
+    assert ended.value.code == 2 and "running in another process" in capsys.readouterr().err
 
 
 def test_the_score_is_of_the_validation_and_of_the_best_epoch() -> None:
@@ -205,7 +205,7 @@ def test_the_best_configuration_is_an_experiment_that_gives_the_same_configurati
     space = {"optimizer.lr": "tag(log, interval(1e-4, 1e-2))", "loss": "choice(dex, sord)"}
     [[folder]] = searching(lr, *recipe, "name=search", n_trials=1, space=space).batches
     assert (searching.folder / "search/best.yaml").exists()
-    assert f"--config-dir {searching.folder}/search/conf experiment=best_of_search" in session.closing[-1]
+    assert f"--config-dir {searching.folder}/search/conf experiment=best_of_search" in searching.closing[-1]
     added = f"hydra.searchpath=[file://{Path.cwd() / searching.folder}/search/conf]"
     best = composed(added, "experiment=best_of_search")
     trained = record.read(folder)

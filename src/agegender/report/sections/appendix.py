@@ -49,9 +49,7 @@ def repeat_command(record: Record) -> str:
         overrides = [item for item in record.overrides if item.lstrip("+").partition("=")[0] not in _SEARCH_KEYS]
         return shlex.join(["python", "train.py", *overrides])
     choices = {key: value for key, value in record.choices.items() if key not in ("seed", "debug", *_SEARCH_KEYS)}
-    data = record.config.get("data", {})
-    configured = {"data.root": data.get("root"), "data.image_size": data.get("image_size")}
-    configured["trainer.max_epochs"] = record.config.get("trainer", {}).get("max_epochs")
+    configured = {key: record.setting(key) for key in ("data.root", "data.image_size", "trainer.max_epochs")}
     given = {**choices, **{key: value for key, value in configured.items() if value is not None and key not in choices}}
     # conf/trainer holds only some of Lightning's arguments; Hydra needs ++ for the others.
     added = [key for key in given if key.startswith("trainer.") and key != "trainer.max_epochs"]

@@ -63,7 +63,7 @@ def scope(analysis: Analysis) -> str:
     """Return a sentence on the conditions under which the decisions hold."""
     run = analysis.design.runs_on(0)[0]
     size = run.record.data["image_size"]
-    epochs = run.record.config["trainer"]["max_epochs"]
+    epochs = run.record.setting("trainer.max_epochs")
     which = (
         "the paper's size and epochs"
         if (size, epochs) == _PAPER_SETTING

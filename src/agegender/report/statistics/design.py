@@ -10,7 +10,7 @@ from agegender.records.predictions import Predictions
 from agegender.report.results import Configuration, Run, SweepResults
 from agegender.report.statistics.significance import MIN_BLOCKS
 
-_SPLIT_KEYS = ("split_seed", "split_file", "fold")  # of `data`
+_SPLIT_KEYS = ("data.split_seed", "data.split_file", "data.fold")
 WHOLE_RECIPE = "nothing"  # the option of `without` that leaves nothing out: the reference of an ablation
 
 
@@ -116,8 +116,8 @@ def design_of(sweep: SweepResults) -> Design:
 def _has_one_test_part_per_split(configuration: Configuration) -> bool:
     by_split: dict[tuple[str, ...], set[str | None]] = {}
     for run in configuration.measured:
-        data = run.record.config.get("data", {})
-        by_split.setdefault(tuple(str(data.get(key)) for key in _SPLIT_KEYS), set()).add(run.images_id)
+        split = tuple(str(run.record.setting(key)) for key in _SPLIT_KEYS)
+        by_split.setdefault(split, set()).add(run.images_id)
     return all(len(images) == 1 for images in by_split.values())
 
 

@@ -150,7 +150,7 @@ def status_of(record: Record) -> str:
     if record.status == "failed":
         return f"failed: {record.error}"
     if record.status == "pruned":
-        return f"pruned after epoch {len(record.history)} of {record.config['trainer']['max_epochs']}"
+        return f"pruned after epoch {len(record.history)} of {record.setting('trainer.max_epochs')}"
     return "complete" if record.status == "complete" else "started, not finished"
 
 
@@ -168,7 +168,7 @@ def warnings_of(complete: list[Record], *, repeated_splits: bool = False) -> lis
         ("age-group schemes", lambda record: record.data["age_groups"]["scheme"]),
         ("image sizes", lambda record: record.data["image_size"]),
         ("training parts", lambda record: record.data.get("train_part", "train")),
-        ("numbers of epochs", lambda record: record.config["trainer"]["max_epochs"]),
+        ("numbers of epochs", lambda record: record.setting("trainer.max_epochs")),
     ):
         number = len({str(key(record)) for record in complete})
         if number > 1 and not (what == "splits" and repeated_splits):
@@ -188,13 +188,13 @@ def warnings_of(complete: list[Record], *, repeated_splits: bool = False) -> lis
 
 def _is_cut(record: Record) -> bool:
     done = len(record.history)
-    planned = record.config["trainer"]["max_epochs"]
-    may_be_short = record.config.get("early_stopping") or record.config["trainer"].get("fast_dev_run")
+    planned = record.setting("trainer.max_epochs")
+    may_be_short = record.setting("early_stopping") or record.setting("trainer.fast_dev_run")
     return 0 < done < planned and not may_be_short
 
 
 def _is_limited(record: Record, key: str) -> bool:
-    value = record.config["trainer"].get(key)
+    value = record.setting(f"trainer.{key}")
     if key in _SHORTCUTS:
         return bool(value)
     return value is not None and not (isinstance(value, float) and value == 1.0)  # 1 is one batch, 1.0 is all batches
@@ -232,15 +232,14 @@ def _data_line(record: Record) -> str:
 
 
 def _training_line(record: Record) -> str:
-    config = record.config
     data = record.data
-    tested = f"tested at the best epoch by {config['monitor']}"
+    optimizer = record.setting("optimizer._target_").rpartition(".")[2]
+    tested = f"tested at the best epoch by {record.setting('monitor')}"
     if data.get("train_part") == "trainval":
         tested = "with the validation part, tested after the last epoch"
     return (
-        f"Training: {data['image_size']} x {data['image_size']} pixels, {config['trainer']['max_epochs']} epochs, "
-        f"batch {config['data']['batch_size']}, {config['optimizer']['_target_'].rpartition('.')[2]} "
-        f"{config['optimizer']['lr']:g}; {tested}."
+        f"Training: {data['image_size']} x {data['image_size']} pixels, {record.setting('trainer.max_epochs')} epochs, "
+        f"batch {record.setting('data.batch_size')}, {optimizer} {record.setting('optimizer.lr'):g}; {tested}."
     )
 
 

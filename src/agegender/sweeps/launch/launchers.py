@@ -1,4 +1,4 @@
-"""What Hydra's launchers do: run a sweep's jobs as processes elsewhere, and say how each ended."""
+"""The launchers `local` and `slurm`: run a sweep's jobs as processes of their own and return how each ended."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
-from agegender.jobs.outcomes import Outcome, session
+from agegender.jobs.outcomes import Outcome
 from agegender.sweeps.launch.gpus import visible_gpus
 from agegender.sweeps.launch.local import LocalRun, make_slots
 from agegender.sweeps.launch.plan import PlannedJob, plan
@@ -55,8 +55,12 @@ def _plan(config: DictConfig, context: Any, overrides: Sequence[Sequence[str]], 
 
 
 def _report(jobs: list[PlannedJob]) -> list[JobReturn]:
-    session.outcomes += [Outcome(job.folder, job.state, job.reason) for job in jobs]
     return [
-        JobReturn(overrides=job.overrides, cfg=job.config, status=JobStatus.COMPLETED, _return_value=job.state)
+        JobReturn(
+            overrides=job.overrides,
+            cfg=job.config,
+            status=JobStatus.COMPLETED,
+            _return_value=Outcome(job.folder, job.state, job.reason),
+        )
         for job in jobs
     ]

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from agegender.jobs.outcomes import session
+from agegender.jobs.stop_flag import stop_flag
 from agegender.records import record
-from agegender.sweeps.launch.plan import PlannedJob, again
-from agegender.sweeps.launch.restart import goes_on, last_error
+from agegender.records.job_folder import JobFolder
+from agegender.sweeps.launch.plan import PlannedJob, resume_command
+from agegender.sweeps.launch.restart import last_error, should_restart
 from agegender.sweeps.launch.screen import Screen
 from agegender.system.errors import InputError, describe
 from agegender.system.signals import signal_of, stop_signals
 
 _POLL_SECONDS = 0.5
 _STOP_SECONDS = 60  # for a job's last checkpoint
-OUTPUT = "output.log"  # of a job's process, in its directory; train.log is the job's own
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +37,10 @@ class Slot:
     cores: tuple[int, ...]
 
     def environment(self) -> dict[str, str]:
-        """Give the variables that keep a job in its place."""
+        """Return the environment variables that keep a job on its device and cores."""
         threads = os.environ.get("OMP_NUM_THREADS", "")
         own = {"OMP_NUM_THREADS": str(min(len(self.cores), int(threads) if threads.isdigit() else len(self.cores)))}
-        # Nothing, rather than all: a job for the CPU does not touch a device either.
+        # An empty list hides all GPUs: a job on the CPU must not touch a device either.
         return own | {"CUDA_VISIBLE_DEVICES": self.gpu if self.gpu is not None else ""}
 
 
@@ -76,17 +76,19 @@ class LocalRun:
     Args:
         jobs: of the sweep; those that have ended are left alone.
         slots: see `make_slots`.
-        max_retries: see `settle.goes_on`.
+        max_retries: see `restart.should_restart`.
         stop_on_error: start no further job after one that failed.
     """
 
     def __init__(self, jobs: list[PlannedJob], slots: list[Slot], *, max_retries: int, stop_on_error: bool) -> None:
-        self._jobs, self._free = jobs, list(slots)
+        self._jobs = jobs
+        self._free = list(slots)
         self._running: dict[int, tuple[PlannedJob, subprocess.Popen[bytes], Slot]] = {}
-        self._max_retries, self._stop_on_error = max_retries, stop_on_error
+        self._max_retries = max_retries
+        self._stop_on_error = stop_on_error
 
     def run(self) -> None:
-        """Run until every job has ended; on a signal the running ones keep what they have trained."""
+        """Run until every job has ended; on a signal the running ones write a checkpoint first."""
         stop_signals.install()
         with Screen(self._jobs) as screen:
             try:
@@ -95,15 +97,15 @@ class LocalRun:
                     time.sleep(_POLL_SECONDS)
                     self._reap()
             except KeyboardInterrupt as error:
-                session.interrupt(signal_of(error))
+                stop_flag.interrupt(signal_of(error))
                 self._stop()
-            except BaseException:  # nobody else would end the jobs that run
+            except BaseException:  # nothing else would end the running jobs
                 self._stop()
                 raise
             screen.update()
 
     def _start_next(self) -> bool:
-        """Fill the free slots; say whether a job still waits."""
+        """Fill the free slots, and return whether a job still waits."""
         queue = [job for job in self._jobs if job.state == "queued"]
         if self._stop_on_error and any(job.state in ("failed", "refused") for job in self._jobs):
             for job in queue:
@@ -120,19 +122,19 @@ class LocalRun:
 
     def _start(self, job: PlannedJob, slot: Slot) -> None:
         job.folder.mkdir(parents=True, exist_ok=True)
-        with (job.folder / OUTPUT).open("ab") as output:
+        with JobFolder(job.folder).output.open("ab") as output:
             process = subprocess.Popen(
                 job.command,
                 env={**os.environ, **slot.environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the launcher, which tells its jobs
+                start_new_session=True,  # Ctrl-C goes to the launcher alone, which then stops its jobs
             )
         job.state = "running"
         self._running[process.pid] = (job, process, slot)
         if hasattr(os, "sched_setaffinity"):
-            with suppress(OSError):  # it has ended already, or may not choose: it is a little slower so
+            with suppress(OSError):  # already ended, or pinning is denied: it only runs slower
                 os.sched_setaffinity(process.pid, slot.cores)
 
     def _reap(self) -> None:
@@ -143,11 +145,12 @@ class LocalRun:
             del self._running[pid]
             self._free.append(slot)
             code = code if code >= 0 else 128 - code
-            if goes_on(job.folder, code, self._max_retries):
-                log.warning("%s was killed; it goes on from its last checkpoint", job.folder)
-                job.state, job.command = "queued", again(job.command)
+            if should_restart(job.folder, code, self._max_retries):
+                log.warning("%s was killed; it resumes from its last checkpoint", job.folder)
+                job.state = "queued"
+                job.command = resume_command(job.command)
             else:
-                judge(job, code)
+                record_final_state(job, code)
 
     def _stop(self) -> None:
         for _, process, _ in self._running.values():
@@ -158,7 +161,7 @@ class LocalRun:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
-            except KeyboardInterrupt:  # a second Ctrl-C: no time for checkpoints
+            except KeyboardInterrupt:  # a second Ctrl-C: stop without waiting for checkpoints
                 deadline = 0.0
                 process.kill()
             job.end("interrupted")
@@ -167,24 +170,27 @@ class LocalRun:
                 job.end("not started", "interrupted")
 
 
-def judge(job: PlannedJob, code: int) -> None:
-    """Say how a job ended.
+def record_final_state(job: PlannedJob, code: int) -> None:
+    """Set the final state of a job whose process has ended.
 
     Args:
         job: whose process has ended for good.
         code: its exit code, 128 more than a signal's number where it ended by one.
     """
     entry = job.read_record()
+    output = JobFolder(job.folder).output
     if code == 0 and job.is_check:
         job.end("checked")
     elif code == 0 and entry is not None and entry.status in record.FINISHED:
         job.end(entry.status)
     elif code == 2:
-        job.end("refused", last_error(job.folder / OUTPUT) or f"see {job.folder / OUTPUT}")
+        job.end("refused", last_error(output) or f"see {output}")
     elif code == 128 + signal.SIGTERM:
-        job.end("interrupted", "terminated by somebody; the same command goes on from its last checkpoint")
+        job.end(
+            "interrupted", "terminated by another process or user; the same command resumes from its last checkpoint"
+        )
     elif entry is not None and entry.status == "failed":
         job.end("failed", entry.error)
     else:
-        told = last_error(job.folder / OUTPUT) if code == 1 else None
-        job.end("failed", told or f"exit code {code}; see {job.folder / OUTPUT}")
+        message = last_error(output) if code == 1 else None
+        job.end("failed", message or f"exit code {code}; see {output}")

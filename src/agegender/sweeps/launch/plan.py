@@ -30,8 +30,8 @@ class PlannedJob:
         command: what runs it, from the directory in which the sweep was started.
         num_epochs: that it is to train.
         is_check: a job of `trainer.fast_dev_run`, which leaves no record.
-        replaced: when the run was begun that this one is to replace (`resume=false`); None where there is none.
-        state: `queued`, `running`, or how it ended, as in `session.Outcome`.
+        replaced: start time of the run that this one replaces (`resume=false`); None where there is none.
+        state: `queued`, `running`, or how it ended, as in `Outcome`.
         reason: why it failed, or what it waits for.
     """
 
@@ -50,10 +50,11 @@ class PlannedJob:
         return self.state not in ("queued", "running")
 
     def end(self, state: str, reason: str | None = None) -> None:
-        self.state, self.reason = state, reason
+        self.state = state
+        self.reason = reason
 
     def read_record(self) -> record.Record | None:
-        """Read its record; None before it has begun, also where another one or a broken one is still there."""
+        """Return the job's record; None before the job starts, even where an older or a broken record lies there."""
         try:
             known = record.read(self.folder)
         except InputError:
@@ -63,7 +64,7 @@ class PlannedJob:
 
 
 def plan(config: DictConfig, context: Any, overrides: Sequence[Sequence[str]], first: int) -> list[PlannedJob]:
-    """Compose every job, so that a mistake in one is told before anything is started.
+    """Compose every job, so that a mistake in one is reported before any of them starts.
 
     Args:
         config: of the sweep.
@@ -78,10 +79,8 @@ def plan(config: DictConfig, context: Any, overrides: Sequence[Sequence[str]], f
 
 
 def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: int) -> PlannedJob:
-    own = context.config_loader.load_sweep_config(config, overrides)
-    with open_dict(own):
-        own.hydra.job.id, own.hydra.job.num = str(number), number
-    folder = Path(own.hydra.sweep.dir) / own.hydra.sweep.subdir
+    own = compose_job(config, context, overrides, number)
+    folder = job_folder(own)
     job = PlannedJob(overrides, own, folder, _command(config, overrides, folder), own.trainer.max_epochs)
     job.is_check = bool(own.trainer.fast_dev_run)
     resolved = resolve(own)
@@ -95,9 +94,34 @@ def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: in
         known = record.read(folder)
         if known is not None and is_finished(JobFolder(folder), known, resolved):
             job.end("skipped")
-    except InputError as error:  # as the job would say itself, only later
+    except InputError as error:  # the job would refuse it too, only later
         job.end("refused", str(error))
     return job
+
+
+def compose_job(config: DictConfig, context: Any, overrides: list[str], number: int) -> DictConfig:
+    """Compose one job of a sweep.
+
+    Args:
+        config: of the sweep.
+        context: Hydra's, which composes.
+        overrides: of the job.
+        number: of the job in the sweep.
+    """
+    own = context.config_loader.load_sweep_config(config, overrides)
+    with open_dict(own):
+        own.hydra.job.id = str(number)
+        own.hydra.job.num = number
+    return own
+
+
+def job_folder(config: DictConfig) -> Path:
+    """Return the directory of a sweep's job.
+
+    Args:
+        config: of the job, composed with `hydra`.
+    """
+    return Path(config.hydra.sweep.dir) / config.hydra.sweep.subdir
 
 
 def _command(config: DictConfig, overrides: list[str], folder: Path) -> list[str]:
@@ -107,13 +131,11 @@ def _command(config: DictConfig, overrides: list[str], folder: Path) -> list[str
     ]
     kept = [item for item in config.hydra.overrides.hydra if not item.lstrip("+~").startswith(_SWEEP_KEYS)]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
-    return [
-        *(sys.executable, "-u", str(Path(sys.argv[0]).resolve()), *flags),
-        *(*overrides, *kept, "hydra.mode=RUN", f"hydra.run.dir='{quoted}'"),
-    ]
+    program = [sys.executable, "-u", str(Path(sys.argv[0]).resolve())]
+    return [*program, *flags, *overrides, *kept, "hydra.mode=RUN", f"hydra.run.dir='{quoted}'"]
 
 
-def again(command: list[str]) -> list[str]:
-    """Give the command that goes on with a job, also where its first attempt was to train anew."""
+def resume_command(command: list[str]) -> list[str]:
+    """Return the command that resumes a job, also where its first attempt was to start afresh (`resume=false`)."""
     resumes = command[-1] == "resume=true" or "resume=extend" in command
     return command if resumes else [*command, "resume=true"]

@@ -1,7 +1,7 @@
-"""What becomes of a job whose process has ended: done, failed, or begun again where it was killed.
+"""Whether a job whose process has ended is done, has failed, or is restarted because it was killed.
 
-A job that was killed goes on from its last checkpoint, as often as it gets further. At the end of a cluster's batch
-job, where nobody else may be left to do it, `python -m agegender.sweeps.launch.restart` decides that.
+A job that was killed resumes from its last checkpoint, as often as it reaches a new one. At the end of a cluster's
+batch job `python -m agegender.sweeps.launch.restart` decides it, since the process that started the sweep may be gone.
 """
 
 import argparse
@@ -14,28 +14,28 @@ from contextlib import suppress
 from pathlib import Path
 
 from agegender.records import record
+from agegender.records.job_folder import JobFolder
 from agegender.system.errors import InputError, describe
 from agegender.system.files import write_atomically
 
 _DECIDED = (0, 2, 128 + signal.SIGTERM)  # complete, refused; who terminates a job decides what becomes of it
 OUT_OF_MEMORY = "out of memory? (mem_gb asks for more, data.batch_size needs less)"
-_ATTEMPTS = ".attempts.json"
 _LOST_PEER = ("by peer", "remote worker", "remote process", "ncclRemoteError", "NCCL")  # of gloo and of NCCL
 
 
-def goes_on(folder: Path, code: int, max_retries: int) -> bool:
-    """Say whether a job is to be started again; where it is not, and could not tell itself, its record is mended.
+def should_restart(folder: Path, code: int, max_retries: int) -> bool:
+    """Return whether a job is to be restarted; a job that is given up and could not record it is recorded as failed.
 
     Args:
         folder: the job's directory.
         code: exit code of its process; 128 more than a signal's number where it ended by one.
         max_retries: in a row, without a new checkpoint in between.
     """
-    attempts = folder / _ATTEMPTS
-    if code in _DECIDED or _has_told_its_end(folder, code):
+    attempts = JobFolder(folder).attempts
+    if code in _DECIDED or _has_recorded_its_end(folder, code):
         attempts.unlink(missing_ok=True)
         return False
-    last = folder / "checkpoints" / "last.ckpt"
+    last = JobFolder(folder).last
     checkpoint = last.stat().st_mtime_ns if last.exists() else 0
     before = _read(attempts)
     num_tried = before["num_tried"] + 1 if before.get("checkpoint") == checkpoint else 1
@@ -43,7 +43,7 @@ def goes_on(folder: Path, code: int, max_retries: int) -> bool:
         if num_tried <= max_retries:
             write_atomically(attempts, json.dumps({"num_tried": num_tried, "checkpoint": checkpoint}))
             return True
-    except OSError as error:  # without the count of its attempts it could be started for ever
+    except OSError as error:  # without the count of attempts it might restart for ever
         fail(folder, f"ended by {_name(code)}, and is not started again: {describe(error) or error}")
         return False
     attempts.unlink(missing_ok=True)
@@ -51,12 +51,12 @@ def goes_on(folder: Path, code: int, max_retries: int) -> bool:
     return False
 
 
-def _has_told_its_end(folder: Path, code: int) -> bool:
-    """Say whether a job's record tells how it ended, so that it is not tried again.
+def _has_recorded_its_end(folder: Path, code: int) -> bool:
+    """Return whether a job's record holds its end, so that it is not restarted.
 
-    A job that fails with exit code 1 has told it. But srun ends with 1 as well, instead of the signal, where the kernel
-    killed the job because the memory of its cgroup was used up; and of several processes the others are killed when one
-    has failed, whose record says so. A process that failed because another one was killed has told nothing of its own.
+    A job that fails with exit code 1 has recorded it. But srun returns 1 as well, instead of the signal, where the
+    kernel killed the job because its cgroup had no memory left. When one of several processes fails, it records that,
+    and the others are killed. A process that failed because another one was killed has not recorded its own end.
     """
     entry = _read_record(folder)
     if entry is None:
@@ -69,7 +69,7 @@ def _has_told_its_end(folder: Path, code: int) -> bool:
 def _read_record(folder: Path) -> record.Record | None:
     try:
         return record.read(folder)
-    except InputError:  # broken: the job and the report say so
+    except InputError:  # broken: the job and the report show it
         return None
 
 
@@ -98,25 +98,25 @@ def _advice(code: int) -> str:
 
 
 def fail(folder: Path, reason: str) -> None:
-    """Record that a job failed which could not do it itself; what it was beyond that stays as it is."""
+    """Record as failed a job that could not do it itself; a record that is not of a running job stays as it is."""
     entry = _read_record(folder)
     if entry is not None and entry.status == "running":
         entry.status, entry.error = "failed", reason
-        with suppress(OSError):  # a full disk: the job's own output tells, and others go on
+        with suppress(OSError):  # a full disk: the job's own output shows it, and other jobs continue
             record.write(folder, entry)
 
 
 def last_error(path: Path) -> str | None:
-    """Give the mistake of the user's that a job's output ends with; None if it does not tell any."""
+    """Return the last `error:` line of a job's output; None if there is none."""
     lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-    told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return told[-1] if told else None
+    messages = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return messages[-1] if messages else None
 
 
 def _requeue() -> None:
     array = os.environ.get("SLURM_ARRAY_JOB_ID")
     job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}" if array else os.environ["SLURM_JOB_ID"]
-    print(f"{job} is put back into the queue and goes on from its last checkpoint", flush=True)
+    print(f"{job} is put back into the queue and resumes from its last checkpoint", flush=True)
     subprocess.run(["scontrol", "requeue", job], check=True, timeout=120)
 
 
@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--max-retries", type=int, required=True)
     options = parser.parse_args(arguments)
     folder = Path(json.loads(options.plan.read_text())[options.index])
-    if goes_on(folder, options.code, options.max_retries):
+    if should_restart(folder, options.code, options.max_retries):
         _requeue()
     return options.code
 

@@ -1,4 +1,4 @@
-"""One screen of a sweep that goes on: what each job does. Lines instead, where nobody can see a screen."""
+"""The progress of a running sweep: a table that is redrawn on a terminal, one line per change elsewhere."""
 
 import logging
 from collections import Counter
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from agegender.records import record
+from agegender.records.job_folder import JobFolder
 from agegender.sweeps.launch.plan import PlannedJob
 from agegender.system.errors import InputError
 
@@ -35,7 +35,7 @@ class Screen:
 
     def __init__(self, jobs: list[PlannedJob]) -> None:
         self._jobs = jobs
-        self._told: dict[int, str] = {}
+        self._printed: dict[int, str] = {}  # the last line of each job
         self._epochs: dict[Path, tuple[int, int]] = {}  # when a record was written, and the epochs in it
         console = Console()
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
@@ -58,15 +58,15 @@ class Screen:
             self._live.update(_table(progress), refresh=True)
             return
         for number, (job, done) in enumerate(progress):
-            told = _line(job, done)
-            if self._told.get(number, "queued") != told:
-                self._told[number] = told
-                log.info("%s: %s", job.folder, told)
+            line = _line(job, done)
+            if self._printed.get(number, "queued") != line:
+                self._printed[number] = line
+                log.info("%s: %s", job.folder, line)
 
     def _epoch(self, job: PlannedJob) -> int:
         """Count the epochs that a job has finished; its record is read where it has changed."""
         try:
-            written = (job.folder / record.FILE_NAME).stat().st_mtime_ns
+            written = JobFolder(job.folder).record.stat().st_mtime_ns
         except FileNotFoundError:
             return 0
         if self._epochs.get(job.folder, (None, 0))[0] != written:
@@ -77,7 +77,7 @@ class Screen:
 def _num_epochs(job: PlannedJob) -> int:
     try:
         entry = job.read_record()
-    except InputError:  # written by another version; the job itself will say so
+    except InputError:  # written by another version; the job itself reports it
         return 0
     return len(entry.history) if entry is not None else 0
 
@@ -93,7 +93,7 @@ def _table(progress: list[tuple[PlannedJob, int]]) -> Table:
     table = Table(title=", ".join(f"{num} {state}" for state, num in counts.items()), title_justify="left", box=None)
     table.add_column("job", overflow="fold")
     table.add_column("state", no_wrap=True)
-    first = sorted(progress, key=lambda item: item[0].state != "running")  # those that move stay in sight
+    first = sorted(progress, key=lambda item: item[0].state != "running")  # running jobs stay visible
     for job, done in first[:_MOST_ROWS]:
         table.add_row(str(job.folder), _line(job, done), style=_STYLES.get(job.state))
     if len(progress) > _MOST_ROWS:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agegender.records import record
-from agegender.sweeps.launch.plan import PlannedJob, again
+from agegender.sweeps.launch.plan import PlannedJob, resume_command
 from agegender.sweeps.launch.restart import OUT_OF_MEMORY, fail, last_error
 from agegender.sweeps.launch.screen import Screen
 from agegender.sweeps.launch.slurm_advice import advice
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 def execute(command: list[str]) -> None:
     """Become a job's process: with the signals' own meanings, not submitit's."""
-    command = again(command) if is_restarted() else command
+    command = resume_command(command) if is_restarted() else command
     os.execv(command[0], command)
 
 
@@ -52,7 +52,9 @@ class SlurmRun:
     """
 
     def __init__(self, jobs: list[PlannedJob], folder: Path, options: Mapping[str, Any]) -> None:
-        self._jobs, self._folder, self._options = jobs, folder.absolute(), options
+        self._jobs = jobs
+        self._folder = folder.absolute()
+        self._options = options
         self._ids: dict[str, str] = {}  # Slurm's number by the job's directory
         self._misses: dict[str, int] = {}
 
@@ -110,7 +112,7 @@ class SlurmRun:
         return [job.job_id for job in submitted]
 
     def _parameters(self, jobs: list[PlannedJob], plan: Path) -> dict[str, Any]:
-        """Give submitit's parameters; the batch script's last lines decide what becomes of a job that was killed."""
+        """Return submitit's parameters; the last lines of the batch script restart a job that was killed."""
         options = {key: value for key, value in self._options.items() if value is not None}
         own = {key: options.pop(key) for key in ("detach", "max_retries", "poll_seconds")}
         extra = dict(options.pop("additional_parameters", {}))
@@ -152,11 +154,11 @@ class SlurmRun:
             screen.update()
 
     def leave(self) -> None:
-        """Let the jobs go on without this process."""
+        """Stop following the jobs, which continue without this process."""
         numbers = {self._ids[str(job.folder)] for job in self._jobs if not job.ended}
         if numbers:
             arrays = " ".join(sorted({number.partition("_")[0] for number in numbers}))
-            log.info("the jobs go on; the same command shows them again, scancel %s ends them", arrays)
+            log.info("the jobs continue; the same command shows them again, scancel %s ends them", arrays)
         for job in self._jobs:
             if not job.ended:
                 job.end("submitted")
@@ -177,15 +179,16 @@ class SlurmRun:
                 continue
             self._misses[number] = self._misses.get(number, 0) + 1
             if self._misses[number] >= _MISSES:
-                self._judge(job, number)
+                self._record_final_state(job, number)
 
-    def _judge(self, job: PlannedJob, number: str) -> None:
-        """Say how a job that is gone from the queue has ended."""
-        entry, output = job.read_record(), self._output(number)
+    def _record_final_state(self, job: PlannedJob, number: str) -> None:
+        """Set the final state of a job that is gone from the queue."""
+        entry = job.read_record()
+        output = self._output(number)
         if entry is not None and entry.status in record.FINISHED:
             job.end(entry.status)
         elif (state := end_state(number)).startswith("CANCELLED"):  # also while it waited, after an attempt that failed
-            job.end("interrupted", "cancelled; the same command goes on from its last checkpoint")
+            job.end("interrupted", "cancelled; the same command resumes from its last checkpoint")
         elif entry is not None and entry.status == "failed":
             job.end("failed", entry.error)
         elif (refusal := last_error(output)) is not None:
@@ -203,7 +206,7 @@ class SlurmRun:
 
 
 def _shape(job: PlannedJob) -> dict[str, Any]:
-    """Give the tasks that a job of several devices needs: one for each."""
+    """Return the tasks that a job of several devices needs, one per device."""
     trainer = job.config.trainer
     if not str(trainer.strategy).startswith("ddp"):
         return {"nodes": 1, "tasks_per_node": 1}
@@ -213,7 +216,7 @@ def _shape(job: PlannedJob) -> dict[str, Any]:
 
 
 def squeue() -> dict[str, tuple[str, str | None]]:
-    """Ask Slurm for this user's jobs: `queued` or `running`, and what a queued one waits for, by their number.
+    """Return this user's jobs by their number: `queued` or `running`, and what a queued one waits for.
 
     Raises:
         InputError: there is no Slurm, or it does not answer.
@@ -226,8 +229,9 @@ def squeue() -> dict[str, tuple[str, str | None]]:
             "hydra/launcher=slurm: no squeue here; start the sweep on a login node of the cluster"
         ) from error
     except subprocess.SubprocessError as error:
-        told = (getattr(error, "stderr", None) or str(error)).strip()
-        raise InputError(f"Slurm does not answer ({told.splitlines()[-1] if told else 'squeue failed'})") from error
+        message = (getattr(error, "stderr", None) or str(error)).strip()
+        last_line = message.splitlines()[-1] if message else "squeue failed"
+        raise InputError(f"Slurm does not answer ({last_line})") from error
     found = {}
     for line in output.splitlines():
         number, state, reason = line.split("|", 2)
@@ -238,7 +242,7 @@ def squeue() -> dict[str, tuple[str, str | None]]:
 
 
 def end_state(number: str) -> str:
-    """Ask Slurm how a job ended, such as CANCELLED or OUT_OF_MEMORY; empty where it does not know.
+    """Return how a job ended, such as CANCELLED or OUT_OF_MEMORY; empty where Slurm does not know.
 
     The controller keeps jobs for some minutes (MinJobAge), the accounting, where there is one, for good.
     """

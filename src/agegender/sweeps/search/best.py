@@ -1,4 +1,4 @@
-"""The best configuration of a search, as an experiment that can be run again."""
+"""The best configuration of a search, as an experiment that can be repeated."""
 
 import shlex
 from pathlib import Path
@@ -13,7 +13,7 @@ from agegender.records import identity
 from agegender.system.files import write_atomically
 
 
-def write_best(folder: Path, config: DictConfig, loader: ConfigLoader, own: DictConfig, told: str) -> str:
+def write_best(folder: Path, config: DictConfig, loader: ConfigLoader, own: DictConfig, score: str) -> str:
     """Write the configuration of a trial: `best.yaml`, and the same where Hydra finds it as an experiment.
 
     The options of the groups, and each value that differs from theirs; not what makes no other experiment, such as
@@ -24,7 +24,7 @@ def write_best(folder: Path, config: DictConfig, loader: ConfigLoader, own: Dict
         config: of the search.
         loader: Hydra's.
         own: the trial's configuration, composed.
-        told: its score, in a line.
+        score: of the trial, in a line.
 
     Returns:
         The command that trains it.
@@ -38,7 +38,7 @@ def write_best(folder: Path, config: DictConfig, loader: ConfigLoader, own: Dict
     command = f"python train.py --config-dir {shlex.quote(str(folder / 'conf'))} experiment={name}"
     content = {"defaults": [{f"override /{group}": option} for group, option in groups.items()], "name": name}
     content |= _difference(_plain(own), _plain(_compose_groups(config, loader, groups)))
-    text = f"# @package _global_\n# {told}\n# {command}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"
+    text = f"# @package _global_\n# {score}\n# {command}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"
     for path in (folder / "best.yaml", folder / "conf" / "experiment" / f"{name}.yaml"):
         write_atomically(path, text)
     return command
@@ -55,7 +55,7 @@ def _compose_groups(config: DictConfig, loader: ConfigLoader, groups: dict[str, 
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:
-    """Give plain containers; interpolations stay, so that what follows another key goes on following it."""
+    """Return plain containers with their interpolations, so that keys that refer to others still do so."""
     kept = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     plain = OmegaConf.to_container(kept, resolve=False)
     assert isinstance(plain, dict)

@@ -1,4 +1,4 @@
-"""What a search is told: the keys of `conf/hydra/sweeper/optuna.yaml`."""
+"""The settings of a search: the keys of `conf/hydra/sweeper/optuna.yaml`."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,7 +8,7 @@ from agegender.jobs.combinations import is_lower_better
 from agegender.jobs.schema import MONITORS
 from agegender.system.errors import InputError
 
-# Of these a record holds no value for each epoch, nor for the best one.
+# Records hold no values of these two losses, neither per epoch nor of the best one.
 METRICS = tuple(name for name in MONITORS if name not in ("val/age_loss", "val/gender_loss"))
 
 _Count = Annotated[int, Field(ge=1)]
@@ -47,8 +47,8 @@ def read_options(given: dict[str, Any]) -> Options:
     try:
         return Options.model_validate(given)
     except ValidationError as error:
-        told = [
+        mistakes = [
             f"hydra.sweeper.{'.'.join(map(str, mistake['loc']))}={mistake['input']}: {mistake['msg']}"
             for mistake in error.errors()
         ]
-        raise InputError("; ".join(told)) from error
+        raise InputError("; ".join(mistakes)) from error

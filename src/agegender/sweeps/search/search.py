@@ -1,18 +1,20 @@
-"""What Hydra's sweeper does: a study asks for trials, the launcher runs them, the study is told, and so on."""
+"""The loop of the sweeper `optuna`: ask the study for trials, run them, report their scores to the study, repeat."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from agegender.jobs.outcomes import Outcome, session
+from agegender.jobs.outcomes import Outcome
 from agegender.jobs.run import resolve
+from agegender.jobs.stop_flag import stop_flag
 from agegender.jobs.trial import study_path
+from agegender.sweeps.result import SweepResult, result_of
 from agegender.sweeps.search.best import write_best
 from agegender.sweeps.search.options import Options, read_options
 from agegender.sweeps.search.space import Space, parse_space
@@ -21,13 +23,13 @@ from agegender.system.errors import InputError, end, first_line, refuse
 from agegender.system.locks import HeldElsewhere, locked
 from agegender.system.signals import signal_of, stop_signals
 
-_HOPELESS = 3  # jobs refused, and none that was not: a mistake that every trial would repeat
+_HOPELESS = 3  # so many jobs refused and none accepted: every further trial would repeat the mistake
 
 
 def search(
     given: dict[str, Any], config: DictConfig, context: HydraContext, launcher: Launcher, arguments: Sequence[str]
 ) -> list[Sequence[JobReturn]]:
-    """Search, or go on with a search, until `n_trials` trials have a score or are pruned.
+    """Start or resume a search, and run it until `n_trials` trials have a score or are pruned.
 
     Args:
         given: options, as in `conf/hydra/sweeper/optuna.yaml`.
@@ -48,9 +50,9 @@ def search(
             composer = Composer(config, context, space)
             composer.check_space()
             trials = Trials(path, options, space, resolved.plain)
-            return Search(options, config, launcher, trials, composer).run()
+            return Search(options, config, launcher, trials, composer, result_of(context)).run()
     except HeldElsewhere:
-        refuse("this search is going on in another process; wait for it, or choose another name=")
+        refuse("this search is running in another process; wait for it, or choose another name=")
     except (InputError, OSError) as error:
         end(error)
 
@@ -65,7 +67,9 @@ class Composer:
     """
 
     def __init__(self, config: DictConfig, context: HydraContext, space: Space) -> None:
-        self.config, self.loader, self._space = config, context.config_loader, space
+        self.config = config
+        self.loader = context.config_loader
+        self._space = space
         self._composed: dict[tuple[str, ...], DictConfig] = {}
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
@@ -85,11 +89,11 @@ class Composer:
         return self._composed[key]
 
     def all_of(self, overrides: Sequence[str]) -> list[str]:
-        """Give a trial's overrides with those that all trials have in common."""
+        """Return a trial's overrides after those that all trials have in common."""
         return [*self._space.fixed, *overrides]
 
     def check_space(self) -> None:
-        """Compose every bound and choice by itself, before anything is begun.
+        """Compose every bound and choice by itself, before any trial starts.
 
         Raises:
             InputError: one is not valid.
@@ -99,7 +103,7 @@ class Composer:
 
 
 class Search:
-    """A search that goes on.
+    """A search, from the next trial to its end.
 
     Args:
         options: how it searches.
@@ -107,18 +111,30 @@ class Search:
         launcher: runs jobs.
         trials: the study.
         composer: of the trials' configurations.
+        result: of the multirun; the launcher adds the outcomes of its jobs, the search those of other trials.
     """
 
     def __init__(
-        self, options: Options, config: DictConfig, launcher: Launcher, trials: Trials, composer: Composer
+        self,
+        options: Options,
+        config: DictConfig,
+        launcher: Launcher,
+        trials: Trials,
+        composer: Composer,
+        result: SweepResult,
     ) -> None:
-        self._options, self._config, self._launcher = options, config, launcher
-        self._trials, self._composer = trials, composer
+        self._options = options
+        self._config = config
+        self._launcher = launcher
+        self._trials = trials
+        self._composer = composer
+        self._result = result
         self._folder = Path(config.hydra.sweep.dir)
+        self._outcomes: list[Outcome] = []  # of all trials
         self._num_launched = 0
 
     def run(self) -> list[Sequence[JobReturn]]:
-        """Run batch after batch; on a signal the trials stay open, and the same command goes on with them."""
+        """Run batch after batch; on a signal the trials stay open, and the same command resumes them."""
         returned = []
         stop_signals.install()
         try:
@@ -128,19 +144,18 @@ class Search:
                 size = min(self._options.n_jobs, left)
                 batch, unfinished = unfinished[:size], unfinished[size:]
                 batch += [self._trials.ask() for _ in range(size - len(batch))]
-                left -= len(batch)  # also by those that fail, or a space of failures would never end
+                left -= len(batch)  # failed ones count too: a space where every trial fails must end
                 returned.append(self._launch(batch))
         except KeyboardInterrupt as stop:
-            session.interrupt(signal_of(stop))
+            stop_flag.interrupt(signal_of(stop))
         self._conclude()
         return returned
 
     def _must_stop(self) -> bool:
-        statuses = {outcome.status for outcome in session.outcomes}
+        statuses = {outcome.status for outcome in self._outcomes}
         failed = bool(statuses & {"failed", "refused"}) and self._config.on_error == "stop"
-        hopeless = statuses == {"refused"} and len(session.outcomes) >= _HOPELESS
-        ended = session.stop is not None or session.interrupted is not None
-        return failed or hopeless or ended or "submitted" in statuses
+        hopeless = statuses == {"refused"} and len(self._outcomes) >= _HOPELESS
+        return failed or hopeless or stop_flag.reason is not None or "submitted" in statuses
 
     def _launch(self, batch: list[Trial]) -> Sequence[JobReturn]:
         folders: dict[Path, list[Trial]] = {}  # trials of the same values are one job
@@ -148,15 +163,16 @@ class Search:
             try:
                 folders.setdefault(_folder(self._composer.compose(trial.overrides)), []).append(trial)
             except InputError as error:  # bounds that are valid by themselves, but not together
-                session.outcomes.append(Outcome(self._folder, "refused", str(error)))
-                self._trials.tell(trial, session.outcomes[-1])
+                refused = Outcome(self._folder, "refused", str(error))
+                self._outcomes.append(refused)
+                self._result.outcomes.append(refused)
+                self._trials.tell(trial, refused)
         jobs = [self._job(same[0]) for same in folders.values()]
-        before = len(session.outcomes)
         returned = self._launcher.launch(jobs, self._num_launched) if jobs else []
         self._num_launched += len(jobs)
-        if len(session.outcomes) - before != len(jobs):  # a launcher that knows nothing of this project
-            session.outcomes[before:] = [_outcome(*one) for one in zip(returned, folders, strict=True)]
-        for (folder, same), outcome in zip(folders.items(), session.outcomes[before:], strict=True):
+        for one, (folder, same) in zip(returned, folders.items(), strict=True):
+            outcome: Outcome = one.return_value
+            self._outcomes.append(outcome)
             for trial in same:
                 self._trials.tell(trial, Outcome(folder, outcome.status, outcome.reason))
         return returned
@@ -168,14 +184,16 @@ class Search:
     def _conclude(self) -> None:
         best = self._trials.best()
         if best is None:
-            session.closing = [f"{self._trials.summary()}; no best one yet."]
+            self._result.closing = [f"{self._trials.summary()}; no best one yet."]
             return
         trial, score = best
-        told = f"trial {trial.number} has the best {self._options.metric}, {score:.4f}"
+        best_score = f"trial {trial.number} has the best {self._options.metric}, {score:.4f}"
         own = self._composer.compose(trial.overrides)
-        command = write_best(self._folder, self._config, self._composer.loader, own, f"Search {self._folder}: {told}.")
-        session.closing = [
-            f"{self._trials.summary()}; {told} ({_folder(own)}):",
+        command = write_best(
+            self._folder, self._config, self._composer.loader, own, f"Search {self._folder}: {best_score}."
+        )
+        self._result.closing = [
+            f"{self._trials.summary()}; {best_score} ({_folder(own)}):",
             *(f"  {override}" for override in trial.overrides),
             f"{self._folder / 'best.yaml'} holds its configuration; to train it: {command}",
         ]
@@ -183,9 +201,3 @@ class Search:
 
 def _folder(own: DictConfig) -> Path:
     return Path(own.hydra.sweep.dir) / own.hydra.sweep.subdir
-
-
-def _outcome(returned: JobReturn, folder: Path) -> Outcome:
-    if returned.status == JobStatus.COMPLETED:
-        return Outcome(folder, str(returned.return_value))
-    return Outcome(folder, "failed", first_line(returned._return_value, kind=True))

@@ -16,7 +16,7 @@ from agegender.system.errors import InputError, first_line
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-_DIGITS = 6  # of a number that is searched: paths and the best configuration can be read, and no training can tell
+_DIGITS = 6  # significant ones of a searched number: enough for any training, and short in paths and best.yaml
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Space:
         return [f"{key}={self._text(key, values[key])}" for key in self.distributions]
 
     def edges(self) -> list[str]:
-        """Give overrides that reach every bound and every choice: if these are valid, so is what lies between."""
+        """Return overrides with every bound and every choice: if these are valid, so are the values between them."""
         found = []
         for key, distribution in self.distributions.items():
             choices = getattr(distribution, "choices", None)
@@ -77,18 +77,19 @@ def parse_space(params: Mapping[str, Any], arguments: Sequence[str], loader: Con
 
 
 def _distribution(override: Override) -> "BaseDistribution":
-    key, told = override.key_or_group, str(override.input_line)
+    key = override.key_or_group
+    text = str(override.input_line)
     if key == "seed" or not identity.is_identity(key):
         why = (
             "the luckiest seed is no result; train the best configuration with several"
             if key == "seed"
             else ("its values do not make different experiments")
         )
-        raise InputError(f"{told}: {key} cannot be searched: {why}")
+        raise InputError(f"{text}: {key} cannot be searched: {why}")
     value = override.value()
     tags = value.tags if isinstance(value, Sweep) else set()
     if tags - {"log"}:
-        raise InputError(f"{told}: unknown tag {', '.join(sorted(tags - {'log'}))}; a search knows log alone")
+        raise InputError(f"{text}: unknown tag {', '.join(sorted(tags - {'log'}))}; a search knows log alone")
     try:
         if isinstance(value, IntervalSweep):
             return _interval(value)
@@ -96,12 +97,14 @@ def _distribution(override: Override) -> "BaseDistribution":
             return _range(override, value)
         return _choice(override)
     except (ValueError, HydraException) as error:
-        raise InputError(f"{told}: {first_line(error)}") from error
+        raise InputError(f"{text}: {first_line(error)}") from error
 
 
 def _interval(value: IntervalSweep) -> "BaseDistribution":
-    distributions, log = import_optuna().distributions, "log" in value.tags
-    low, high = value.start, value.end
+    distributions = import_optuna().distributions
+    log = "log" in value.tags
+    low = value.start
+    high = value.end
     assert low is not None and high is not None
     if low >= high:
         raise ValueError(f"an interval from {low} to {high} is empty")
@@ -113,7 +116,7 @@ def _interval(value: IntervalSweep) -> "BaseDistribution":
 
 
 def _range(override: Override, value: RangeSweep) -> "BaseDistribution":
-    """Without its end, as in a grid."""
+    """Return a range without its end, as a grid has it."""
     distributions = import_optuna().distributions
     if "log" in value.tags:
         raise ValueError("a range has equal steps; tag(log, int(interval(...))) has none")

@@ -1,4 +1,4 @@
-"""The trials of a search: asked for, taken up again where a search was stopped, and told how they ended."""
+"""The trials of a search: created, resumed after a search was stopped, and closed with their scores."""
 
 import math
 import random
@@ -40,11 +40,12 @@ class Trials:
         config: resolved, without any trial's values.
 
     Raises:
-        InputError: the study was begun with another space, score or configuration.
+        InputError: the study was started with another space, score or configuration.
     """
 
     def __init__(self, path: Path, options: Options, space: Space, config: dict[str, Any]) -> None:
-        self._options, self._space = options, space
+        self._options = options
+        self._space = space
         self._opened = OpenStudy(path, options.better)
         self._study = self._opened.study
         self._states = import_optuna().trial.TrialState
@@ -61,7 +62,7 @@ class Trials:
             different = identity.differences({**known[_CONFIG], "sweeper": before}, {**config, "sweeper": now})
             if different:
                 raise InputError(
-                    f"the search in {path.parent} was begun otherwise ({'; '.join(different[:3])}"
+                    f"the search in {path.parent} was started with other settings ({'; '.join(different[:3])}"
                     f"{' and more' if len(different) > 3 else ''}); choose another name="
                 )
         pruner = options.model_dump(include={"warmup_trials", "warmup_epochs"}) | {"kind": options.pruner}
@@ -75,7 +76,7 @@ class Trials:
         return len(self._study.get_trials(deepcopy=False, states=finished))
 
     def unfinished(self) -> list[Trial]:
-        """Give the trials that an earlier search left open; one that had no values yet is closed as failed."""
+        """Return the trials that an earlier search left open; one that had no values yet is closed as failed."""
         found = []
         for one in self._study.get_trials(states=(self._states.RUNNING,)):
             overrides = one.user_attrs.get(_OVERRIDES)
@@ -88,8 +89,8 @@ class Trials:
     def ask(self) -> Trial:
         """Choose the values of a new trial.
 
-        They follow from the seed, the number of the trial and those before it: a search that was stopped goes on with
-        the values that it would have had.
+        They follow from the seed, the number of the trial and those before it: a search that was stopped resumes
+        with the values that it would have had.
         """
         samplers = import_optuna().samplers
         number = len(self._study.get_trials(deepcopy=False))
@@ -104,7 +105,7 @@ class Trials:
         return Trial(asked.number, tuple(overrides))
 
     def tell(self, trial: Trial, outcome: Outcome) -> None:
-        """Say how a trial's job ended; one that can go on stays open."""
+        """Record in the study how a trial's job ended; a trial whose job can be resumed stays open."""
         if outcome.status in ("interrupted", "not started", "submitted"):
             return
         try:
@@ -131,7 +132,7 @@ class Trials:
         self._study.tell(number, state=self._states.FAIL)
 
     def best(self) -> tuple[Trial, float] | None:
-        """Give the trial with the best score, and the score; None where no trial has one."""
+        """Return the trial with the best score, and the score; None where no trial has one."""
         if not self._study.get_trials(deepcopy=False, states=(self._states.COMPLETE,)):
             return None
         best = self._study.best_trial
@@ -142,14 +143,14 @@ class Trials:
         """Count the trials by how they ended."""
         names = {"COMPLETE": "with a score", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "not finished"}
         states = [one.state.name for one in self._study.get_trials(deepcopy=False)]
-        told = [f"{states.count(state)} {name}" for state, name in names.items() if state in states]
-        return f"{len(states)} trial{'s' if len(states) > 1 else ''}: {', '.join(told)}"
+        counts = [f"{states.count(state)} {name}" for state, name in names.items() if state in states]
+        return f"{len(states)} trial{'s' if len(states) > 1 else ''}: {', '.join(counts)}"
 
 
 def score_of(entry: record.Record, metric: str) -> float | None:
-    """Give a validation score of a complete run's best epoch; None where it has none, or no finite number.
+    """Return a validation score of a complete run's best epoch; None where it has none, or no finite number.
 
-    A test score is never looked at: it would no longer be one.
+    Test scores are never used: a score that chooses a configuration no longer measures it.
     """
     value = entry.val.get(metric.removeprefix("val/"))
     if metric == "val/loss":
