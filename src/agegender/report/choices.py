@@ -8,6 +8,8 @@ from agegender.records.record import Record
 from agegender.report.paper import MODEL_ORDER
 
 _BLOCKS = frozenset({"seed", "data.split_seed", "data.split_file", "data.fold"})  # vary within a configuration
+# Groups that did not exist in earlier versions, and the option that their runs had in effect.
+_ADDED_GROUPS = {"schedule": "constant", "augment": "none", "callbacks": "none"}
 _FIXED = _BLOCKS | {"model", "loss", "experiment", "debug"}
 
 
@@ -31,7 +33,7 @@ def varying_choices(records: Sequence[Record]) -> list[str]:
 def choice_value(record: Record, key: str) -> str:
     """Return the value of a key in a run's configuration, or the option chosen for a group."""
     value = identity.identifying_value(record.config, key)
-    chosen = record.choices.get(key, "")
+    chosen = record.choices.get(key, _ADDED_GROUPS.get(key, ""))
     if value is not None:
         return str(value)
     return "" if chosen == "null" else str(chosen)
