@@ -15,7 +15,9 @@ import argparse
 import sys
 from typing import Any
 
-CURVES = ("train/loss", "val/loss", "val/age_accuracy", "val/gender_accuracy", "val/age_mae_years")
+CURVES = ("train/loss", "train/lr", "train/grad_norm", "val/loss", "val/age_accuracy", "val/gender_accuracy")
+BEST = ("best/mean_accuracy", "best/age_accuracy", "best/gender_accuracy", "best/epoch")
+HYPERPARAMETERS = ("optimizer.lr", "model.dropout", "data.batch_size")  # of a run's configuration
 RESULTS = ("test/age_accuracy", "test/gender_accuracy", "test/age_one_off_accuracy", "test/age_mae_years")
 COSTS = ("num_params", "time/fit_seconds", "time/images_per_second", "time/peak_memory_bytes")
 COLUMNS = ("model_name", "loss_name", "seed", "age_groups", "split_hash", "image_size")  # of a run's configuration
@@ -43,7 +45,7 @@ def build(entity: str, project: str, sweep: str) -> Any:
         settings=workspaces.WorkspaceSettings(x_axis="epoch", max_runs=NUM_RUNS),
         runset_settings=workspaces.RunsetSettings(
             filters=[expr.Metric("Group") == sweep],
-            pinned_columns=[*(f"config:{key}" for key in COLUMNS), *(f"summary:{key}" for key in RESULTS)],
+            pinned_columns=[*(f"config:{key}" for key in COLUMNS), *(f"summary:{key}" for key in (*BEST, *RESULTS))],
         ),
         auto_generate_panels=True,  # what has no panel below, the report's pictures among it, gets one by its prefix
     )
@@ -66,10 +68,18 @@ def _sections() -> list[Any]:
     costs = [panels.BarPlot(title=key, metrics=[key]) for key in COSTS if "/" in key]
     curves = [panels.LinePlot(title=key, x="epoch", y=[key], max_runs_to_show=NUM_RUNS) for key in CURVES]
     table = panels.WeavePanelSummaryTable(table_name="comparison")
+    axes = [panels.Config(key) for key in HYPERPARAMETERS] + [panels.SummaryMetric(BEST[0])]
+    columns = [panels.ParallelCoordinatesPlotColumn(metric=axis) for axis in axes]
+    search = [
+        panels.ParallelCoordinatesPlot(title="hyperparameters", columns=columns),
+        panels.ParameterImportancePlot(with_respect_to=BEST[0]),
+        panels.RunComparer(diff_only=True),
+    ]
     return [
         workspaces.Section(name="Comparison", panels=[table], is_open=True, pinned=True),
         workspaces.Section(name="Test", panels=[*by_model, size], is_open=True),
         workspaces.Section(name="Curves", panels=curves, is_open=True),
+        workspaces.Section(name="Search", panels=search),
         workspaces.Section(name="Cost", panels=costs),
     ]
 

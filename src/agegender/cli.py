@@ -77,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
     sync = commands.add_parser("sync", help="send the offline W&B runs of a sweep")
     sync.add_argument("folder", type=Path, metavar="runs/NAME")
+    sync.add_argument("--project", metavar="NAME", help="other than the runs' own")
+    sync.add_argument("--entity", metavar="NAME", help="user or team, likewise")
     sync.add_argument("--dry-run", action="store_true", help="only list what would be sent")
     sync.set_defaults(run=_sync)
     archive = commands.add_parser("archive", help="copy records and predictions, compressed: all that a report needs")
@@ -160,7 +162,7 @@ def _check_limits(limits: dict[str, float | None]) -> None:
 def _sync(options: argparse.Namespace) -> int:
     from agegender.tracking.offline import sync
 
-    return sync(options.folder, dry_run=options.dry_run)
+    return sync(options.folder, dry_run=options.dry_run, project=options.project, entity=options.entity)
 
 
 def _archive(options: argparse.Namespace) -> int:

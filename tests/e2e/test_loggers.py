@@ -51,7 +51,7 @@ def test_a_job_has_the_same_numbers_in_every_logger_also_after_a_resume(shell, m
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     shell.environment |= {"MLFLOW_TRACKING_URI": mlflow_server}
-    keys = ("logger=many_loggers", "logger.wandb.mode=offline", "name=many")
+    keys = ("logger=many_loggers", "logger.wandb.mode=offline", "name=many", "trainer.log_every_n_steps=1")
     assert shell.train(*keys, "trainer.max_epochs=1").code == 0
     extended = shell.train(*keys, "trainer.max_epochs=2", "resume=extend")
     assert extended.code == 0, extended.output
@@ -64,7 +64,8 @@ def test_a_job_has_the_same_numbers_in_every_logger_also_after_a_resume(shell, m
     assert {key: curves.Scalars(key)[-1].value for key in SCORES} == pytest.approx(expected)
     assert len(curves.Scalars("val/age_accuracy")) == 2, "both attempts"
 
-    rows = list(csv.DictReader((job / "csv/version_1/metrics.csv").open()))
+    with (job / "csv/version_1/metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
     assert {key: float(next(row[key] for row in rows if row[key])) for key in SCORES} == pytest.approx(expected)
     assert (job / "csv/version_0/metrics.csv").exists()
 
@@ -81,5 +82,11 @@ def test_a_job_has_the_same_numbers_in_every_logger_also_after_a_resume(shell, m
     summary = summary.get("summary", summary)
     assert {key: summary[key] for key in SCORES} == pytest.approx(expected)
     assert summary["best/age_accuracy"] == pytest.approx(record["val"]["age_accuracy"])
-    for key in ("train/lr", "train/images_per_second"):
+    for key in ("train/lr", "train/grad_norm", "train/images_per_second"):
         assert key in summary and curves.Scalars(key)
+
+    tested = shell.evaluate(f"ckpt_path={job}/checkpoints/best.ckpt", "logger=mlflow", f"output_dir={shell.folder}/out")
+    assert tested.code == 0, tested.output
+    (experiment,) = [one for one in client.search_experiments() if one.name == "eval"]
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert {key: run.data.metrics[key] for key in SCORES} == pytest.approx(expected)

@@ -1,5 +1,6 @@
 """Tests of resume=extend: a complete run is trained further, or says why it cannot be."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,16 @@ def test_without_extend_the_line_names_it(trains: Trains, tmp_path: Path) -> Non
     trains(tmp_path, "trainer.max_epochs=1")
     with pytest.raises(InputError, match=r"trainer.max_epochs=1, now 2.*resume=extend to train it further"):
         trains(tmp_path, "trainer.max_epochs=2")
+
+
+def test_an_extension_that_cannot_begin_leaves_the_complete_run_as_it_was(trains: Trains, tmp_path: Path) -> None:
+    trains(tmp_path, "trainer.max_epochs=1")
+    before = (tmp_path / "job/record.json").read_bytes()
+    with pytest.raises(InputError):  # the same data by its name, but there is none
+        trains(tmp_path, "trainer.max_epochs=2", "resume=extend", f"data.root={tmp_path}/typo/{faces_name(before)}")
+    assert (tmp_path / "job/record.json").read_bytes() == before
+    assert trains(tmp_path, "trainer.max_epochs=1")[0] == "skipped"
+
+
+def faces_name(content: bytes) -> str:
+    return Path(json.loads(content)["config"]["data"]["root"]).name

@@ -5,6 +5,7 @@ import json
 import re
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -50,6 +51,10 @@ class WandbServer:
         self.runs: dict[str, SentRun] = {}
         self.artifacts: list[SentArtifact] = []
         self.unknown: list[str] = []  # queries without an answer
+        self.sweep_config = ""  # of a W&B sweep, as YAML
+        self.program = ""
+        self.trials: list[tuple[str, dict[str, Any]]] = []  # id and values of each that an agent is to run
+        self.to_stop: dict[str, Callable[[str], bool]] = {}  # by id: whether a trial is to be stopped now
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._http.daemon_threads = True
@@ -202,6 +207,30 @@ class WandbServer:
         used = asked["input"]
         self.artifacts[int(used["artifactID"])].used_by.append(used["runName"])
         return {"useArtifact": {"artifact": {"id": used["artifactID"]}}}
+
+    # The questions of an agent of a sweep.
+
+    def _SweepWithRuns(self, asked: dict[str, Any]) -> Any:
+        return {"project": {"sweep": {"id": asked["sweep"], "config": self.sweep_config, "runs": {"edges": []}}}}
+
+    def _CreateAgent(self, _: dict[str, Any]) -> Any:
+        return {"createAgent": {"agent": {"id": "agent"}}}
+
+    def _Heartbeat(self, asked: dict[str, Any]) -> Any:
+        running = [run for run, is_running in json.loads(asked["runState"]).items() if is_running]
+        commands = self._commands(running)
+        return {"agentHeartbeat": {"agent": {"id": "agent"}, "commands": json.dumps(commands)}}
+
+    def _commands(self, running: list[str]) -> list[dict[str, Any]]:
+        """Tell an agent to stop what is to be stopped, else to start the next trial, else to end."""
+        stopped = [run for run in running if run in self.to_stop and self.to_stop[run](run)]
+        if running:
+            return [{"type": "stop", "run_id": run} for run in stopped]
+        if not self.trials:
+            return [{"type": "exit"}]
+        run, values = self.trials.pop(0)
+        arguments = {key: {"value": value} for key, value in values.items()}
+        return [{"type": "run", "run_id": run, "program": self.program, "args": arguments}]
 
     def _CommitArtifact(self, asked: dict[str, Any]) -> Any:
         self.artifacts[int(asked["artifactID"])].committed = True

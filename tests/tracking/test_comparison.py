@@ -251,7 +251,8 @@ def test_the_dashboard_holds_the_keys_that_runs_log() -> None:
     pytest.importorskip("wandb_workspaces")
     recipe = dashboard()
     text = recipe.as_json(recipe.build("team", "faces", "try"))
-    for key in (*recipe.CURVES, *recipe.RESULTS, *recipe.COSTS, *recipe.COLUMNS, "comparison", '"try"'):
+    panels = ("comparison", "Parallel Coordinates Plot", "Parameter Importance", "Run Comparer")
+    for key in (*recipe.CURVES, *recipe.BEST, *recipe.RESULTS, *recipe.COSTS, *recipe.COLUMNS, *panels, '"try"'):
         assert key in text
 
 

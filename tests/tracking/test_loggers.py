@@ -43,5 +43,5 @@ def test_a_logger_without_its_package_names_the_extra(tmp_path: Path, monkeypatc
         raise ModuleNotFoundError("No module named 'tensorboard'")
 
     monkeypatch.setattr(CSVLogger, "__init__", lambda self, **given: refuse())
-    with pytest.raises(InputError, match=r"pip install 'agegender\[mine\]'"):
+    with pytest.raises(InputError, match="install it"):
         made({"_target_": CSV}, tmp_path)

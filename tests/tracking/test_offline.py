@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tracked import tracked_record
 from wandb.proto import wandb_internal_pb2 as pb
 
+from agegender.records.record import write
 from agegender.system.errors import InputError
 from agegender.tracking import offline as module
 from agegender.tracking.offline import sync
@@ -117,3 +119,30 @@ def test_nothing_to_send_and_no_directory_are_told(tmp_path: Path) -> None:
         sync(tmp_path)
     with pytest.raises(InputError, match="is not a directory"):
         sync(tmp_path / "none")
+
+
+def test_runs_of_the_sweep_that_wandb_keeps_elsewhere_are_sent_too(
+    tmp_path: Path, sent: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = tmp_path / "runs/try"
+    write(sweep / "vgg11/dex/3", tracked_record(status="complete", wandb_id="one"))
+    (sweep / "wandb_id").write_text("two\n")
+    elsewhere = tmp_path / "elsewhere"
+    for name in (
+        "offline-run-20260101_120000-one",
+        "offline-run-20260101_130000-two",
+        "offline-run-20260101_140000-no",
+    ):
+        write_run(elsewhere / "wandb" / name, STARTED + ENDED)
+    monkeypatch.setenv("WANDB_DIR", str(elsewhere))
+    assert sync(sweep) == 3
+    assert sent == [["offline-run-20260101_120000-one", "offline-run-20260101_130000-two"]]
+
+
+def test_another_project_and_team_are_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    done = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(module.subprocess, "run", lambda command, **_: commands.append(command) or done)
+    write_run(tmp_path / "wandb/offline-run-20260101_120000-one", STARTED + ENDED)
+    assert sync(tmp_path, project="theirs", entity="team") == 0
+    assert commands[0][4:9] == ["--yes", "--project", "theirs", "--entity", "team"]

@@ -357,6 +357,17 @@ def test_a_job_that_a_signal_stopped_is_preempted_not_failed(run: Run, tmp_path:
     assert run.done == [("summary", {"status": "interrupted"}), "preempting", ("finish", 143)]
 
 
+def test_a_trial_that_its_wandb_sweep_has_stopped_is_pruned_not_failed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_SWEEP_ID", "sweep1")
+    monkeypatch.setenv("WANDB_RUN_ID", "ab12")
+    record = tracked_record()
+    started(record, tmp_path).fail(Terminated(signal.SIGTERM))
+    assert record.wandb_id == "ab12"
+    assert run.done == [("summary", {"status": "pruned"}), ("finish", 0)]
+
+
 def test_an_online_run_shows_its_address_once_and_the_record_keeps_it(
     run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -168,9 +168,12 @@ class UTKFaceDataModule(lightning.LightningDataModule):
     def evaluation_loader(self, part: str, device: torch.device | None = None) -> BatchLoader | DataLoader[Batch]:
         """Return the images of a part, see `Split.rows`, in order, in batches for a device; None: the CPU."""
         dataset = self.dataset(part, device)
+        return self._loader(dataset, SequentialSampler(dataset), self.evaluation_batch_size(device), device)
+
+    def evaluation_batch_size(self, device: torch.device | None = None) -> int:
+        """Return the images of a batch of validation and test on a device; None: the CPU."""
         on_gpu = device is not None and device.type == "cuda"
-        batch_size = self.eval_batch_size or self.batch_size * (_EVAL_BATCHES if on_gpu else 1)
-        return self._loader(dataset, SequentialSampler(dataset), batch_size, device)
+        return self.eval_batch_size or self.batch_size * (_EVAL_BATCHES if on_gpu else 1)
 
     @property
     def _device(self) -> torch.device | None:

@@ -70,7 +70,7 @@ def evaluate(request: dict[str, Any]) -> Record:
     own = job.read()
     config, datamodule = _open_data(config, asked, own)
     _check_part(path, own, datamodule, asked)
-    folder = _output_folder(asked, job, datamodule.manifest_id)
+    folder = _output_folder(asked, path, job, datamodule.manifest_id)
     folder.path.mkdir(parents=True, exist_ok=True)
     choices = (own.choices if own is not None else {}) | {"part": asked.part, "ckpt_path": str(path)}
     record = Record(status="running", name=config.name, choices=choices, config=config.plain, seed=config.seed)
@@ -90,6 +90,7 @@ def evaluate(request: dict[str, Any]) -> Record:
         record.status = "complete"
         record.test = module.test_scores
         labels = save_predictions(folder.predictions, module, datamodule)
+        folder.write(record)  # before W&B, which may take long
         tracker.finish(record, labels, datamodule.groups.names)
     except BaseException as error:
         tracker.fail(error)
@@ -232,7 +233,7 @@ def _adjusted(config: Config, tau: float | None) -> Config:
     return replaced(config, {"loss.logit_adjustment": float(tau), "loss.adjust": "prediction"})
 
 
-def _output_folder(asked: Evaluation, job: JobFolder, manifest_id: str) -> JobFolder:
+def _output_folder(asked: Evaluation, path: Path, job: JobFolder, manifest_id: str) -> JobFolder:
     if asked.output_dir is not None:
         return JobFolder(Path(asked.output_dir).expanduser())
     changed = {
@@ -241,7 +242,9 @@ def _output_folder(asked: Evaluation, job: JobFolder, manifest_id: str) -> JobFo
         "shift": asked.test_time_shift,
         "batches": asked.trainer.limit_test_batches,
     }
-    suffix = "".join(f"-{key}-{value:g}" for key, value in changed.items() if value is not None)
+    suffix = "" if path.name == "best.ckpt" else f"-{path.stem}"
+    suffix += "".join(f"-{key}-{value:g}" for key, value in changed.items() if value is not None)
+    suffix += f"-{asked.trainer.precision}" if asked.trainer.precision is not None else ""
     return job.evaluation(f"{manifest_id[:12]}-{asked.part}{suffix}")
 
 

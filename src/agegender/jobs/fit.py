@@ -172,7 +172,7 @@ def _fit_and_test(
     resumed = can_resume(folder)
     if resumed:
         log.info("%s: resuming from its last checkpoint", folder)
-    _check_tested(config.trainer.limit_test_batches, datamodule)
+    _check_tested(config.trainer.limit_test_batches, datamodule, trainer.strategy.root_device)
     with trainers.refused_arguments():
         trainer.fit(module, datamodule=datamodule, ckpt_path=folder.last if resumed else None, weights_only=True)
     if trainer.interrupted:
@@ -208,9 +208,9 @@ def _epochs_done(trainer: lightning.Trainer) -> float:
     return trainer.current_epoch + done / max(trainer.num_training_batches, 1)
 
 
-def _check_tested(limit: int | float, datamodule: UTKFaceDataModule) -> None:
+def _check_tested(limit: int | float, datamodule: UTKFaceDataModule, device: torch.device) -> None:
     """Refuse a share of the test that is less than a batch before the training, not after it."""
-    batch_size = datamodule.eval_batch_size or datamodule.batch_size
+    batch_size = datamodule.evaluation_batch_size(device)
     num_batches = math.ceil(len(datamodule.split.rows("test")) / batch_size)
     if isinstance(limit, float) and limit * num_batches < 1:
         raise InputError(
@@ -250,11 +250,11 @@ def has_optimizer(path: Path) -> bool:
 def _drop_optimizer_state(path: Path) -> None:
     """Shrink a finished job's last checkpoint to a third: nothing will be trained from it any more."""
     if path.exists():
-        content = read_checkpoint(path)
-        content["optimizer_states"] = []
         try:
+            content = read_checkpoint(path)
+            content["optimizer_states"] = []
             write_checkpoint(path, content)
-        except OSError as error:  # the job is complete without it
+        except (OSError, InputError) as error:  # the job is complete without it
             log.warning("%s stays as large as it is: %s", path, error)
 
 

@@ -33,10 +33,10 @@ def is_to_extend(previous: Record, config: Config) -> bool:
 def _check_extendable(folder: JobFolder, previous: Record) -> None:
     """Refuse to train a finished run further where the result would not be that of a longer training."""
     reason = None
-    schedule = previous.setting("schedule._target_") or "constant"
+    schedule = str(previous.setting("schedule._target_") or "constant").rpartition(".")[2]
     if previous.status == "pruned":
         reason = "its search ended it"
-    elif not schedule.endswith("constant"):
+    elif schedule != "constant":
         reason = "its learning rates had followed a schedule to its end, and one of more epochs differs from the start"
     elif previous.setting("augment.start_size") is not None:
         reason = "its images had grown to their size, and grow more slowly over more epochs"

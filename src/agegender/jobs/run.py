@@ -39,6 +39,7 @@ from agegender.system.processes import is_main_process, is_restarted
 from agegender.system.provenance import git_state
 from agegender.system.signals import STOPS, signal_of, stop_signals
 from agegender.system.slurm_tasks import check_tasks
+from agegender.tracking.wandb_run import is_stopped_by_agent
 
 log = logging.getLogger(__name__)
 traceback_log = logging.getLogger("agegender.traceback")  # the job's own log only
@@ -85,6 +86,9 @@ def _attempt(config: DictConfig, folder: Path, *, multirun: bool) -> Outcome:
             return Outcome(folder, job.run())
     except (KeyboardInterrupt, SystemExit) as stop:
         number = signal_of(stop)
+        if job is not None and is_stopped_by_agent(stop):
+            job.stop_early("stopped early by its W&B sweep")
+            return Outcome(folder, "pruned")
         stop_flag.interrupt(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves it ignored
         stop_signals.install()
@@ -229,17 +233,27 @@ class Job:
             entry.tracking = previous.tracking
             if self.folder.last.exists():
                 entry.data = previous.data
-        self._write(entry)
-        self._record = entry
-        if is_main_process():
-            write_atomically(self.folder.config, OmegaConf.to_yaml(OmegaConf.create(self.config.plain)))
+        if previous is None or previous.status not in record.FINISHED:
+            self._write(entry)  # a complete run's record stays until the longer one really trains
         return entry
 
     def _write(self, entry: Record) -> None:
-        if is_main_process():
-            if entry.status != "running":
-                entry.finished = _now()
-            self.folder.write(entry)
+        is_first = self._record is None
+        self._record = entry
+        if not is_main_process():
+            return
+        if entry.status != "running":
+            entry.finished = _now()
+        self.folder.write(entry)
+        if is_first:
+            write_atomically(self.folder.config, OmegaConf.to_yaml(OmegaConf.create(self.config.plain)))
+
+    def stop_early(self, reason: str) -> None:
+        """Record that a search of somebody else's has ended this trial."""
+        if self._record is not None:
+            self._record.status = "pruned"
+            self._record.error = reason
+            self._write(self._record)
 
     def fail(self, reason: str) -> str:
         """Record why the job failed; a record that this job did not start stays as it is.
@@ -247,7 +261,7 @@ class Job:
         Returns:
             What to append to the line of the failure: nothing, or that the record cannot be written.
         """
-        if self._record is not None:
+        if self._record is not None and self._record.status not in record.FINISHED:
             self._record.status = "failed"
             self._record.error = reason
             try:

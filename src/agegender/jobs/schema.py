@@ -259,12 +259,13 @@ class TrainerOverrides(_Overrides):
     """Keys of `trainer` that `eval.py` treats by themselves; the others reach the trainer as they are."""
 
     limit_test_batches: Any = None
+    precision: Any = None
 
 
 class LossOverrides(_Overrides):
     """Keys of `loss` that can be changed after the training."""
 
-    logit_adjustment: Any = None
+    logit_adjustment: float | None = None
 
 
 class Evaluation(BaseModel):

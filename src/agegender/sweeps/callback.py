@@ -21,7 +21,7 @@ from agegender.sweeps.result import SweepResult
 from agegender.system.errors import InputError, describe, end, first_line, refuse
 from agegender.system.files import check_writable
 from agegender.system.signals import signal_of, stop_signals
-from agegender.tracking.wandb_run import forget_names_of_one_run
+from agegender.tracking.wandb_run import agents_trial, forget_names_of_one_run
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,9 @@ class Sweep(Callback):
             shorter = directories.find_shorter(base, chosen, plain)
             if shorter not in (None, found):
                 print(f"{shorter} is this run with fewer epochs; resume=extend trains it further instead of anew")
+            trial = agents_trial()
+            if trial is not None:  # of a W&B sweep, which may propose the same values twice
+                found = base / f"wandb-{trial}"
             config.hydra.run.dir = str(found)
         _check_directory(Path(config.hydra.run.dir))
 
@@ -65,6 +68,9 @@ class Sweep(Callback):
             check_jobs(_resolve(config), swept, config.hydra.launcher._target_)
         except (InputError, OSError) as error:
             end(error)
+        except Exception as error:  # Hydra would make a warning of it, and the exit code 0
+            log.error("error: the sweep cannot start: %s", first_line(error, kind=True), exc_info=error)
+            sys.exit(1)
         _check_directory(Path(config.hydra.sweep.dir))
         if swept:
             names = f"${{{_RESOLVER}:{','.join(swept)}}}"
@@ -118,7 +124,9 @@ class Sweep(Callback):
             if outcome.reason is not None and outcome.status != "not started":
                 print(f"{outcome.folder}: {outcome.status}: {outcome.reason}")
         print(made.as_text())
-        if config.logger.get("wandb") is not None and any(outcome.status == "complete" for outcome in outcomes):
+        if OmegaConf.select(config, "logger.wandb") is not None and any(
+            outcome.status == "complete" for outcome in outcomes
+        ):
             from agegender.tracking.comparison import send_comparison  # imports wandb, which takes half a second
 
             try:

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from agegender.system.errors import describe, first_line
 from agegender.system.signals import signal_of
 from agegender.tracking.loggers import make_logger, run_id_of
 from agegender.tracking.wandb_job import WandbJob
+from agegender.tracking.wandb_run import is_stopped_by_agent
 
 _TRACEBACK_LINES = 20  # of a bug, for the logs of its run
 
@@ -44,14 +46,16 @@ class JobTracker:
         name = _name(record, folder, runs_folder)
         for key, entry in entries.items():
             if key == "wandb":
-                self._wandb = WandbJob(entry, record, folder, name, job_type)
-                self.loggers.append(self._wandb.logger)
                 continue
             logger = make_logger(key, entry, record, folder, name)
-            if key not in record.tracking:  # MLflow refuses other parameters than those of the first attempt
+            if "run_id" not in record.tracking.get(key, {}):  # MLflow takes only the parameters of the first attempt
                 logger.log_hyperparams(record.config)
-            record.tracking.setdefault(key, {}).update(run_id_of(logger))
+            if run_id := run_id_of(logger):
+                record.tracking[key] = run_id
             self.loggers.append(logger)
+        if "wandb" in entries:  # last: nothing after it can fail and leave its run open
+            self._wandb = WandbJob(entries["wandb"], record, folder, name, job_type)
+            self.loggers.append(self._wandb.logger)
 
     def describe(self, record: Record, epochs_done: Callable[[], float] | None = None) -> None:
         """Log what is known once the data, the network and the trainer are there.
@@ -64,7 +68,7 @@ class JobTracker:
             self._wandb.describe(record, epochs_done)
 
     def finish(self, record: Record, labels: Mapping[str, Sequence[int]] | None, group_names: Sequence[str]) -> None:
-        """Log a job's results, and end its runs.
+        """Log a job's results in W&B, and end its run there; Lightning ends the other loggers.
 
         Args:
             record: complete, or pruned.
@@ -76,10 +80,15 @@ class JobTracker:
             self._wandb = None
 
     def fail(self, error: BaseException) -> None:
-        """Log why a job has ended early, and end its runs: as preempted if a signal stopped it, else as failed."""
+        """Log why a job has ended early, and end its runs; W&B shows one that a signal stopped as preempted."""
+        for logger in self.loggers:
+            with suppress(Exception):  # of its server, perhaps; the job's own error is what matters
+                logger.finalize("failed")
         if self._wandb is None:
             return
-        if isinstance(error, KeyboardInterrupt | SystemExit):
+        if is_stopped_by_agent(error):
+            self._wandb.stop_early()
+        elif isinstance(error, KeyboardInterrupt | SystemExit):
             number = signal_of(error)
             self._wandb.preempt(f"interrupted by {number.name}", 128 + number)
         else:

@@ -11,6 +11,8 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger
 from agegender.records.record import Record
 from agegender.system.errors import InputError, first_line
 
+_EXTRAS = ("tensorboard", "mlflow")  # of this package
+
 
 def make_logger(key: str, entry: Mapping[str, Any], record: Record, folder: Path, name: str) -> Logger:
     """Make one of a job's loggers.
@@ -37,9 +39,8 @@ def make_logger(key: str, entry: Mapping[str, Any], record: Record, folder: Path
     try:
         return kind(**arguments)
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"logger={key} needs a package ({first_line(error)}): pip install 'agegender[{key}]'"
-        ) from error
+        extra = f": pip install 'agegender[{key}]'" if key in _EXTRAS else "; install it"
+        raise InputError(f"logger={key} needs a package ({first_line(error)}){extra}") from error
     except (TypeError, ValueError) as error:
         raise InputError(f"logger.{key}: {first_line(error)}; check its keys") from error
 

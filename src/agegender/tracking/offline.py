@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from agegender.records.record import read_runs
 from agegender.system.errors import InputError
 
 _LOGS = "wandb/logs/debug-sync.*.log"  # written by W&B, below WANDB_DIR
@@ -52,7 +53,7 @@ class _Attempt:
         return self.kinds[-1:] == ("exit",) or time.time() - self.file.stat().st_mtime > _QUIET_SECONDS
 
 
-def sync(folder: Path, *, dry_run: bool = False) -> int:
+def sync(folder: Path, *, dry_run: bool = False, project: str | None = None, entity: str | None = None) -> int:
     """Run `wandb sync` on every offline run below runs/NAME.
 
     A job that was interrupted has one directory per attempt, all with the same run id; W&B joins those that one call
@@ -63,6 +64,8 @@ def sync(folder: Path, *, dry_run: bool = False) -> int:
     Args:
         folder: of the sweep.
         dry_run: only print what would be uploaded.
+        project: other than the runs' own.
+        entity: user or team, other than the runs' own.
 
     Returns:
         Exit code of `wandb sync`; 1 if that is 0 although its log lists something that it could not upload.
@@ -72,7 +75,7 @@ def sync(folder: Path, *, dry_run: bool = False) -> int:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a directory; give runs/NAME")
-    attempts = [_read(path) for path in sorted(folder.rglob("wandb/offline-run-*"), key=lambda path: path.name)]
+    attempts = [_read(path) for path in sorted(_offline_runs(folder), key=lambda path: path.name)]
     if not attempts:
         raise InputError(f"{folder} holds no offline runs of W&B; logger.wandb.mode=offline writes them")
     chosen = _choose(attempts)
@@ -81,7 +84,10 @@ def sync(folder: Path, *, dry_run: bool = False) -> int:
     if not dry_run:
         _remove_incomplete_records(chosen)
     runs = [str(attempt.folder) for attempt in chosen]
-    command = [sys.executable, "-m", "wandb", "sync", "--yes", *(["--dry-run"] if dry_run else []), *runs]
+    options = ["--dry-run"] if dry_run else []
+    options += ["--project", project] if project is not None else []
+    options += ["--entity", entity] if entity is not None else []
+    command = [sys.executable, "-m", "wandb", "sync", "--yes", *options, *runs]
     earlier = set(folder.glob(_LOGS))
     environment = os.environ | {"WANDB_DIR": str(folder)}
     code = subprocess.run(command, stdin=subprocess.DEVNULL, env=environment).returncode
@@ -89,6 +95,17 @@ def sync(folder: Path, *, dry_run: bool = False) -> int:
     for failure in failures:
         print(f"error: W&B could not upload everything: {failure}", file=sys.stderr)
     return code or int(bool(failures))
+
+
+def _offline_runs(folder: Path) -> list[Path]:
+    """Return the directories of offline runs below runs/NAME, and the sweep's below WANDB_DIR, if that is set."""
+    found = list(folder.rglob("wandb/offline-run-*"))
+    if elsewhere := os.environ.get("WANDB_DIR"):
+        ids = [record.wandb_id for _, record in read_runs(folder) if record.wandb_id is not None]
+        comparison = folder / "wandb_id"
+        ids += [comparison.read_text().strip()] if comparison.is_file() else []
+        found += [path for run_id in ids for path in Path(elsewhere).glob(f"wandb/offline-run-*-{run_id}")]
+    return list({path.resolve(): path for path in found}.values())
 
 
 def _read(folder: Path) -> _Attempt:

@@ -118,6 +118,11 @@ class WandbJob:
         self._run.then(lambda run: run.mark_preempting())
         self._close(exit_code)
 
+    def stop_early(self) -> None:
+        """End the run of a trial that its W&B sweep has stopped: it did worse than others."""
+        self._summarize({"status": "pruned"})
+        self._close(0)
+
     def _close(self, exit_code: int) -> None:
         logging.getLogger().removeHandler(self._lines)
         self._run.finish(exit_code)

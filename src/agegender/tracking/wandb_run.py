@@ -4,12 +4,14 @@ import logging
 import netrc
 import os
 import shutil
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 from agegender.system.errors import first_line
+from agegender.system.signals import signal_of
 
 PROJECT = "agegender"  # unless the configuration or WANDB_PROJECT names another one
 _INIT_SECONDS = 45  # to reach the server; after that the run is written offline
@@ -36,7 +38,7 @@ def start_run(settings: Mapping[str, Any], folder: Path, **arguments: Any) -> An
                 project=settings["project"] or os.environ.get("WANDB_PROJECT") or PROJECT,
                 entity=settings["entity"],
                 notes=settings.get("notes"),
-                dir=os.environ.get("WANDB_DIR") or folder,
+                dir=folder if agents_trial() else os.environ.get("WANDB_DIR") or folder,  # an agent sets it
                 mode=attempt,  # pyright: ignore[reportArgumentType]
                 resume="allow",
                 reinit="create_new",
@@ -69,6 +71,17 @@ def _with_environment(settings: Mapping[str, Any], arguments: Mapping[str, Any])
     return changed
 
 
+def agents_trial() -> str | None:
+    """Return the id of the trial that an agent of a W&B sweep runs in this process; None without an agent."""
+    return os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
+
+
+def is_stopped_by_agent(error: BaseException) -> bool:
+    """Whether an agent of a W&B sweep has stopped this process's trial, which it does by SIGTERM."""
+    is_interrupt = isinstance(error, KeyboardInterrupt | SystemExit)
+    return is_interrupt and agents_trial() is not None and signal_of(error) == signal.SIGTERM
+
+
 def environments_run_id() -> str | None:
     """Return the id that an agent of a W&B sweep, or the user, has given the run of this process; None without one."""
     return os.environ.get("WANDB_RUN_ID")
@@ -76,6 +89,8 @@ def environments_run_id() -> str | None:
 
 def forget_names_of_one_run() -> None:
     """Take W&B's variables that name one run out of the environment, which all jobs of a sweep share."""
+    if agents_trial() is not None:
+        return
     for variable in ("WANDB_NAME", "WANDB_RUN_ID"):
         if os.environ.pop(variable, None) is not None:
             log.warning("%s has no effect in a sweep, whose runs are named after their jobs", variable)

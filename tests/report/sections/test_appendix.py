@@ -1,9 +1,12 @@
 """The commands that repeat jobs."""
 
+from pathlib import Path
+
 import pytest
 from made_jobs import job
 
-from agegender.report.sections.appendix import repeat_command
+from agegender.report.results import Run
+from agegender.report.sections.appendix import jobs_grid, repeat_command
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,15 @@ def test_the_command_of_a_job_is_what_it_was_composed_of() -> None:
     made = job()
     made.overrides = ["experiment=demo", "data.root='a b.tar'", "+search.trial=3", "hparams_search=optuna", "seed=1"]
     assert repeat_command(made) == "python train.py experiment=demo 'data.root='\"'\"'a b.tar'\"'\"'' seed=1"
+
+
+def test_a_job_leads_to_its_run_in_wandb_where_there_is_one() -> None:
+    online = job()
+    online.tracking = {"wandb": {"url": "https://wandb.ai/team/faces/runs/ab12"}}
+    hostile = job()
+    hostile.tracking = {"wandb": {"url": "javascript:alert(1)"}}
+    grid = jobs_grid([Run(Path("a"), record, None, None) for record in (online, hostile, job())])
+    column = [heading.title for heading in grid.headings].index("W&B")
+    assert [row[column].link for row in grid.rows] == ["https://wandb.ai/team/faces/runs/ab12", "", ""]
+    offline = jobs_grid([Run(Path("a"), job(), None, None)])
+    assert "W&B" not in [heading.title for heading in offline.headings]

@@ -57,7 +57,7 @@ class Launching:
 
     def write(self, seed: int, status: str, *, started: str = NOW, finished: str | None = None) -> None:
         config = resolve(OmegaConf.merge(self.config, {"seed": seed}))  # pyright: ignore[reportArgumentType]
-        entry = Record(status, "x", {}, config, seed, started=started, finished=finished)
+        entry = Record(status, "x", {}, config.plain, seed, started=started, finished=finished)
         record.write(folder(seed), entry)
 
 

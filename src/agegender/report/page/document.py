@@ -37,12 +37,14 @@ class Cell:
         sort: value to sort by; None is sorted last.
         mark: `best` (the highest; of errors the lowest), `tied` (not significantly lower), `worst`, or empty.
         note: shown in small type below the value: an interval, or the paper's number.
+        link: address that the text leads to, http or https; empty: none.
     """
 
     text: str
     sort: Sortable = None
     mark: str = ""
     note: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ _MAX_FILES = 50  # skipped files in the page; the record lists all
 
 def jobs_grid(runs: Sequence[Run]) -> Grid:
     """Return a table of every job: its status, and the command that repeats it."""
+    addresses = [_address(run.record) for run in runs]
     rows = [
         (
             text_cell(run.folder.name if not run.record.choices else _name(run.record)),
@@ -24,9 +25,10 @@ def jobs_grid(runs: Sequence[Run]) -> Grid:
             Cell(status_of(run.record), status_of(run.record), "worst" if run.record.status == "failed" else ""),
             number_cell(run.record.best_epoch),
             text_cell(run.record.started or "-"),
+            *([Cell("run" if address else "-", link=address)] if any(addresses) else []),
             text_cell(repeat_command(run.record)),
         )
-        for run in runs
+        for run, address in zip(runs, addresses, strict=True)
     ]
     headings = (
         Heading("Job"),
@@ -34,9 +36,16 @@ def jobs_grid(runs: Sequence[Run]) -> Grid:
         Heading("Status"),
         Heading("Best epoch", numeric=True),
         Heading("Started, UTC"),
+        *([Heading("W&B")] if any(addresses) else []),
         Heading("Command"),
     )
     return Grid("Every job", headings, tuple(rows))
+
+
+def _address(record: Record) -> str:
+    """Return where the job's W&B run is; empty for one that is offline, and for what is no address of a web page."""
+    address = str(record.tracking.get("wandb", {}).get("url", ""))
+    return address if address.startswith(("https://", "http://")) else ""
 
 
 def _name(record: Record) -> str:

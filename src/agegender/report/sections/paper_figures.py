@@ -33,7 +33,7 @@ def paper_section(sweep: SweepResults, analysis: Analysis) -> Section:
     if highlighted:
         blocks += _network(highlighted[0])
         for configuration in highlighted:
-            blocks += _confusions(configuration, plain=configuration.loss == highlighted[0].loss)
+            blocks += _confusions(configuration)
     paragraphs = (
         "The paper's figures and its Table 1, from these runs. Its figure 1, sample faces, is in local/faces.html "
         "beside this page, if the images were available; it must not be shared.",
@@ -53,16 +53,16 @@ def _network(configuration: Configuration) -> list[Grid | Figure]:
     return [network.network_diagram(drawn, "network", title), grid]
 
 
-def _confusions(configuration: Configuration, *, plain: bool) -> list[Grid | Figure]:
+def _confusions(configuration: Configuration) -> list[Grid | Figure]:
     runs = predictions_of(configuration)
     age = sum(confusion(run.group, predicted=run.group_predicted, num_classes=len(run.groups)) for run in runs)
     gender = sum(confusion(run.gender, predicted=run.gender_predicted, num_classes=len(GENDERS)) for run in runs)
     seeds = f", {len(runs)} seeds together" if len(runs) > 1 else ""
     key = slug(configuration.label)
-    figure = "Figure 5" if plain else "Figure 7"
-    title = f"{figure} of the paper: age groups, {configuration.label}{seeds}"
+    of_paper = {"plain": "Figure 5 of the paper: ", "weighted": "Figure 7 of the paper: "}.get(configuration.loss, "")
+    title = f"{of_paper}age groups, {configuration.label}{seeds}"
     found: list[Grid | Figure] = [confusion_matrix(np.asarray(age), runs[0].groups, f"confusion-age-{key}", title)]
-    if plain:
+    if configuration.loss == "plain":
         title = f"Figure 6 of the paper: gender, {configuration.label}{seeds}"
         found.append(confusion_matrix(np.asarray(gender), GENDERS, f"confusion-gender-{key}", title))
     return found

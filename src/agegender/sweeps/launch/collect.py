@@ -143,12 +143,12 @@ def _recorded(config: DictConfig, begun: str, reason: str) -> Outcome:
     try:
         resolved = resolve(config)
         entry = JobFolder(folder).read()
-        is_done = entry is not None and is_finished(JobFolder(folder), entry, resolved)
+        is_done = bool(entry is not None and resolved.resume and is_finished(JobFolder(folder), entry, resolved))
     except InputError as error:  # as the job would say itself
         return Outcome(folder, "refused", str(error))
     if entry is not None and is_done and (entry.finished or "") >= begun:
         return Outcome(folder, entry.status)
-    if is_done and resolved.resume:
+    if is_done:
         return Outcome(folder, "skipped")
     if entry is None or (entry.started or "") < begun:
         return Outcome(folder, "not started", reason)

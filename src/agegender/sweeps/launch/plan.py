@@ -81,9 +81,9 @@ def plan(config: DictConfig, context: Any, overrides: Sequence[Sequence[str]], f
 def _plan_job(config: DictConfig, context: Any, overrides: list[str], number: int) -> PlannedJob:
     own = compose_job(config, context, overrides, number)
     folder = job_folder(own)
-    job = PlannedJob(overrides, own, folder, _command(config, overrides, folder), own.trainer.max_epochs)
-    job.is_check = bool(own.trainer.fast_dev_run)
     resolved = resolve(own)
+    job = PlannedJob(overrides, own, folder, _command(config, overrides, folder), resolved.trainer.max_epochs)
+    job.is_check = bool(resolved.trainer.fast_dev_run)
     if job.is_check:
         return job
     if not resolved.resume:
@@ -126,9 +126,8 @@ def job_folder(config: DictConfig) -> Path:
 
 def _command(config: DictConfig, overrides: list[str], folder: Path) -> list[str]:
     known = get_args_parser().parse_args(sys.argv[1:])
-    flags = [
-        f"--{key.replace('_', '-')}={value}" for key in ("config_dir", "config_name") if (value := getattr(known, key))
-    ]
+    given = {key: getattr(known, key) for key in ("config_path", "config_dir", "config_name")}
+    flags = [f"--{key.replace('_', '-')}={value}" for key, value in given.items() if value]
     kept = [item for item in config.hydra.overrides.hydra if not item.lstrip("+~").startswith(_SWEEP_KEYS)]
     quoted = str(folder).replace("\\", "\\\\").replace("'", "\\'")
     program = [sys.executable, "-u", str(Path(sys.argv[0]).resolve())]
