@@ -1,11 +1,14 @@
 """The learning rates over a training."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
+from composing import composed
 from torch.optim.lr_scheduler import LambdaLR
 
+from agegender.jobs import build
 from agegender.training import schedules
 
 
@@ -55,3 +58,10 @@ def test_a_step_past_the_end_keeps_the_final_rate() -> None:
         optimizer.step()
         scheduler.step()
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.25)
+
+
+def test_a_scheduler_of_pytorchs_own_works_as_a_schedule() -> None:
+    step = {"_target_": "torch.optim.lr_scheduler.StepLR", "_partial_": True, "step_size": 2, "gamma": 0.1}
+    config = composed("model=compact_small", "data.image_size=16") | {"schedule": step}
+    schedule: Any = build.make_module(config)._schedule
+    assert rates(schedule, 4, peak=1.0) == pytest.approx([1, 1, 0.1, 0.1])

@@ -4,6 +4,7 @@ An option of a group may be a class of the user's own with keys of its own, and 
 older than the schema. So this reads plain containers, `Config.plain` or those of a checkpoint, not the typed ones.
 """
 
+import inspect
 import pydoc
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import lightning
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.source import draw_faces
@@ -147,7 +150,7 @@ def make_module(config: dict[str, Any]) -> AgeGenderModule:
         network,
         method,
         _instantiate(_optimizer_options(config), _convert_="all"),
-        schedule=_instantiate(config["schedule"], _convert_="all"),
+        schedule=_make_schedule(config["schedule"]),
         augment=augment,
         test_time_flip=config["test_time_flip"],
         test_time_shift=config["test_time_shift"],
@@ -184,6 +187,16 @@ def _optimizer_options(config: dict[str, Any]) -> dict[str, Any]:
     precision = choose_precision(trainer["precision"], trainer["accelerator"])
     is_refused = bool(options.get("fused")) and bool(trainer["gradient_clip_val"]) and is_mixed(precision)
     return {**options, "fused": False} if is_refused else options
+
+
+def _make_schedule(config: dict[str, Any] | None) -> Callable[[Optimizer, int], LRScheduler] | None:
+    """Return what makes the scheduler; PyTorch's own take the optimizer, but not the number of its steps."""
+    if config is None:
+        return None
+    schedule = _instantiate(config, _convert_="all")
+    if "num_steps" in inspect.signature(schedule).parameters:
+        return schedule
+    return lambda optimizer, num_steps: schedule(optimizer)
 
 
 def _make_augment(config: dict[str, Any], builder: Callable[[int], nn.Module]) -> Augment:
