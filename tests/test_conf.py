@@ -221,5 +221,5 @@ def test_the_evaluation_has_every_key_that_it_may_override_set_to_nothing() -> N
 
 
 def test_the_demo_is_the_same_experiment_as_when_it_chose_synthetic_data() -> None:
-    before = ("data=synthetic", "data.image_size=128", "data.source.num_synthetic=1200", "trainer.max_epochs=2")
+    before = ("data=synthetic", "data.image_size=128", "data.source.num_synthetic=1000", "trainer.max_epochs=2")
     assert identity.differences(plain(*before, "data.batch_size=16"), plain("experiment=demo")) == []

@@ -45,7 +45,7 @@ def test_ddp_is_refused_where_the_jobs_are_one_process() -> None:
 
 def test_the_demo_takes_as_many_real_images_as_it_draws(face_folder: Path) -> None:
     config = resolved("experiment=demo", f"data.root={face_folder}")
-    assert (config.data.limit, config.data.image_size, config.trainer.max_epochs) == (1200, 128, 2)
+    assert (config.data.limit, config.data.image_size, config.trainer.max_epochs) == (1000, 128, 2)
     check_jobs(config, ["model", "loss"], BASIC)
 
 
