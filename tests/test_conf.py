@@ -168,7 +168,8 @@ def test_an_experiment_sweeps_five_networks_and_two_losses_by_itself(experiment:
 
 @pytest.mark.parametrize("without", options_of("without"))
 def test_each_part_of_the_recipe_can_be_left_out_and_nothing_else_changes(without: str) -> None:
-    whole, rest = plain("experiment=fast"), plain("experiment=fast", f"without={without}")
+    whole = plain("experiment=fast")
+    rest = plain("experiment=fast", f"without={without}")
     schema.parse(rest)
     changed = {difference.split("=")[0].split(".")[0] for difference in identity.differences(whole, rest)}
     assert len(changed) == (without != "nothing"), changed
@@ -192,7 +193,8 @@ def test_the_experiment_of_table_2_changes_nothing_of_the_protocol_but_its_name(
 
 
 def test_the_losses_differ_in_the_weighting_alone() -> None:
-    one, other = plain("loss=plain")["loss"], plain("loss=weighted")["loss"]
+    one = plain("loss=plain")["loss"]
+    other = plain("loss=weighted")["loss"]
     assert {key for key in one if one[key] != other[key]} == {"weighting"}
     assert (one["weighting"], other["weighting"]) == ("none", "inverse")
     assert other["normalization"] == "images" and other["logit_adjustment"] == 0

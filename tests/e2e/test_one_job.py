@@ -140,7 +140,8 @@ def test_a_killed_job_resumes_from_its_last_epoch_and_ends_with_the_weights_of_a
     assert "resuming from its last checkpoint" in resumed.output and "epoch 1/4" not in resumed.output
     assert shell.record("cut/resnet18/plain/0")["time"]["resumed"] is True
     assert_same_weights(weights(shell, "whole/resnet18/plain/0"), weights(shell, "cut/resnet18/plain/0"))
-    whole, cut = shell.record("whole/resnet18/plain/0"), shell.record("cut/resnet18/plain/0")
+    whole = shell.record("whole/resnet18/plain/0")
+    cut = shell.record("cut/resnet18/plain/0")
     assert (whole["test"], whole["val"], whole["best_epoch"]) == (cut["test"], cut["val"], cut["best_epoch"])
 
 
@@ -174,7 +175,8 @@ def test_a_job_stopped_by_a_signal_goes_on_as_if_it_had_not_been(shell, number, 
     assert resumed.code == 0, resumed.output
     assert "epoch 1/2" not in resumed.output and "epoch 2/2" in resumed.output
     assert_same_weights(weights(shell, f"whole/{job}"), weights(shell, f"cut/{job}"))
-    whole, cut = shell.record(f"whole/{job}"), shell.record(f"cut/{job}")
+    whole = shell.record(f"whole/{job}")
+    cut = shell.record(f"cut/{job}")
     assert (whole["test"], whole["val"], whole["best_epoch"]) == (cut["test"], cut["val"], cut["best_epoch"])
     losses = [[epoch["train_loss"] for epoch in record["history"]] for record in (whole, cut)]
     assert losses[0] == losses[1]
@@ -265,10 +267,12 @@ def test_two_processes_train_as_one_does_with_the_same_images_a_step(shell):
         shell.run(*with_torchrun(shell.train_command("name=torchrun", *two))),
     ]
     job = "unnormalized/plain/0/optimizer-sgd+optimizer.lr-0.003"
-    expected, one = weights(shell, f"one/{job}"), shell.record(f"one/{job}")
+    expected = weights(shell, f"one/{job}")
+    one = shell.record(f"one/{job}")
     for name, ended in zip(("plain", "torchrun"), finished, strict=True):
         assert ended.code == 0, ended.output
-        got, record = weights(shell, f"{name}/{job}"), shell.record(f"{name}/{job}")
+        got = weights(shell, f"{name}/{job}")
+        record = shell.record(f"{name}/{job}")
         for key, value in expected.items():
             torch.testing.assert_close(got[key], value, rtol=1e-4, atol=1e-6)
         assert record["test"]["age_confusion"] == one["test"]["age_confusion"]

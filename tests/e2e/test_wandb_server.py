@@ -39,11 +39,25 @@ def test_a_sweep_on_the_network_is_a_run_for_each_job_and_one_for_the_comparison
     assert all(artifact.committed for artifact in server.artifacts)
 
 
+def test_jobs_that_differ_in_a_rate_have_names_of_their_own_and_the_failed_one_says_why(shell, server):
+    finished = shell.train("-m", "optimizer.lr=1e-3,1e30", "trainer.max_epochs=1", "name=rates", "logger=wandb")
+    assert finished.code == 1, finished.output
+    runs = {run.display_name: run for run in server.runs.values() if "comparison" not in str(run.display_name)}
+    good, failed = (f"resnet18/plain/0/optimizer.lr-{rate}" for rate in ("0.001", "1e30"))
+    assert set(runs) == {good, failed}
+    assert runs[good].summary()["status"] == "complete" and runs[good].config["resolved"]["value"]["threads"] == 1
+    assert runs[failed].summary()["status"] == "failed" and "diverged" in runs[failed].summary()["error"]
+    log = "".join(text for _, text in sorted(runs[failed].lines["output.log"].items()))
+    assert "FloatingPointError" in log and "Traceback" in log
+    record = shell.record(f"rates/{good}")
+    assert record["tracking"]["wandb"]["url"] in finished.output
+    page = (shell.folder / "runs/rates/report/index.html").read_text()
+    assert f'href="{record["tracking"]["wandb"]["url"]}"' in page
+
+
 def test_an_offline_job_killed_twice_is_sent_as_one_run_from_any_directory(shell, server):
-    job, keys = (
-        "killed/resnet18/plain/0",
-        ("logger=wandb", "logger.wandb.mode=offline", "trainer.max_epochs=6", "name=killed"),
-    )
+    job = "killed/resnet18/plain/0"
+    keys = ("logger=wandb", "logger.wandb.mode=offline", "trainer.max_epochs=6", "name=killed")
     for epoch, number in ((2, signal.SIGTERM), (4, signal.SIGKILL)):
         process = shell.start(*shell.train_command(*keys))
         shell.wait_for(job, f"epoch {epoch}/6", process)

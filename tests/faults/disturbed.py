@@ -47,7 +47,8 @@ class Attempt:
 
     def __init__(self, folder: Path, *overrides: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._output, self._started = folder / "output.txt", time.monotonic()
+        self._output = folder / "output.txt"
+        self._started = time.monotonic()
         fonts = folder.parent / "matplotlib"  # their list takes seconds to make
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
@@ -84,7 +85,8 @@ def read_result(folder: Path) -> dict[str, Any]:
             rows = list(csv.DictReader(file))
         result[name] = [{key: value for key, value in row.items() if key not in _MEASURED} for row in rows]
     for path in sorted(runs.rglob("record.json")):
-        record, job = json.loads(path.read_text()), path.parent.relative_to(runs).as_posix()
+        record = json.loads(path.read_text())
+        job = path.parent.relative_to(runs).as_posix()
         kept = {key: record[key] for key in ("status", "error", "val", "test", "best_epoch", "num_params")}
         kept |= {key: record["data"][key] for key in ("fingerprint", "counts", "split_hash")}
         kept["history"] = [

@@ -79,7 +79,8 @@ def _kill_until_done(
         if rows:
             rows[-1].then = _describe(ended)
         if was_killed:
-            where, happened = f"{moment:5.1f} s", f"{variant.name}: {_last_line(ended)}"
+            where = f"{moment:5.1f} s"
+            happened = f"{variant.name}: {_last_line(ended)}"
             rows.append(Row(where, happened, ended.code, "", find_broken_records(folder)))
         elif ended.code == 0:
             return rows, True

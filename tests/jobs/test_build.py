@@ -53,7 +53,8 @@ def test_a_module_loaded_from_its_checkpoint_gives_the_same_outputs(saved: Saved
     path, _, original = saved
     images = torch.randint(0, 256, (3, 3, SIZE, SIZE), dtype=torch.uint8)
     with torch.inference_mode():
-        expected, found = original(images), build.load_module(path)(images)
+        expected = original(images)
+        found = build.load_module(path)(images)
     assert torch.equal(found.age, expected.age) and torch.equal(found.gender, expected.gender)
 
 
@@ -204,7 +205,8 @@ def test_a_function_to_call_is_not_called_inside_an_argument_either(
 
 @pytest.mark.parametrize("number", range(5))
 def test_a_data_source_that_is_none_is_refused_and_not_called(tmp_path: Path, number: int) -> None:
-    config, call = composed(), calls(tmp_path)[number]
+    config = composed()
+    call = calls(tmp_path)[number]
     config["data"]["source"] = call
     assert f"_target_={call['_target_']} is not a source of faces" in refusal(lambda: build.make_datamodule(config))
     assert not (tmp_path / "called").exists()

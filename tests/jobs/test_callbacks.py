@@ -54,3 +54,8 @@ def test_a_training_stops_where_the_users_own_early_stopping_says(trains: Trains
     status, record = trains(tmp_path, "trainer.max_epochs=4", *stop)
     assert status == "complete" and record is not None
     assert len(record.history) == 1
+
+
+def test_a_callback_that_is_there_already_is_refused_in_one_line(trains: Trains, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="two callbacks have the same class and settings"):
+        trains(tmp_path, "callbacks=early_stopping", "early_stopping=5")

@@ -239,7 +239,8 @@ def test_a_key_that_only_begins_like_an_exempt_one_counts(key: str) -> None:
 
 @pytest.mark.parametrize("key", ["data.root", "data.split_file"])
 def test_the_same_file_named_from_another_directory_is_no_difference(defaults: dict[str, Any], key: str) -> None:
-    here, there = changed(defaults, key, "UTKFace.tar"), changed(defaults, key, "/a/UTKFace.tar")
+    here = changed(defaults, key, "UTKFace.tar")
+    there = changed(defaults, key, "/a/UTKFace.tar")
     assert identity.differences(here, there) == identity.differences(there, here) == []
 
 

@@ -58,7 +58,8 @@ def narrow(network: nn.Module) -> nn.Module:
 
 def opinionated(module: AgeGenderModule, size: int) -> AgeGenderModule:
     """Scale the heads until the outputs of the images differ: a network at its start calls every group as likely."""
-    images, heads = faces(4, size), [layer for layer in module.network.modules() if isinstance(layer, TwoHeads)]
+    images = faces(4, size)
+    heads = [layer for layer in module.network.modules() if isinstance(layer, TwoHeads)]
     with torch.no_grad():
         for _ in range(_LOOKS):
             module.train()(images)  # batch normalization learns of them
@@ -171,7 +172,8 @@ def test_the_command_exports_beside_the_checkpoint_and_says_so_in_one_line(
 ) -> None:
     checkpoint, module = run
     assert cli.main(["export", str(checkpoint)]) == 0
-    told, path = capsys.readouterr(), checkpoint.with_name("best.onnx")
+    told = capsys.readouterr()
+    path = checkpoint.with_name("best.onnx")
     assert told.err == "" and len(told.out.splitlines()) == 1
     assert f"{path}: {path.stat().st_size / 1e6:.1f} MB, differs from PyTorch by at most " in told.out
     assert_agrees(path, module, SIZE)

@@ -29,7 +29,8 @@ def test_an_extended_run_is_bit_for_bit_one_of_more_epochs(
     assert (extended.test, extended.val, extended.best_epoch) == (whole.test, whole.val, whole.best_epoch)
     assert [epoch["train_loss"] for epoch in extended.history] == [epoch["train_loss"] for epoch in whole.history]
     assert extended.config["trainer"]["max_epochs"] == 3
-    first, second = weights(tmp_path / "whole"), weights(tmp_path / "extended")
+    first = weights(tmp_path / "whole")
+    second = weights(tmp_path / "extended")
     assert all(torch.equal(first[key], second[key]) for key in first)
     again, _ = trains(tmp_path / "extended", *settings, "trainer.max_epochs=3", "resume=extend")
     assert again == "skipped"

@@ -34,7 +34,8 @@ def attempt(face_folder: Path, tmp_path: Path, trains: Trains) -> Any:
 
 def fill_disk(monkeypatch: pytest.MonkeyPatch, name: str, *, since: int = 1) -> None:
     """Let the disk refuse a file of this name, from its so many-th write on."""
-    replace, num_writes = os.replace, 0
+    replace = os.replace
+    num_writes = 0
 
     def full(source: Any, target: Any) -> None:
         nonlocal num_writes

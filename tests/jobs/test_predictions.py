@@ -29,7 +29,8 @@ def test_what_a_job_writes_is_read_back_as_it_was(tmp_path, seed):
     found = read(tmp_path / "predictions.csv", groups=GROUPS)
     assert found.groups == made.groups
     for field in fields(Predictions):
-        one, other = getattr(found, field.name), getattr(made, field.name)
+        one = getattr(found, field.name)
+        other = getattr(made, field.name)
         assert np.array_equal(one, other), field.name
 
 

@@ -56,7 +56,8 @@ def compact(composed: Any, tmp_path: Path) -> Any:
 
     def compose(*overrides: str) -> dict[str, Any]:
         config = composed("model=compact_small", "data.image_size=64", *OVERRIDES, *overrides)
-        config["runs_dir"], config["data"]["cache_dir"] = str(tmp_path / "runs"), str(tmp_path / "cache")
+        config["runs_dir"] = str(tmp_path / "runs")
+        config["data"]["cache_dir"] = str(tmp_path / "cache")
         config["trainer"]["enable_progress_bar"] = False
         return config
 
@@ -108,7 +109,8 @@ def test_a_resumed_training_goes_on_with_schedule_average_and_augmentation_bit_f
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    states, losses = [], []
+    states = []
+    losses = []
     for name in ("whole", "parts"):
         growing = ("augment.start_size=32", "augment.full_size_from=1")
         config = compact("weight_averaging=0.9", "trainer.max_epochs=3", f"data.root={face_folder}", *growing, *limits)
@@ -195,7 +197,8 @@ def test_the_tested_weights_are_the_average_that_validation_saw(
     config = compact("weight_averaging=0.9", "trainer.max_epochs=1", f"data.root={face_folder}")
     record = run(config, tmp_path / "job")
     path = tmp_path / "job" / "checkpoints" / "best.ckpt"
-    module, datamodule = build.load_module(path), build.make_datamodule(config)
+    module = build.load_module(path)
+    datamodule = build.make_datamodule(config)
     datamodule.setup()
     trainer = trainers.make_trainer(config["trainer"], folder=tmp_path, callbacks=[], logger=False)
     trainer.validate(module, dataloaders=datamodule.evaluation_loader("val"), verbose=False)
@@ -220,7 +223,9 @@ def test_a_best_score_moves_with_its_directory(tmp_path: Path) -> None:
     )
     assert old.state_key.startswith("ModelCheckpoint{")
     path = str(tmp_path / "old" / "best.ckpt")
-    old.best_k_models, old.best_model_path, old.kth_best_model_path = {path: torch.tensor(0.9)}, path, path
+    old.best_k_models = {path: torch.tensor(0.9)}
+    old.best_model_path = path
+    old.kth_best_model_path = path
     new.load_state_dict(old.state_dict())
     assert new.best_k_models == {str(tmp_path / "new" / "best.ckpt"): torch.tensor(0.9)}
     assert new.best_model_path == new.kth_best_model_path == str(tmp_path / "new" / "best.ckpt")

@@ -20,7 +20,8 @@ HEADER = (
 
 def assert_same(found: Predictions, made: Predictions) -> None:
     for field in fields(Predictions):
-        one, other = getattr(found, field.name), getattr(made, field.name)
+        one = getattr(found, field.name)
+        other = getattr(made, field.name)
         if field.name == "groups":
             assert one == other
         else:

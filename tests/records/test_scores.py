@@ -50,14 +50,16 @@ def matrix_of(made: Predictions) -> np.ndarray:
 @pytest.mark.parametrize("case", CASES)
 def test_the_scores_of_a_part_are_those_of_torchmetrics(case: str) -> None:
     made = CASES[case]
-    predicted, true = torch.from_numpy(made.group_predicted), torch.from_numpy(made.group)
+    predicted = torch.from_numpy(made.group_predicted)
+    true = torch.from_numpy(made.group)
     matrix = matrix_of(made)
     assert matrix.tolist() == MulticlassConfusionMatrix(8)(predicted, true).tolist()
     assert accuracy(matrix) == pytest.approx(MulticlassAccuracy(8, average="micro")(predicted, true).item())
     recalls = MulticlassAccuracy(8, average=None)(predicted, true)[true.unique()]  # ours: of the groups that occur
     assert balanced_accuracy(matrix) == pytest.approx(recalls.mean().item())
     assert macro_f1(matrix) == pytest.approx(MulticlassF1Score(8, average="macro")(predicted, true).item())
-    years, years_predicted = torch.from_numpy(made.years), torch.from_numpy(made.years_predicted.astype(np.float32))
+    years = torch.from_numpy(made.years)
+    years_predicted = torch.from_numpy(made.years_predicted.astype(np.float32))
     error = absolute_error(made.years, predicted=made.years_predicted).mean()
     assert error == pytest.approx(mean_absolute_error(years_predicted, years).item(), rel=1e-5, abs=1e-6)
     ece = MulticlassCalibrationError(8, n_bins=15, norm="l1")(torch.from_numpy(made.p_group), true).item()
@@ -179,7 +181,8 @@ def test_the_debiased_error_by_hand():
 
 
 def test_equal_confidences_share_a_bin_whatever_the_order_of_the_images():
-    p, hits = np.full((90, 2), 0.5), np.arange(90) < 45  # sorted by their labels, as files may be
+    p = np.full((90, 2), 0.5)  # sorted by their labels, as files may be
+    hits = np.arange(90) < 45
     p[80:] = 0.9, 0.1
     found = squared_calibration_error(p, hits=hits)
     order = np.random.default_rng(2).permutation(90)

@@ -14,7 +14,8 @@ def test_jobs_that_start_at_once_build_the_cache_once(cluster):
     seeds = ",".join(map(str, range(number)))
     began = time.monotonic()
     process = cluster.start(f"seed={seeds}", "trainer.max_epochs=1", "model.pause=0", "name=many")
-    builds, most_files = set(), 0
+    builds = set()
+    most_files = 0
     while process.poll() is None:
         builds |= {path.name for path in cluster.folder.glob("cache/.*.npy.*.tmp")}
         builds |= {path.name for path in cluster.folder.glob("cache/.*.csv.*.tmp")}

@@ -42,7 +42,8 @@ def test_killed_requeued_and_timed_out_jobs_end_as_if_nothing_had_happened_and_a
     code, output = cluster.sweep(*sweep[:3], "seed=0,1,2", EPOCHS, "name=whole")
     assert code == 0, output
     for seed, restarted in ((0, True), (1, True), (2, None)):
-        hurt, whole = cluster.record("hurt", seed), cluster.record("whole", seed)
+        hurt = cluster.record("hurt", seed)
+        whole = cluster.record("whole", seed)
         assert {key: hurt[key] for key in SCORES} == {key: whole[key] for key in SCORES}
         if restarted:
             assert hurt["time"]["resumed"] and not whole["time"]["resumed"]

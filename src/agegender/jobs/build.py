@@ -34,7 +34,7 @@ from agegender.training.precision import choose_precision, is_mixed
 
 
 def _instantiate(config: Any, **arguments: Any) -> Any:
-    """Instantiate, nothing inside it; the user's mistakes are raised without Hydra's wrapping."""
+    """Instantiate non-recursively; the user's mistakes are raised without Hydra's wrapping."""
     if "_target_" in config:
         config = {**config, "_target_": current_target(config["_target_"])}
     try:

@@ -13,7 +13,7 @@ from agegender.system.errors import InputError
 
 
 def known_keys(loggers: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the keys that are read, see `unknown.refuse_unknown`; options of most groups have keys of their own.
+    """Return the keys that are accepted, see `unknown.refuse_unknown`; options of most groups may add their own.
 
     Args:
         loggers: those of the configuration, which may be of the user's own.
@@ -49,7 +49,7 @@ def parse(config: dict[str, Any]) -> Config:
 
 
 def parse_evaluation(config: dict[str, Any]) -> Evaluation:
-    """Check the configuration of `eval.py` but for the values that the checkpoint's own schema checks.
+    """Check the keys of `eval.py`; values that override the checkpoint's are checked by `parse`.
 
     Raises:
         InputError: there is no such key, or a section is missing.
@@ -100,7 +100,7 @@ def _with_value(config: Mapping[str, Any], path: list[str], value: Any) -> dict[
 
 
 def _is_key(config: Any, location: tuple[int | str, ...], part: int | str) -> bool:
-    """Tell a key of the configuration from the name of a union's member, which pydantic adds to a location."""
+    """Distinguish a key of the configuration from the name of a union's member, which pydantic adds to a location."""
     for key in location:
         if not isinstance(config, dict) or key not in config:
             return False

@@ -12,16 +12,18 @@ from agegender.jobs.schema import Config, Evaluation
 from agegender.records.job_folder import JobFolder
 from agegender.records.record import Record
 from agegender.system.errors import InputError, describe, end
+from agegender.system.processes import is_main_process
 from agegender.system.slurm_tasks import check_tasks
 
 if TYPE_CHECKING:
     import lightning
 
     from agegender.data.datamodule import UTKFaceDataModule
+    from agegender.training.module import AgeGenderModule
 
 log = logging.getLogger(__name__)
 
-# Never taken over to other data.
+# These describe the training set: not reused for other data.
 _OF_TRAINING_SET = ("train_part", "limit", "leak_control", "max_skipped", "split_file", "split_seed")
 _PARTS = ("train", "val", "trainval", "test", "all")
 
@@ -52,7 +54,6 @@ def evaluate(request: dict[str, Any]) -> Record:
     """
     from agegender.jobs import build, fit
     from agegender.jobs.predictions import save_predictions
-    from agegender.models import measure
     from agegender.tracking.job import JobTracker
     from agegender.training import trainers  # these import torch: not needed for --help
 
@@ -73,12 +74,9 @@ def evaluate(request: dict[str, Any]) -> Record:
     folder = _output_folder(asked, path, job, datamodule.manifest_id)
     folder.path.mkdir(parents=True, exist_ok=True)
     choices = (own.choices if own is not None else {}) | {"part": asked.part, "ckpt_path": str(path)}
-    record = Record(status="running", name=config.name, choices=choices, config=config.plain, seed=config.seed)
-    record.data = datamodule.describe()
-    record.num_params = measure.num_params(module.network)
-    record.coarse_years = module.method.coarse_years
-    record.normalization = module.normalizer.normalization.to_dict()
-    tracker = JobTracker(asked.logger.entries(), record, folder.path, config.runs_folder, job_type="eval")
+    record = _new_record(config, choices, datamodule, module)
+    entries = asked.logger.entries() if is_main_process() else {}
+    tracker = JobTracker(entries, record, folder.path, config.runs_folder, job_type="eval")
     try:
         kind, arguments = _available_trainer(config.trainer.options())
         loggers = tracker.loggers or False
@@ -89,16 +87,35 @@ def evaluate(request: dict[str, Any]) -> Record:
         trainer.test(module, dataloaders=loader, verbose=False)
         record.status = "complete"
         record.test = module.test_scores
-        labels = save_predictions(folder.predictions, module, datamodule)
-        folder.write(record)  # before W&B, which may take long
-        tracker.finish(record, labels, datamodule.groups.names)
+        if is_main_process():  # every process has evaluated all images: one of them writes
+            labels = save_predictions(folder.predictions, module, datamodule)
+            folder.write(record)  # before W&B, which may take long
+            tracker.finish(record, labels, datamodule.groups.names)
+            folder.write(record)  # with the address of its run
     except BaseException as error:
         tracker.fail(error)
         raise
-    folder.write(record)
     num_images = sum(len(batch["row"]) for batch in module.predictions)
     _log_scores(record, num_images, asked.part, folder)
     return record
+
+
+def _new_record(
+    config: Config, choices: dict[str, Any], datamodule: "UTKFaceDataModule", module: "AgeGenderModule"
+) -> Record:
+    from agegender.models import measure
+
+    return Record(
+        status="running",
+        name=config.name,
+        choices=choices,
+        config=config.plain,
+        seed=config.seed,
+        data=datamodule.describe(),
+        num_params=measure.num_params(module.network),
+        coarse_years=module.method.coarse_years,
+        normalization=module.normalizer.normalization.to_dict(),
+    )
 
 
 def _merged(trained: dict[str, Any], asked: Evaluation) -> Config:
@@ -176,7 +193,7 @@ def _is_own_data(datamodule: "UTKFaceDataModule", own: Record) -> bool:
 
 
 def _check_part(path: Path, own: Record | None, datamodule: "UTKFaceDataModule", asked: Evaluation) -> None:
-    """Warn of images that the network was trained on, or refuse them, also where its own data lies elsewhere now."""
+    """Warn of images that the network was trained on, or refuse them, even if its own data has moved."""
     known = own.data if own is not None else {}
     if asked.data.root is not None and known.get("fingerprint") != datamodule.table.fingerprint:
         _warn_of_names(path, known.get("split_hash", ""), datamodule, asked.part)

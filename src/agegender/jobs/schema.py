@@ -21,7 +21,7 @@ def _inside_runs(name: str) -> str:
     return name
 
 
-def _named(root: str) -> str:
+def _not_empty(root: str) -> str:
     if not root.strip():
         raise ValueError(
             "is empty, which would be the working directory; give a folder or archive, or null to draw faces"
@@ -29,7 +29,7 @@ def _named(root: str) -> str:
     return root
 
 
-_Root = Annotated[str, AfterValidator(_named)]
+_Root = Annotated[str, AfterValidator(_not_empty)]
 _Name = Annotated[str, AfterValidator(_inside_runs)]
 _PRECISIONS = Literal[
     "auto", "32-true", "32", 32, "bf16-mixed", "bf16-true", "bf16", "16-mixed", "16-true", "16", 16, "64-true", "64", 64
@@ -95,7 +95,7 @@ class Loss(_Keys):
     """Keys of every option of `loss`."""
 
     gender_weight: Annotated[float, Field(ge=0.0)]
-    logit_adjustment: Any = None  # these two of methods with logits of classes
+    logit_adjustment: Any = None  # these two only of classification losses
     adjust: Any = None
 
 
@@ -269,7 +269,7 @@ class LossOverrides(_Overrides):
 
 
 class Evaluation(BaseModel):
-    """The configuration of `eval.py`: null is as in the checkpoint's own run, whose schema checks what is given."""
+    """The configuration of `eval.py`: null takes the checkpoint's value; others are checked together with those."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)  # a file may be named 2026
 

@@ -11,7 +11,7 @@ LAST = Path("checkpoints", "last.ckpt")  # what a job resumes from
 
 @dataclass(frozen=True)
 class JobFolder:
-    """The directory of a job, `runs/<name>/<model>/<loss>/<seed>`; one of `eval.py` holds a record and predictions.
+    """The directory of a job, `runs/<name>/<model>/<loss>/<seed>`; an evaluation's has a record and predictions only.
 
     Attributes:
         path: of the directory.
@@ -21,7 +21,7 @@ class JobFolder:
 
     @classmethod
     def of_checkpoint(cls, checkpoint: Path) -> "JobFolder":
-        """Return the directory of the job that wrote a checkpoint; where it was copied elsewhere, that it lies in."""
+        """Return the directory of the job that wrote a checkpoint; if the file was copied, the directory it is in."""
         folder = checkpoint.parent
         return cls(folder.parent if folder.name == LAST.parent.name else folder)
 
@@ -71,7 +71,7 @@ class JobFolder:
 
     @property
     def lock(self) -> Path:
-        """Held by the process that trains here."""
+        """Base path of the lock of the process that trains here; the file on disk is `.job.lease`."""
         return self.path / "job"
 
     def evaluation(self, name: str) -> "JobFolder":

@@ -26,7 +26,7 @@ class Record:
         status: `running` (started, perhaps killed since), `complete`, `failed`, or `pruned`: a trial that its search
             stopped early because others did better; it has validation scores, but was never tested.
         error: the reason of a failure, one line; None otherwise.
-        choices: option chosen in each config group, and every swept key.
+        choices: option chosen in each config group, and every key of the command line that makes another experiment.
         overrides: of this job, as Hydra had them: what `train.py` needs to repeat it. Empty in records of early
             versions.
         config: the resolved configuration, plain containers.

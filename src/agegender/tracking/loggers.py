@@ -17,8 +17,8 @@ _EXTRAS = ("tensorboard", "mlflow")  # of this package
 def make_logger(key: str, entry: Mapping[str, Any], record: Record, folder: Path, name: str) -> Logger:
     """Make one of a job's loggers.
 
-    What the configuration does not set, and the class accepts, follows from the job: `save_dir` is its directory,
-    `run_name` its name, and `run_id` the id of its earlier attempt.
+    Arguments that the configuration leaves out are filled in from the job, if the class accepts them: `save_dir` is its
+    directory, `run_name` its name, and `run_id` the id of its earlier attempt.
 
     Args:
         key: the entry's name, below `logger`.
@@ -31,13 +31,13 @@ def make_logger(key: str, entry: Mapping[str, Any], record: Record, folder: Path
         InputError: the entry is no logger, lacks its package, or refuses its arguments.
     """
     target = entry.get("_target_")
-    kind = _locate(key, target)
-    accepted = inspect.signature(kind).parameters
-    arguments = {name: value for name, value in entry.items() if not name.startswith("_")}
-    followed = {"save_dir": str(folder), "run_name": name, "run_id": record.tracking.get(key, {}).get("run_id")}
-    arguments = {option: value for option, value in followed.items() if option in accepted} | arguments
+    logger_class = _locate(key, target)
+    accepted = inspect.signature(logger_class).parameters
+    arguments = {option: value for option, value in entry.items() if not option.startswith("_")}
+    of_job = {"save_dir": str(folder), "run_name": name, "run_id": record.tracking.get(key, {}).get("run_id")}
+    arguments = {option: value for option, value in of_job.items() if option in accepted} | arguments
     try:
-        return kind(**arguments)
+        return logger_class(**arguments)
     except ModuleNotFoundError as error:
         extra = f": pip install 'agegender[{key}]'" if key in _EXTRAS else "; install it"
         raise InputError(f"logger={key} needs a package ({first_line(error)}){extra}") from error

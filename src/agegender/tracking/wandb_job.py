@@ -158,7 +158,7 @@ def _valid_tags(tags: Sequence[str]) -> list[str]:
     """Return tags that W&B takes: it refuses a whole run for an empty or a long one."""
     valid = [tag.strip()[:_LONGEST_TAG] for tag in tags if tag.strip()]
     if valid != list(tags):
-        log.warning("W&B takes tags of 1 to %d characters: %s", _LONGEST_TAG, ", ".join(valid) or "none is left")
+        log.warning("W&B takes tags of 1 to %d characters; it gets: %s", _LONGEST_TAG, ", ".join(valid) or "none")
     return list(dict.fromkeys(valid))
 
 
@@ -167,7 +167,7 @@ def _add_tags(run: Any, *, tags: Sequence[str]) -> None:
 
 
 def _define_metrics(run: Any) -> None:
-    """Plot the metrics of epochs over epochs."""
+    """Use `epoch` as the x-axis of train/* and val/*."""
     run.define_metric("epoch", hidden=True)
     run.define_metric("train/loss_step", step_metric="trainer/global_step")
     for names in ("train/*", "val/*"):
@@ -199,7 +199,7 @@ class _LogLines(logging.Handler):
         self._write = write
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not record.threadName or not record.threadName.startswith("wandb"):  # its own would come back for ever
+        if not record.threadName or not record.threadName.startswith("wandb"):  # its own warnings would loop forever
             self._write(self.format(record))
 
 

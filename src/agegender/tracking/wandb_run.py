@@ -24,7 +24,7 @@ def start_run(settings: Mapping[str, Any], folder: Path, **arguments: Any) -> An
     """Start a run and return it: online if a key is configured, else offline; None if that fails too.
 
     Args:
-        settings: the keys of `logger.wandb`; what is None there is W&B's own setting, by its files or environment.
+        settings: the keys of `logger.wandb`; what is None there is W&B's own setting, except the project.
         folder: where the run's files go, unless WANDB_DIR is set.
         arguments: of `wandb.init`; the configuration must be plain containers.
     """
@@ -99,7 +99,7 @@ def forget_names_of_one_run() -> None:
 def default_mode() -> str:
     """Return W&B's mode for a configuration that does not set one.
 
-    `wandb offline`, `wandb disabled` and WANDB_MODE are wishes that a key does not overrule.
+    `wandb offline`, `wandb disabled` and WANDB_MODE are explicit choices, which an API key does not override.
     """
     import wandb
 

@@ -13,7 +13,7 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import RichModelSummary, RichProgressBar
 
-from agegender.system.errors import InputError
+from agegender.system.errors import InputError, first_line
 from agegender.training.checkpoint_file import CheckpointFile
 from agegender.training.precision import choose_precision, uses_gpu
 
@@ -88,6 +88,11 @@ def refused_arguments() -> Iterator[None]:
     """Turn the errors by which Lightning rejects arguments, some only once it sees the data, into an InputError."""
     try:
         yield
+    except RuntimeError as error:
+        if "more than one stateful callback" not in str(error):
+            raise
+        message = "two callbacks have the same class and settings; leave one of them out (early_stopping= is one, too)"
+        raise InputError(f"callbacks: {message}: {first_line(error)}") from error
     except (MisconfigurationException, ValueError, TypeError) as error:
         if isinstance(error, InputError):
             raise

@@ -108,7 +108,8 @@ def test_each_score_is_that_of_scikit_learn_or_torchmetrics(case):
 
 @pytest.mark.parametrize("case", ["random", "few", "bad", "groups that do not occur"])
 def test_the_scores_of_a_draw_are_those_of_its_images_written_out_one_by_one(case):
-    told, random = CASES[case], np.random.default_rng(5)
+    told = CASES[case]
+    random = np.random.default_rng(5)
     indices = [random.integers(len(told), size=len(told)) for _ in range(6)]
     counts = np.zeros((6, len(told)), dtype=np.float32)
     for draw, index in zip(counts, indices, strict=True):
@@ -171,7 +172,9 @@ def test_the_interval_of_the_draws_is_scipys_percentile_bootstrap(key, per_image
 
 @pytest.mark.parametrize("first,second", [("age_accuracy", 7), ("age_accuracy", 8), ("gender_accuracy", 9)])
 def test_differences_of_the_same_draws_are_scipys_paired_bootstrap(first, second):
-    key, one, other = first, CASES["random"], random_predictions(second, 500, skill=0.5)
+    key = first
+    one = CASES["random"]
+    other = random_predictions(second, 500, skill=0.5)
     hits = [
         (told.group == told.group_predicted if key == "age_accuracy" else told.gender == told.gender_predicted) * 1.0
         for told in (one, other)

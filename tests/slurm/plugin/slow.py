@@ -23,7 +23,8 @@ class Slow(nn.Module):
         weights: str | None = None,
     ) -> None:
         super().__init__()
-        self.trap, self.pause = Path(trap), pause
+        self.trap = Path(trap)
+        self.pause = pause
         self.dropout = nn.Dropout(dropout)
         self.heads = TwoHeads(3, num_outputs)
 

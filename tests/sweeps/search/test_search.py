@@ -189,7 +189,8 @@ def test_two_searches_of_one_name_do_not_run_at_once(searching: Searching, capsy
 def test_the_score_is_of_the_validation_and_of_the_best_epoch() -> None:
     history = [{"epoch": 1, "val_loss": 3.0}, {"epoch": 2, "val_loss": 2.0}, {"epoch": 3, "val_loss": 1.0}]
     entry = record.Record("complete", "n", {}, {}, 0, history=history, best_epoch=2)
-    entry.val, entry.test = {"age_accuracy": 0.25}, {"age_accuracy": 0.75, "mean_accuracy": 0.75}
+    entry.val = {"age_accuracy": 0.25}
+    entry.test = {"age_accuracy": 0.75, "mean_accuracy": 0.75}
     assert score_of(entry, "val/age_accuracy") == 0.25
     assert score_of(entry, "val/loss") == 2.0
     assert score_of(entry, "val/mean_accuracy") is None

@@ -92,7 +92,8 @@ def scores(predictions: Predictions, counts: np.ndarray | None = None) -> dict[s
         variation NaN. Of draws, a score without an interval is NaN: nothing needs it.
     """
     groups, genders, means = _sums(predictions, counts)
-    groups, genders = _square(groups), _square(genders)
+    groups = _square(groups)
+    genders = _square(genders)
     total = groups.sum(axis=(1, 2))
     found = {
         "age_accuracy": accuracy(groups),
@@ -111,7 +112,8 @@ def scores(predictions: Predictions, counts: np.ndarray | None = None) -> dict[s
 
 
 def _calibration_errors(predictions: Predictions, task: str) -> dict[str, np.ndarray]:
-    probabilities, hits = predictions.probabilities(task), predictions.hits(task)
+    probabilities = predictions.probabilities(task)
+    hits = predictions.hits(task)
     return {
         f"{task}_calibration_error": np.array([expected_calibration_error(probabilities, hits=hits)]),
         f"{task}_rms_calibration_error": np.array([rms_calibration_error(probabilities, hits=hits)]),

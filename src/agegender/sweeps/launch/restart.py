@@ -101,7 +101,8 @@ def fail(folder: Path, reason: str) -> None:
     """Record as failed a job that could not do it itself; a record that is not of a running job stays as it is."""
     entry = _read_record(folder)
     if entry is not None and entry.status == "running":
-        entry.status, entry.error = "failed", reason
+        entry.status = "failed"
+        entry.error = reason
         with suppress(OSError):  # a full disk: the job's own output shows it, and other jobs continue
             record.write(folder, entry)
 

@@ -142,7 +142,8 @@ class Search:
             left = self._options.n_trials - self._trials.num_finished()
             while left > 0 and not self._must_stop():
                 size = min(self._options.n_jobs, left)
-                batch, unfinished = unfinished[:size], unfinished[size:]
+                batch = unfinished[:size]
+                unfinished = unfinished[size:]
                 batch += [self._trials.ask() for _ in range(size - len(batch))]
                 left -= len(batch)  # failed ones count too: a space where every trial fails must end
                 returned.append(self._launch(batch))

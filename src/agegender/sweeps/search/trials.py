@@ -13,8 +13,10 @@ from agegender.sweeps.search.options import Options
 from agegender.sweeps.search.space import Space
 from agegender.system.errors import InputError
 
-_OVERRIDES, _REASON = "overrides", "reason"  # attributes of a trial
-_SPACE, _CONFIG = "space", "config"  # attributes of the study
+_OVERRIDES = "overrides"  # attributes of a trial
+_REASON = "reason"
+_SPACE = "space"  # attributes of the study
+_CONFIG = "config"
 
 
 @dataclass(frozen=True)
