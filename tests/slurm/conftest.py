@@ -71,16 +71,16 @@ class Cluster:
         return path
 
     def number(self, name: str, seed: int) -> str:
-        """Give Slurm's number of a job."""
+        """Return Slurm's number of a job."""
         numbers = json.loads((self.folder / "runs" / name / ".slurm" / "jobs.json").read_text())
         return numbers[f"runs/{name}/slow/plain/{seed}"]
 
     def pid(self, name: str, seed: int) -> int:
-        """Give the process that trains a job."""
+        """Return the process that trains a job."""
         return self.pid_in(f"runs/{name}/slow/plain/{seed}")
 
     def pid_in(self, folder: str) -> int:
-        """Give the process that trains in a directory."""
+        """Return the process that trains in a directory."""
         told = f"hydra.run.dir='{folder}'".encode()
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
@@ -92,7 +92,7 @@ class Cluster:
         raise AssertionError(f"no process trains in {folder}")
 
     def in_epoch(self, name: str, seed: int, epoch: int) -> bool:
-        """Say whether a job is in the middle of an epoch: those before it are finished, and a checkpoint is written."""
+        """Whether a job is in the middle of an epoch: those before it are finished, and a checkpoint is written."""
         try:
             finished = len(self.record(name, seed)["history"])
         except FileNotFoundError:

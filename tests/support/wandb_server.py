@@ -222,7 +222,7 @@ class WandbServer:
         return {"agentHeartbeat": {"agent": {"id": "agent"}, "commands": json.dumps(commands)}}
 
     def _commands(self, running: list[str]) -> list[dict[str, Any]]:
-        """Tell an agent to stop what is to be stopped, else to start the next trial, else to end."""
+        """Return an agent's commands: stop what is to be stopped, else start the next trial, else end."""
         stopped = [run for run in running if run in self.to_stop and self.to_stop[run](run)]
         if running:
             return [{"type": "stop", "run_id": run} for run in stopped]
