@@ -18,7 +18,7 @@ class Outcome:
 
 
 def exit_code(outcomes: Iterable[Outcome], interrupted: int | None = None) -> int:
-    """Return 0 where all is done; 1 a job failed; 2 nothing but mistakes of the user's; 130 or 143 interrupted.
+    """Return 0 where all is done; 1 a job failed; 2 nothing but mistakes of the user's; 128 and a signal's number.
 
     Args:
         outcomes: of all jobs.

@@ -50,7 +50,7 @@ def run_job(config: DictConfig) -> Outcome:
 
     Returns:
         How it ended. Outside a sweep, anything but success ends the process: exit code 1 for a failed job, 2 for a
-        mistake of the user's, 130 or 143 when interrupted.
+        mistake of the user's, 128 and the signal's number when interrupted.
     """
     stop_flag.interrupt(stop_signals.received)  # between the jobs of a sweep
     stop_signals.install()
