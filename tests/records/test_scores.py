@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from made_runs import make_predictions, random_predictions
+from made_runs import CASES
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 from torchmetrics.classification import (
     MulticlassAccuracy,
@@ -31,16 +31,6 @@ from agegender.records.scores import (
     rms_calibration_error,
     squared_calibration_error,
 )
-
-CASES = {
-    "random": random_predictions(1, 500, skill=0.6),
-    "few": random_predictions(2, 12, skill=0.3),
-    "bad": random_predictions(3, 200, skill=0.0),
-    "right": make_predictions(np.arange(64) % 8, gender=np.arange(64) % 2),
-    "one prediction": make_predictions(np.arange(40) % 8, np.full(40, 4), gender=np.arange(40) % 2),
-    "groups that do not occur": make_predictions([0, 0, 2, 2, 2, 5], [0, 1, 2, 3, 2, 0], gender=[0, 1, 0, 1, 1, 1]),
-    "one image": make_predictions([3], [6]),
-}
 
 
 def matrix_of(made: Predictions) -> np.ndarray:

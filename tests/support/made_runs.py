@@ -107,6 +107,18 @@ def random_predictions(seed: int, size: int, *, skill: float = 0.5, labels_seed:
     )
 
 
+# Predictions at the edges of the formulas of scores.
+CASES = {
+    "random": random_predictions(1, 500, skill=0.6),
+    "few": random_predictions(2, 12, skill=0.3),
+    "bad": random_predictions(3, 200, skill=0.0),
+    "right": make_predictions(np.arange(64) % 8, gender=np.arange(64) % 2),
+    "one prediction": make_predictions(np.arange(40) % 8, np.full(40, 4), gender=np.arange(40) % 2),
+    "groups that do not occur": make_predictions([0, 0, 2, 2, 2, 5], [0, 1, 2, 3, 2, 0], gender=[0, 1, 0, 1, 1, 1]),
+    "one image": make_predictions([3], [6]),
+}
+
+
 def right_at(num_images: int, *wrong: int | range, **options: Any) -> Predictions:
     """Make predictions for faces of the group 21-32: right, except for the images in `wrong`, predicted as 33-43."""
     group_predicted = np.full(num_images, 4)

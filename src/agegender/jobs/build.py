@@ -5,7 +5,6 @@ older than the schema. So this reads plain containers, `Config.plain` or those o
 """
 
 import inspect
-import pydoc
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +24,7 @@ from agegender.labels import AgeGroups, age_groups
 from agegender.losses.base import Method
 from agegender.models import measure, normalization
 from agegender.models.weights import read_state
-from agegender.records.targets import current_target
+from agegender.records.targets import current_target, locate
 from agegender.system.errors import InputError, explain
 from agegender.training.augment import Augment
 from agegender.training.checkpoint_file import read_checkpoint
@@ -78,28 +77,17 @@ def make_method(config: dict[str, Any]) -> Method:
 
 def _check_target(config: dict[str, Any], kind: type) -> None:
     """A checkpoint's configuration comes from a file: only a class of the right kind may be called."""
-    made = _locate(config)
+    made = locate(str(config.get("_target_")))
     if not (isinstance(made, type) and issubclass(made, kind)):
         raise InputError(f"_target_={config['_target_']} is not a {kind.__name__}")
 
 
 def _check_source(config: dict[str, Any]) -> None:
     """Likewise: only a class that is a source, or a function of `agegender.data.source`."""
-    made = _locate(config)
+    made = locate(str(config.get("_target_")))
     is_source = isinstance(made, type) and all(hasattr(made, name) for name in ("names", "signature", "read"))
     if not is_source and getattr(made, "__module__", None) != draw_faces.__module__:
         raise InputError(f"_target_={config['_target_']} is not a source of faces; see agegender.data.source")
-
-
-def _locate(config: dict[str, Any], prefix: str = "") -> Any:
-    target = config.get("_target_")
-    try:
-        made = pydoc.locate(current_target(str(target)))
-    except pydoc.ErrorDuringImport as error:
-        raise InputError(f"{prefix}_target_={target} cannot be imported ({error})") from error
-    if made is None:
-        raise InputError(f"{prefix}_target_={target} does not exist; check its spelling")
-    return made
 
 
 def trainer_class(trainer: dict[str, Any]) -> type[lightning.Trainer]:
@@ -110,7 +98,7 @@ def trainer_class(trainer: dict[str, Any]) -> type[lightning.Trainer]:
     """
     if "_target_" not in trainer:
         return lightning.Trainer
-    kind = _locate(trainer, "trainer.")
+    kind = locate(str(trainer["_target_"]), prefix="trainer.")
     if not (isinstance(kind, type) and issubclass(kind, lightning.Trainer)):
         raise InputError(
             f"trainer._target_={trainer['_target_']} is not a lightning.Trainer; name a subclass of it, or leave it out"

@@ -159,14 +159,7 @@ def _fit_and_test(
     callbacks += [Curves(timer)] if tracker.loggers else []
     pruning = make_pruning(config)
     callbacks += [pruning] if pruning is not None else []
-    limits = {"limit_val_batches": 0} if datamodule.train_part == "trainval" else {}
-    arguments = config.trainer.options() | limits
-    grows = config.augment is not None and config.augment.start_size is not None
-    if grows:  # the autotuner would start again at each size
-        arguments = {"benchmark": False, **arguments}
-    kind = build.trainer_class(arguments)
-    loggers = tracker.loggers or False
-    trainer = trainers.make_trainer(arguments, folder=folder.path, callbacks=callbacks, logger=loggers, kind=kind)
+    trainer = _make_trainer(config, folder, callbacks, tracker)
     record.environment = describe_environment(trainer)
     tracker.describe(record, partial(_epochs_done, trainer))
     resumed = can_resume(folder)
@@ -201,6 +194,19 @@ def _fit_and_test(
         "checkpoint_bytes": folder.best.stat().st_size if has_best else None,
     }
     return labels
+
+
+def _make_trainer(
+    config: Config, folder: JobFolder, callbacks: list[lightning.Callback], tracker: JobTracker
+) -> lightning.Trainer:
+    arguments = config.trainer.options()
+    if config.data.train_part == "trainval":
+        arguments["limit_val_batches"] = 0
+    if config.augment is not None and config.augment.start_size is not None:
+        arguments.setdefault("benchmark", False)  # the autotuner would start again at each size
+    kind = build.trainer_class(arguments)
+    loggers = tracker.loggers or False
+    return trainers.make_trainer(arguments, folder=folder.path, callbacks=callbacks, logger=loggers, kind=kind)
 
 
 def _epochs_done(trainer: lightning.Trainer) -> float:

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from agegender.records.record import value_at
 from agegender.records.targets import current_target
 from agegender.system.errors import InputError
 
@@ -72,7 +73,7 @@ def check_same(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
 
 def is_extension(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether the new configuration differs from the old one only in that it has more epochs."""
-    before, after = (config["trainer"].get("max_epochs") for config in (old, new))
+    before, after = (value_at(config, "trainer.max_epochs") for config in (old, new))
     if before is None or after is None or after <= before:
         return False
     return not differences({**old, "trainer": {**old["trainer"], "max_epochs": after}}, new)
@@ -95,9 +96,7 @@ def identifying_values(config: dict[str, Any]) -> dict[str, Any]:
 
 def identifying_value(config: dict[str, Any], key: str) -> Any:
     """Return the value of one dotted key as `identifying_values` does; None if there is no such value."""
-    found: Any = config
-    for name in key.split("."):
-        found = found.get(name) if isinstance(found, dict) else None
+    found = value_at(config, key)
     return None if isinstance(found, dict) else _normalized(key, found)
 
 

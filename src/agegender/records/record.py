@@ -70,10 +70,15 @@ class Record:
 
     def setting(self, key: str) -> Any:
         """Return the value of a dotted key of the configuration; None where an earlier version had no such key."""
-        found: Any = self.config
-        for name in key.split("."):
-            found = found.get(name) if isinstance(found, dict) else None
-        return found
+        return value_at(self.config, key)
+
+
+def value_at(config: dict[str, Any], key: str) -> Any:
+    """Return the value of a dotted key; None if there is none."""
+    found: Any = config
+    for name in key.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
 
 
 def read(folder: Path) -> Record | None:

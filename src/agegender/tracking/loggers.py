@@ -1,7 +1,6 @@
 """Lightning's loggers, made from their `_target_`s: CSV, TensorBoard, MLflow, or one of the user's own."""
 
 import inspect
-import pydoc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger, MLFlowLogger
 
 from agegender.records.record import Record
+from agegender.records.targets import locate
 from agegender.system.errors import InputError, first_line
 
 _EXTRAS = ("tensorboard", "mlflow")  # of this package
@@ -48,12 +48,7 @@ def make_logger(key: str, entry: Mapping[str, Any], record: Record, folder: Path
 def _locate(key: str, target: object) -> type[Logger]:
     if not isinstance(target, str):
         raise InputError(f"logger.{key} has no _target_; give the class of a Lightning logger")
-    try:
-        kind = pydoc.locate(target)
-    except pydoc.ErrorDuringImport as error:
-        raise InputError(f"logger.{key}._target_={target} cannot be imported ({error})") from error
-    if kind is None:
-        raise InputError(f"logger.{key}._target_={target} does not exist; check its spelling")
+    kind = locate(target, prefix=f"logger.{key}.")
     if not (isinstance(kind, type) and issubclass(kind, Logger)):
         raise InputError(f"logger.{key}._target_={target} is not a Lightning logger")
     return kind

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
-from made_runs import make_predictions, random_predictions
+from made_runs import CASES, make_predictions, random_predictions
 from scipy.stats import bootstrap
 from sklearn.metrics import (
     accuracy_score,
@@ -21,16 +21,6 @@ from torchmetrics.classification import MulticlassCalibrationError
 
 from agegender.records.predictions import Predictions
 from agegender.report.statistics.scores import SCORES, draws, scores
-
-CASES = {
-    "random": random_predictions(1, 500, skill=0.6),
-    "few": random_predictions(2, 12, skill=0.3),
-    "bad": random_predictions(3, 200, skill=0.0),
-    "right": make_predictions(np.arange(64) % 8, gender=np.arange(64) % 2),
-    "one prediction": make_predictions(np.arange(40) % 8, np.full(40, 4), gender=np.arange(40) % 2),
-    "groups that do not occur": make_predictions([0, 0, 2, 2, 2, 5], [0, 1, 2, 3, 2, 0], gender=[0, 1, 0, 1, 1, 1]),
-    "one image": make_predictions([3], [6]),
-}
 
 
 def at(predictions: Predictions, index: np.ndarray) -> Predictions:
