@@ -5,9 +5,25 @@ import sys
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from agegender.system.errors import InputError
+from agegender.training import optimizers
 from agegender.training.optimizers import muon
+
+
+class Products(TorchDispatchMode):
+    """Collects the number formats of matrix products."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.formats: set[torch.dtype] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if "mm" in func.__name__:
+            self.formats.add(result.dtype)
+        return result
 
 
 def test_muon_moves_a_convolution_by_an_orthogonal_matrix_and_a_bias_by_adamw() -> None:
@@ -23,6 +39,20 @@ def test_muon_moves_a_convolution_by_an_orthogonal_matrix_and_a_bias_by_adamw() 
     sizes = torch.linalg.svdvals(change)
     assert sizes.max() / sizes.min() < 2  # Newton-Schulz: all near one value, whatever those of the gradient are
     torch.testing.assert_close((before[1] - layer.bias.detach()).abs(), torch.full((8,), 0.01), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize(("hardware", "expected"), [("bf16-mixed", torch.bfloat16), ("32-true", torch.float32)])
+def test_muon_computes_in_bfloat16_only_where_the_hardware_does(
+    hardware: str, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optimizers, "choose_precision", lambda precision, device: hardware)
+    weight = nn.Parameter(torch.randn(4, 3, 3, 3))
+    optimizer = muon([{"params": [weight]}], lr=0.1)
+    weight.grad = torch.randn_like(weight)
+    with Products() as products:
+        optimizer.step()
+    assert products.formats == {expected}
+    assert weight.dtype == torch.float32 and weight.isfinite().all()
 
 
 def test_muon_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

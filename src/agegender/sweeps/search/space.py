@@ -80,16 +80,14 @@ def _distribution(override: Override) -> "BaseDistribution":
     key = override.key_or_group
     text = str(override.input_line)
     if key == "seed" or not identity.is_identity(key):
-        why = (
-            "the luckiest seed is no result; train the best configuration with several"
-            if key == "seed"
-            else ("its values do not make different experiments")
-        )
-        raise InputError(f"{text}: {key} cannot be searched: {why}")
+        reason = "its values do not make different experiments"
+        if key == "seed":
+            reason = "the luckiest seed is not a result; train the best configuration with several seeds"
+        raise InputError(f"{text}: {key} cannot be searched: {reason}")
     value = override.value()
     tags = value.tags if isinstance(value, Sweep) else set()
     if tags - {"log"}:
-        raise InputError(f"{text}: unknown tag {', '.join(sorted(tags - {'log'}))}; a search knows log alone")
+        raise InputError(f"{text}: unknown tag {', '.join(sorted(tags - {'log'}))}; a search supports only log")
     try:
         if isinstance(value, IntervalSweep):
             return _interval(value)
@@ -126,9 +124,8 @@ def _range(override: Override, value: RangeSweep) -> "BaseDistribution":
     step = abs(value.step)
     if all(isinstance(item, int) for item in values):
         return distributions.IntDistribution(values[0], values[-1], step=int(step))
-    low, high = (
-        float(f"{item:.12g}") for item in (values[0], values[-1])
-    )  # sums of steps, such as 0.30000000000000004
+    low = float(f"{values[0]:.12g}")  # without the rounding errors of summed steps, such as 0.30000000000000004
+    high = float(f"{values[-1]:.12g}")
     return distributions.FloatDistribution(low, high, step=float(step))
 
 
@@ -136,7 +133,7 @@ def _choice(override: Override) -> "BaseDistribution":
     """As text: what an override may say, Optuna need not be able to store."""
     choices = list(dict.fromkeys(override.sweep_string_iterator()))
     if "log" in getattr(override.value(), "tags", ()):
-        raise ValueError("choices have no logarithm")
+        raise ValueError("choices have no logarithmic scale; use tag(log, interval(...))")
     if not choices:
         raise ValueError("there is nothing to choose from")
     return import_optuna().distributions.CategoricalDistribution(choices)
