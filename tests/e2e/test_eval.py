@@ -9,19 +9,19 @@ import torch
 
 from agegender.data.synthetic.folder import write_faces
 
-CHECKPOINT = "ckpt_path=runs/try/resnet18/weighted/0/checkpoints/best.ckpt"
+CHECKPOINT = "ckpt_path=runs/try/tiny/weighted/0/checkpoints/best.ckpt"
 
 
 def test_a_checkpoint_gives_the_numbers_of_its_own_runs_test(trained):
     finished = trained.evaluate(CHECKPOINT)
     assert finished.code == 0, finished.output
-    own = trained.record("try/resnet18/weighted/0")
-    (path,) = (trained.folder / "runs/try/resnet18/weighted/0/eval").glob("*-test/record.json")
+    own = trained.record("try/tiny/weighted/0")
+    (path,) = (trained.folder / "runs/try/tiny/weighted/0/eval").glob("*-test/record.json")
     evaluated = json.loads(path.read_text())
     assert evaluated["test"] == own["test"]
     assert evaluated["data"]["split_hash"] == own["data"]["split_hash"]
     assert (path.parent / "predictions.csv").read_text() == (
-        trained.folder / "runs/try/resnet18/weighted/0/predictions.csv"
+        trained.folder / "runs/try/tiny/weighted/0/predictions.csv"
     ).read_text()
 
 
@@ -44,7 +44,7 @@ def test_the_own_data_from_elsewhere_is_not_divided_otherwise_without_a_word(she
     settings = (f"data.root={tmp_path / 'faces'}", f"data.split_file={split}", "trainer.max_epochs=1", "name=given")
     assert shell.train(*settings).code == 0
     (tmp_path / "faces").rename(tmp_path / "moved")
-    evaluation = ("ckpt_path=runs/given/resnet18/plain/0/checkpoints/best.ckpt", f"data.root={tmp_path / 'moved'}")
+    evaluation = ("ckpt_path=runs/given/tiny/plain/0/checkpoints/best.ckpt", f"data.root={tmp_path / 'moved'}")
     refused = shell.evaluate(*evaluation)
     assert refused.code == 2, refused.output
     assert "holds images that this network was trained on" in refused.output and "/split-" in refused.output
@@ -58,7 +58,7 @@ def test_what_described_the_training_set_is_not_carried_over_to_other_data_but_i
         write_faces(tmp_path / place, number, seed=seed)
     settings = (f"data.root={tmp_path / 'faces'}", "data.limit=60", "data.split_seed=3", "trainer.max_epochs=1")
     assert shell.train(*settings, "name=few").code == 0
-    checkpoint = "ckpt_path=runs/few/resnet18/plain/0/checkpoints/best.ckpt"
+    checkpoint = "ckpt_path=runs/few/tiny/plain/0/checkpoints/best.ckpt"
     (tmp_path / "faces").rename(tmp_path / "moved")
     for root, asked, told in (
         ("other", (), "90 of 90 images of other (all)"),
@@ -71,9 +71,9 @@ def test_what_described_the_training_set_is_not_carried_over_to_other_data_but_i
         assert finished.code == 0 and told in finished.output, finished.output
     tested = shell.evaluate(checkpoint, f"data.root={tmp_path / 'moved'}", f"output_dir={tmp_path}/own")
     assert tested.code == 0, tested.output
-    own = shell.record("few/resnet18/plain/0")
+    own = shell.record("few/tiny/plain/0")
     assert json.loads((tmp_path / "own" / "record.json").read_text())["test"] == own["test"]
-    (shell.folder / "runs/few/resnet18/plain/0/record.json").unlink()
+    (shell.folder / "runs/few/tiny/plain/0/record.json").unlink()
     alone = shell.evaluate(checkpoint, f"data.root={tmp_path / 'moved'}", "part=all", f"output_dir={tmp_path}/out")
     assert "whether its network was trained on some of these images is unknown" in alone.output
     assert "120 of 120 images of moved (all)" in alone.output
@@ -89,7 +89,7 @@ def test_another_sample_of_the_own_data_is_not_tested_as_if_it_were_new(trained)
 
 
 def test_images_with_the_names_of_training_images_are_told(trained, tmp_path):
-    split = trained.record("try/resnet18/weighted/0")["data"]["split_file"]
+    split = trained.record("try/tiny/weighted/0")["data"]["split_file"]
     rows = list(csv.DictReader((trained.folder / split).read_text().splitlines()))
     own = Path(trained.environment["AGEGENDER_CACHE"]) / "synthetic-120-0-v1"
     for row in rows[:-1]:
@@ -101,11 +101,11 @@ def test_images_with_the_names_of_training_images_are_told(trained, tmp_path):
 
 
 def test_the_prior_is_taken_out_of_a_trained_networks_predictions_on_request(trained):
-    counts = torch.tensor(trained.record("try/resnet18/weighted/0")["data"]["groups"]["train"])
-    own = pandas.read_csv(trained.folder / "runs/try/resnet18/weighted/0/predictions.csv")
+    counts = torch.tensor(trained.record("try/tiny/weighted/0")["data"]["groups"]["train"])
+    own = pandas.read_csv(trained.folder / "runs/try/tiny/weighted/0/predictions.csv")
     finished = trained.evaluate(CHECKPOINT, "loss.logit_adjustment=1")
     assert finished.code == 0, finished.output
-    (path,) = (trained.folder / "runs/try/resnet18/weighted/0/eval").glob("*-test-adjusted-1/predictions.csv")
+    (path,) = (trained.folder / "runs/try/tiny/weighted/0/eval").glob("*-test-adjusted-1/predictions.csv")
     columns = [column for column in own if column.startswith("p_") and column not in ("p_male", "p_female")]
     before, after = (torch.tensor(table[columns].to_numpy()) for table in (own, pandas.read_csv(path)))
     expected = before / (counts / counts.sum())
@@ -115,7 +115,7 @@ def test_the_prior_is_taken_out_of_a_trained_networks_predictions_on_request(tra
 def test_shifted_views_are_averaged_on_request(trained, tmp_path):
     finished = trained.evaluate(CHECKPOINT, "test_time_shift=0.05", f"output_dir={tmp_path}")
     assert finished.code == 0, finished.output
-    own = pandas.read_csv(trained.folder / "runs/try/resnet18/weighted/0/predictions.csv")
+    own = pandas.read_csv(trained.folder / "runs/try/tiny/weighted/0/predictions.csv")
     shifted = pandas.read_csv(tmp_path / "predictions.csv")
     assert (own["image"] == shifted["image"]).all()
     assert (own["p_male"] != shifted["p_male"]).any()

@@ -6,19 +6,17 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from paths import ROOT
 
-CONF = f"hydra.searchpath=[file://{ROOT / 'tests' / 'e2e' / 'conf'}]"  # a model of the user's own
-JOBLIB = ("-m", CONF, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "data.source.num_synthetic=60")
+JOBLIB = ("-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "data.source.num_synthetic=60")
 
 
 def test_what_jobs_return_from_a_worker_process_makes_the_table_and_the_exit_code(shell):
-    finished = shell.train(*JOBLIB, "trainer.max_epochs=1", "name=two", "model=exploding,resnet18")
+    finished = shell.train(*JOBLIB, "trainer.max_epochs=1", "name=two", "model=exploding,tiny")
     assert finished.code == 1, finished.output
     assert "2 jobs: 1 trained, 1 failed." in finished.output
     assert "exploding/plain/0: failed: RuntimeError: the network exploded" in finished.output
     assert "The table: runs/two/report/table.md" in finished.output and "Traceback" not in finished.output
-    again = shell.train(*JOBLIB, "trainer.max_epochs=1", "name=two", "model=resnet18")
+    again = shell.train(*JOBLIB, "trainer.max_epochs=1", "name=two", "model=tiny")
     assert again.code == 0 and "1 jobs: 1 complete before, skipped." in again.output, again.output
 
 
@@ -31,7 +29,7 @@ def test_mistakes_of_the_users_alone_are_exit_code_2(shell):
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
 def test_a_worker_process_that_is_killed_ends_the_sweep_with_one_line_and_the_table(shell):
     process = shell.start(*shell.train_command(*JOBLIB, "seed=0,1", "trainer.max_epochs=100", "name=killed"))
-    shell.wait_for("killed/resnet18/plain/0", "epoch 1/100", process)
+    shell.wait_for("killed/tiny/plain/0", "epoch 1/100", process)
     os.kill(workers_of(process)[0], signal.SIGKILL)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 1, output

@@ -5,7 +5,6 @@ import signal
 from pathlib import Path
 
 import pytest
-from paths import ROOT
 
 from agegender.system.cores import available_cores
 
@@ -27,17 +26,17 @@ def pids(text: str) -> list[int]:
 
 
 def test_jobs_run_beside_each_other_as_in_one_process_and_a_killed_one_goes_on(shell):
-    settings = ("trainer.max_epochs=3", "data.batch_size=4")
+    settings = ("model=slow", "trainer.max_epochs=3", "data.batch_size=4")
     process = shell.start(*shell.train_command(*LOCAL, *settings, "name=local", "hydra.launcher.max_retries=1"))
-    shell.wait_for("local/resnet18/plain/0", "epoch 1/3", process)
-    (pid,) = pids("runs/local/resnet18/plain/0")
+    shell.wait_for("local/slow/plain/0", "epoch 1/3", process)
+    (pid,) = pids("runs/local/slow/plain/0")
     os.kill(pid, signal.SIGKILL)
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
     assert "2 jobs: 2 trained." in output and "resumes from its last checkpoint" in output
     assert shell.train("-m", "loss=plain,weighted", *settings, "name=alone").code == 0
     for loss in ("plain", "weighted"):
-        local, alone = (shell.record(f"{name}/resnet18/{loss}/0") for name in ("local", "alone"))
+        local, alone = (shell.record(f"{name}/slow/{loss}/0") for name in ("local", "alone"))
         assert (local["test"], local["val"]) == (alone["test"], alone["val"])
         assert local["choices"] == alone["choices"] and local["environment"]["threads"] == 1
     again = shell.train(*LOCAL, *settings, "name=local")
@@ -45,8 +44,7 @@ def test_jobs_run_beside_each_other_as_in_one_process_and_a_killed_one_goes_on(s
 
 
 def test_each_job_says_itself_how_it_failed(shell):
-    conf = f"hydra.searchpath=[file://{ROOT / 'tests' / 'e2e' / 'conf'}]"
-    finished = shell.train(*LOCAL[:3], conf, "model=exploding,resnet18", "trainer.max_epochs=1")
+    finished = shell.train(*LOCAL[:3], "model=exploding,tiny", "trainer.max_epochs=1")
     assert finished.code == 1
     assert "2 jobs: 1 trained, 1 failed." in finished.output and "the network exploded" in finished.output
     assert "raise RuntimeError" in (shell.folder / "runs/default/exploding/plain/0/train.log").read_text()
@@ -59,7 +57,7 @@ def test_a_job_whose_directory_holds_another_configuration_is_refused_and_not_ta
     assert finished.code == 1, finished.output
     assert "2 jobs: 1 trained, 1 refused." in finished.output
     assert "holds a run of another configuration (optimizer.lr=" in finished.output
-    assert shell.record("other/resnet18/plain/0")["config"]["optimizer"]["lr"] == 1e-4
+    assert shell.record("other/tiny/plain/0")["config"]["optimizer"]["lr"] == 1e-4
 
 
 def test_a_mistake_in_one_job_is_told_before_any_begins(shell):
@@ -70,16 +68,16 @@ def test_a_mistake_in_one_job_is_told_before_any_begins(shell):
 
 
 def test_an_interrupted_sweep_ends_its_jobs_with_their_checkpoints(shell):
-    process = shell.start(*shell.train_command(*LOCAL, "trainer.max_epochs=50", "name=cut"))
+    process = shell.start(*shell.train_command(*LOCAL, "trainer.max_epochs=3000", "name=cut"))
     for loss in ("plain", "weighted"):
-        shell.wait_for(f"cut/resnet18/{loss}/0", "epoch 1/50", process)
+        shell.wait_for(f"cut/tiny/{loss}/0", "epoch 1/3000", process)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
     assert "2 jobs: 2 interrupted." in output
     assert not pids("runs/cut")
     for loss in ("plain", "weighted"):
-        assert (shell.folder / f"runs/cut/resnet18/{loss}/0/checkpoints/last.ckpt").exists()
+        assert (shell.folder / f"runs/cut/tiny/{loss}/0/checkpoints/last.ckpt").exists()
 
 
 def test_more_jobs_than_cores_are_refused(shell):

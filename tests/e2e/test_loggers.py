@@ -55,7 +55,7 @@ def test_a_job_has_the_same_numbers_in_every_logger_also_after_a_resume(shell, m
     assert shell.train(*keys, "trainer.max_epochs=1").code == 0
     extended = shell.train(*keys, "trainer.max_epochs=2", "resume=extend")
     assert extended.code == 0, extended.output
-    job = shell.folder / "runs/many/resnet18/plain/0"
+    job = shell.folder / "runs/many/tiny/plain/0"
     record = json.loads((job / "record.json").read_text())
     expected = {f"test/{key}": record["test"][key] for key in ("age_accuracy", "gender_accuracy", "age_mae_years")}
 

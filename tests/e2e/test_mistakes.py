@@ -72,7 +72,7 @@ def test_files_that_are_no_faces_are_skipped_told_once_and_listed_in_the_record(
     finished = shell.train("data.root=faces", "trainer.max_epochs=1")
     assert finished.code == 0, finished.output
     assert "2 of 82 files of faces cannot be used" in finished.output
-    assert shell.record("default/resnet18/plain/0")["data"]["skipped"] == {
+    assert shell.record("default/tiny/plain/0")["data"]["skipped"] == {
         "300_0_0_20170101000000000.jpg": "age 300 is not in 0 to 120",
         "20_1_0_20170101000000000.jpg": "not an image",
     }
@@ -97,4 +97,4 @@ def test_agegender_report_rebuilds_the_table_from_the_records(trained):
     table.unlink(missing_ok=True)
     finished = trained.agegender("report", "runs/try")
     assert finished.code == 0, finished.output
-    assert "resnet18" in table.read_text()
+    assert "tiny" in table.read_text()

@@ -1,9 +1,6 @@
 import csv
 import signal
 import sys
-from pathlib import Path
-
-OPTIONS = f"hydra.searchpath=[file://{Path(__file__).parent}/conf]"  # a model of the user's own
 
 
 def table(shell, name):
@@ -12,7 +9,9 @@ def table(shell, name):
 
 
 def test_a_sweep_gives_a_row_per_job_with_the_papers_numbers_beside_ours(shell):
-    finished = shell.train("-m", "loss=plain,weighted", "seed=1,2", "trainer.max_epochs=1", "name=both")
+    finished = shell.train(
+        "-m", "model=resnet18", "loss=plain,weighted", "seed=1,2", "trainer.max_epochs=1", "name=both"
+    )
     assert finished.code == 0, finished.output
     rows = table(shell, "both")
     assert [(row["loss"], row["seed"], row["status"]) for row in rows] == [
@@ -34,15 +33,15 @@ def test_a_sweep_gives_a_row_per_job_with_the_papers_numbers_beside_ours(shell):
 def test_jobs_share_one_split_and_each_swept_key_has_a_place_in_the_path(shell):
     finished = shell.train("-m", "optimizer.lr=1e-3,1e-4", "optimizer=adam", "trainer.max_epochs=1", "name=lr")
     assert finished.code == 0, finished.output
-    first, second = (shell.record(f"lr/resnet18/plain/0/optimizer.lr-{value}") for value in ("0.001", "0.0001"))
+    first, second = (shell.record(f"lr/tiny/plain/0/optimizer.lr-{value}") for value in ("0.001", "0.0001"))
     assert first["data"]["split_hash"] == second["data"]["split_hash"]
     assert [row["optimizer.lr"] for row in table(shell, "lr")] == ["0.0001", "0.001"]
 
 
 def test_an_empty_record_is_one_failed_row_and_the_others_of_the_sweep_go_on(shell):
     sweep = ("-m", "loss=plain,weighted", "trainer.max_epochs=1", "name=power")
-    (shell.folder / "runs/power/resnet18/plain/0").mkdir(parents=True)
-    (shell.folder / "runs/power/resnet18/plain/0/record.json").touch()
+    (shell.folder / "runs/power/tiny/plain/0").mkdir(parents=True)
+    (shell.folder / "runs/power/tiny/plain/0/record.json").touch()
     finished = shell.train(*sweep)
     assert "Traceback" not in finished.output
     assert "1 trained" in finished.output and "1 refused" in finished.output, finished.output
@@ -57,7 +56,7 @@ def test_a_sweep_begun_by_an_earlier_version_goes_on_in_its_directories(shell):
     command = ("-m", "optimizer.lr=1e-3,1e-4", "trainer.max_epochs=1", "name=old")
     assert shell.train(*command).code == 0
     for rate in ("0.001", "0.0001"):
-        folder = shell.folder / f"runs/old/resnet18/plain/0/optimizer.lr-{rate}"
+        folder = shell.folder / f"runs/old/tiny/plain/0/optimizer.lr-{rate}"
         folder.rename(folder.with_name(f"optimizer.lr={rate}"))
     again = shell.train(*command)
     assert again.code == 0 and "2 jobs: 2 complete before, skipped." in again.output, again.output
@@ -70,14 +69,14 @@ def test_many_swept_keys_are_several_directories(shell):
     finished = shell.train("-m", *values, *augment, "augment=standard", "trainer.max_epochs=1", "name=many")
     assert finished.code == 0, finished.output
     (found,) = (shell.folder / "runs" / "many").rglob("record.json")
-    names = found.parent.relative_to(shell.folder / "runs/many/resnet18/plain/0").parts
+    names = found.parent.relative_to(shell.folder / "runs/many/tiny/plain/0").parts
     assert sum(name.count("+") + 1 for name in names) == 8 and all(len(name) <= 255 for name in names)
 
 
 def test_ctrl_c_between_the_jobs_of_a_sweep_still_ends_with_the_table(shell):
     command = ("-m", "seed=0,1,2", "trainer.max_epochs=1", "data.source.num_synthetic=60", "name=between")
     process = shell.start(*shell.train_command(*command))
-    shell.wait_for("between/resnet18/plain/0", "complete in", process)
+    shell.wait_for("between/tiny/plain/0", "complete in", process)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
@@ -86,14 +85,11 @@ def test_ctrl_c_between_the_jobs_of_a_sweep_still_ends_with_the_table(shell):
 
 
 def test_a_failing_job_is_recorded_the_others_go_on_and_only_it_is_tried_again(shell):
-    command = (
-        *("-m", "model=exploding,resnet18", "name=bad", "trainer.max_epochs=1"),
-        OPTIONS,
-    )
+    command = (*("-m", "model=exploding,tiny", "name=bad", "trainer.max_epochs=1"),)
     finished = shell.train(*command)
     assert finished.code == 1, finished.output
     rows = {row["model"]: row for row in table(shell, "bad")}
-    assert rows["resnet18"]["status"] == "complete"
+    assert rows["tiny"]["status"] == "complete"
     assert rows["exploding"]["status"] == "failed: RuntimeError: the network exploded | [bold] <script>"
     assert "2 jobs: 1 trained, 1 failed." in finished.output
     assert "Traceback" not in finished.output
@@ -106,8 +102,7 @@ def test_a_failing_job_is_recorded_the_others_go_on_and_only_it_is_tried_again(s
 
 def test_on_error_stop_starts_no_further_job(shell):
     finished = shell.train(
-        *("-m", "model=exploding,resnet18", "name=stop", "on_error=stop", "trainer.max_epochs=1"),
-        OPTIONS,
+        *("-m", "model=exploding,tiny", "name=stop", "on_error=stop", "trainer.max_epochs=1"),
     )
     assert finished.code == 1, finished.output
     assert "2 jobs: 1 failed, 1 not started." in finished.output
@@ -125,26 +120,28 @@ def test_jobs_that_the_user_must_mend_are_told_once_each_and_the_exit_code_is_2(
 def test_a_sweep_killed_in_its_second_job_skips_the_first_and_resumes_the_second(shell):
     command = (
         "-m",
+        "model=slow",
         "loss=plain,weighted",
         "seed=0,1",
         "trainer.max_epochs=3",
+        "data.batch_size=4",
         "name=killed",
         "checkpoint_minutes=0.001",
     )
     process = shell.start(*shell.train_command(*command))
-    shell.wait_for("killed/resnet18/plain/1", "epoch 2/3", process)  # the first epoch's checkpoint is complete
+    shell.wait_for("killed/slow/plain/1", "epoch 2/3", process)  # the first epoch's checkpoint is complete
     process.kill()
     process.communicate()
     finished = shell.train(*command)
     assert finished.code == 0, finished.output
     assert "4 jobs: 3 trained, 1 complete before, skipped." in finished.output
-    assert "runs/killed/resnet18/plain/1: resuming from its last checkpoint" in finished.output
+    assert "runs/killed/slow/plain/1: resuming from its last checkpoint" in finished.output
     assert [row["status"] for row in table(shell, "killed")] == ["complete"] * 4
 
 
 def test_sigterm_ends_a_sweep_with_the_table_of_what_is_done(shell):
     process = shell.start(*shell.train_command("-m", "seed=0,1,2", "trainer.max_epochs=30", "name=term"))
-    shell.wait_for("term/resnet18/plain/0", "epoch 1/30", process)
+    shell.wait_for("term/tiny/plain/0", "epoch 1/30", process)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 143, output
@@ -168,7 +165,7 @@ def test_two_processes_on_an_empty_cache_both_finish_with_the_result_of_one_alon
     assert [process.returncode for process in both] == [0, 0], outputs
     names = [path.name for path in (tmp_path / "two").iterdir() if path.suffix == ".npy"]
     assert len(names) == 1
-    results = [shell.record(f"{name}/resnet18/plain/0")["test"] for name in ("alone", "first", "second")]
+    results = [shell.record(f"{name}/tiny/plain/0")["test"] for name in ("alone", "first", "second")]
     assert results[0] == results[1] == results[2]
 
 

@@ -26,8 +26,8 @@ def server(shell):
 
 
 def test_an_agent_runs_trials_each_in_a_directory_of_its_own_and_one_report_has_them_all(shell, server):
-    jobs = {run: f"sweep/resnet18/plain/0/wandb-{run}" for run in ("aaa", "bbb", "ccc")}
-    jobs["ddd"] = "sweep/resnet18/weighted/0/wandb-ddd"
+    jobs = {run: f"sweep/tiny/plain/0/wandb-{run}" for run in ("aaa", "bbb", "ccc")}
+    jobs["ddd"] = "sweep/tiny/weighted/0/wandb-ddd"
 
     def has_epochs(run: str) -> bool:
         log = shell.folder / "runs" / jobs[run] / "train.log"

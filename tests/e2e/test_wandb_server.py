@@ -22,10 +22,10 @@ def epochs(run) -> list[int]:
 def test_a_sweep_on_the_network_is_a_run_for_each_job_and_one_for_the_comparison(shell, server):
     finished = shell.train("-m", "loss=plain,weighted", "name=two", "logger=wandb")
     assert finished.code == 0 and "W&B failed" not in finished.output, finished.output
-    records = {loss: shell.record(f"two/resnet18/{loss}/0") for loss in ("plain", "weighted")}
+    records = {loss: shell.record(f"two/tiny/{loss}/0") for loss in ("plain", "weighted")}
     for loss, record in records.items():
         run = server.runs[record["wandb_id"]]
-        assert (run.group, run.display_name, epochs(run)) == ("two", f"resnet18/{loss}/0", [1, 2])
+        assert (run.group, run.display_name, epochs(run)) == ("two", f"tiny/{loss}/0", [1, 2])
         assert run.config["loss_name"]["value"] == loss
         assert run.summary()["test/age_accuracy"] == pytest.approx(record["test"]["age_accuracy"])
         assert run.summary()["status"] == "complete"
@@ -43,7 +43,7 @@ def test_jobs_that_differ_in_a_rate_have_names_of_their_own_and_the_failed_one_s
     finished = shell.train("-m", "optimizer.lr=1e-3,1e30", "trainer.max_epochs=1", "name=rates", "logger=wandb")
     assert finished.code == 1, finished.output
     runs = {run.display_name: run for run in server.runs.values() if "comparison" not in str(run.display_name)}
-    good, failed = (f"resnet18/plain/0/optimizer.lr-{rate}" for rate in ("0.001", "1e30"))
+    good, failed = (f"tiny/plain/0/optimizer.lr-{rate}" for rate in ("0.001", "1e30"))
     assert set(runs) == {good, failed}
     assert runs[good].summary()["status"] == "complete" and runs[good].config["resolved"]["value"]["threads"] == 1
     assert runs[failed].summary()["status"] == "failed" and "diverged" in runs[failed].summary()["error"]
@@ -56,8 +56,9 @@ def test_jobs_that_differ_in_a_rate_have_names_of_their_own_and_the_failed_one_s
 
 
 def test_an_offline_job_killed_twice_is_sent_as_one_run_from_any_directory(shell, server):
-    job = "killed/resnet18/plain/0"
-    keys = ("logger=wandb", "logger.wandb.mode=offline", "trainer.max_epochs=6", "name=killed")
+    job = "killed/slow/plain/0"
+    keys = ("model=slow", "logger=wandb", "logger.wandb.mode=offline", "data.batch_size=4")
+    keys += ("trainer.max_epochs=6", "name=killed")
     for epoch, number in ((2, signal.SIGTERM), (4, signal.SIGKILL)):
         process = shell.start(*shell.train_command(*keys))
         shell.wait_for(job, f"epoch {epoch}/6", process)
@@ -92,7 +93,7 @@ def test_an_offline_job_killed_twice_is_sent_as_one_run_from_any_directory(shell
 
 def test_sync_tells_what_could_not_be_sent(shell, server):
     assert shell.train("logger=wandb", "logger.wandb.mode=offline", "trainer.max_epochs=1").code == 0
-    (artifacts,) = shell.folder.glob("runs/default/resnet18/plain/0/wandb/offline-run-*/artifacts")
+    (artifacts,) = shell.folder.glob("runs/default/tiny/plain/0/wandb/offline-run-*/artifacts")
     shutil.rmtree(artifacts)
     sent = shell.agegender("sync", "runs/default")
     assert sent.code == 1, sent.output

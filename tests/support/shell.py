@@ -4,15 +4,24 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from paths import ROOT
-from warm_python import WarmPython
+from warm_python import WarmProcess, WarmPython
 
-# A job of a few seconds: 120 synthetic faces of 32 pixels, which only this baseline accepts.
-TINY = ("data.source.num_synthetic=120", "data.image_size=32", "model=resnet18", "trainer=cpu", "trainer.max_epochs=2")
+# A job of a second: 120 synthetic faces of 32 pixels, and the network of the end-to-end tests. A test that stops a job
+# within an epoch takes model=slow.
+TINY = (
+    f"hydra.searchpath=[file://{ROOT / 'tests' / 'e2e' / 'conf'}]",
+    "data.source.num_synthetic=120",
+    "data.image_size=32",
+    "model=tiny",
+    "trainer=cpu",
+    "trainer.max_epochs=2",
+)
 
 
 def _is_plain(command: tuple[str, ...]) -> bool:
@@ -42,6 +51,7 @@ class Shell:
     def __init__(self, folder: Path, cache: Path, warm: WarmPython) -> None:
         self.folder = folder
         self._warm = warm
+        self._outputs = folder.parent  # not in the directory of the test, where it would be in the way
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("WANDB")},
             "AGEGENDER_CACHE": str(cache),
@@ -52,7 +62,13 @@ class Shell:
             "PYTHONPATH": str(ROOT / "tests" / "e2e" / "plugin"),
         }
 
-    def start(self, *command: str, **options) -> subprocess.Popen[str]:
+    def start(self, *command: str, **options) -> subprocess.Popen[str] | WarmProcess:
+        """Start a command; `options` are those of `subprocess.Popen`."""
+        if not options and _is_plain(command):
+            file, name = tempfile.mkstemp(dir=self._outputs, suffix=".txt")
+            os.close(file)
+            arguments = list(command[1:])
+            return self._warm.start(arguments, folder=self.folder, environment=self.environment, output=Path(name))
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -65,10 +81,9 @@ class Shell:
         )
 
     def run(self, *command: str, **options) -> Finished:
-        if not options and _is_plain(command):
-            return Finished(*self._warm.run(list(command[1:]), folder=self.folder, environment=self.environment))
         process = self.start(*command, **options)
         output, _ = process.communicate(timeout=240)
+        assert process.returncode is not None
         return Finished(process.returncode, output)
 
     def train_command(self, *overrides: str) -> tuple[str, ...]:
@@ -88,7 +103,7 @@ class Shell:
     def record(self, job: str) -> dict:
         return json.loads((self.folder / "runs" / job / "record.json").read_text())
 
-    def wait_for(self, job: str, text: str, process: subprocess.Popen[str]) -> None:
+    def wait_for(self, job: str, text: str, process: subprocess.Popen[str] | WarmProcess) -> None:
         """Wait until a job's log contains a text."""
         log = self.folder / "runs" / job / "train.log"
         deadline = time.monotonic() + 120

@@ -1,7 +1,7 @@
 """A Python process with all common imports that forks for each command, which saves seconds per command.
 
 A forked child runs the command's own file as `__main__`, with its own directory, environment and output, and with the
-signal handlers of a new process. Commands that a test kills, interrupts or watches are started as separate processes.
+signal handlers of a new process, so that it can be interrupted and killed as one.
 """
 
 import atexit
@@ -11,15 +11,54 @@ import runpy
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
+import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+
+class WarmProcess:
+    """A command that runs, with what a test needs of `subprocess.Popen`.
+
+    Args:
+        pid: of the forked child.
+        output: holds what it has written so far.
+        ask: sends a request to its parent, which alone can wait for it.
+    """
+
+    def __init__(self, pid: int, output: Path, ask: Callable[..., Any]) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._output = output
+        self._ask = ask
+
+    def poll(self) -> int | None:
+        """Return the exit code, the negative number of the signal that ended it, or None while it runs."""
+        if self.returncode is None:
+            self.returncode = self._ask(poll=self.pid)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout: float = 240) -> tuple[str, None]:
+        """Wait for its end, and return its output and errors together."""
+        deadline = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout, self._output.read_bytes())
+            time.sleep(0.02)
+        return self._output.read_text(errors="replace"), None
 
 
 class WarmPython:
-    """Runs Python files and waits for their end.
+    """Starts Python files as processes.
 
     Args:
         environment: of the server, as libraries read `OMP_NUM_THREADS` and the like when they are imported.
@@ -34,15 +73,16 @@ class WarmPython:
             text=True,
         )
 
-    def run(self, arguments: list[str], *, folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
-        """Run `python arguments`, and return its exit code, and its output and errors together."""
+    def start(self, arguments: list[str], *, folder: Path, environment: Mapping[str, str], output: Path) -> WarmProcess:
+        """Start `python arguments`; its output and errors go to a file together."""
+        request = {"arguments": arguments, "folder": str(folder), "environment": dict(environment)}
+        return WarmProcess(self._ask(**request, output=str(output)), output, self._ask)
+
+    def _ask(self, **request: Any) -> Any:
         assert self._server.stdin is not None and self._server.stdout is not None
-        with tempfile.NamedTemporaryFile("r", encoding="utf-8", errors="replace") as output:
-            request = {"arguments": arguments, "folder": str(folder), "environment": dict(environment)}
-            self._server.stdin.write(json.dumps({**request, "output": output.name}) + "\n")
-            self._server.stdin.flush()
-            code = int(self._server.stdout.readline())
-            return code, output.read()
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+        return json.loads(self._server.stdout.readline())
 
     def close(self) -> None:
         assert self._server.stdin is not None and self._server.stdout is not None
@@ -65,11 +105,20 @@ def _serve() -> None:
     assert lightning and torch and torchvision and hydra
     for line in sys.stdin:
         request = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            _become(request)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        answer = _poll(request["poll"]) if "poll" in request else _start(request)
+        print(json.dumps(answer), flush=True)
+
+
+def _start(request: dict) -> int:
+    child = os.fork()
+    if child == 0:
+        _become(request)
+    return child
+
+
+def _poll(child: int) -> int | None:
+    ended, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def _become(request: dict) -> None:

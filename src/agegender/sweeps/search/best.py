@@ -35,13 +35,25 @@ def write_best(folder: Path, config: DictConfig, loader: ConfigLoader, own: Dict
         if option is not None and _is_plain(str(group))
     }
     name = f"best_of_{config.name.replace('/', '_')}"
-    command = f"python train.py --config-dir {shlex.quote(str(folder / 'conf'))} experiment={name}"
+    command = (
+        f"python train.py --config-dir {shlex.quote(str(folder / 'conf'))} experiment={name}{_search_path(config)}"
+    )
     content = {"defaults": [{f"override /{group}": option} for group, option in groups.items()], "name": name}
     content |= _difference(_plain(own), _plain(_compose_groups(config, loader, groups)))
     text = f"# @package _global_\n# {score}\n# {command}\n{OmegaConf.to_yaml(OmegaConf.create(content))}"
     for path in (folder / "best.yaml", folder / "conf" / "experiment" / f"{name}.yaml"):
         write_atomically(path, text)
     return command
+
+
+def _search_path(config: DictConfig) -> str:
+    """Return the override with which Hydra finds the user's own options, such as a model of theirs, once more."""
+    sources = [
+        f"{source.schema}://{source.path}"
+        for source in config.hydra.runtime.config_sources
+        if source.provider in ("command-line", "hydra.searchpath in command-line")
+    ]
+    return " " + shlex.quote(f"hydra.searchpath=[{','.join(sources)}]") if sources else ""
 
 
 def _is_plain(group: str) -> bool:
