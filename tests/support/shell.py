@@ -25,12 +25,10 @@ TINY = (
 
 
 def _is_plain(command: tuple[str, ...]) -> bool:
-    """Whether a command is one of the project's, without W&B, whose own processes end with the interpreter."""
+    """Whether a command is one of the project's own."""
     if command[0] != sys.executable:
         return False
-    is_projects = command[1].endswith(("train.py", "eval.py")) or command[1:3] == ("-m", "agegender.cli")
-    uses_wandb = "train.py" in command[1] and ("logger=none" not in command or "logger=wandb" in command)
-    return is_projects and not uses_wandb
+    return command[1].endswith(("train.py", "eval.py")) or command[1:3] == ("-m", "agegender.cli")
 
 
 @dataclass
