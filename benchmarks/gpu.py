@@ -118,7 +118,8 @@ def _work_rows(title: str, traced: dict[str, Work], milliseconds: dict[str, floa
     for name, work in traced.items():
         share = 100 * work.busy_ms / milliseconds[name]
         step = f"of {milliseconds[name]:.2f} ms a step"
-        rows.append(Row(title, f"{name}: {what}", "per step", [work.num_kernels]))
+        none = "the profiler saw none: it may not be allowed to" if on_gpu and not work.num_kernels else ""
+        rows.append(Row(title, f"{name}: {what}", "per step", [work.num_kernels], note=none))
         rows.append(Row(title, f"{name}: they run", "ms", [work.busy_ms], note=step))
         rows.append(Row(title, f"{name}: busy share", "%", [share], note="of the time without the profiler"))
     return rows

@@ -124,8 +124,14 @@ class Home:
 def setup(home: Home, folders: list[Path]) -> int:
     """Take parts, and unpack every file that is whole by now."""
     home.parts.mkdir(parents=True, exist_ok=True)
+    here = ".".join(map(str, sys.version_info[:2]))
     for folder in folders:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["python"] != here:
+            raise CampaignError(
+                f"this is Python {here}, and the wheels are for {manifest['python']}; name that Python with PYTHON=, "
+                f"or pack with --python {here}"
+            )
         known = home.path / MANIFEST
         if known.is_file() and json.loads(known.read_text(encoding="utf-8")) != manifest:
             raise CampaignError(f"{home.path} holds another campaign; remove it, or give another --home")
@@ -219,7 +225,7 @@ def check(home: Home, device: str, limit: "Limit", tiny_size: int) -> int:
     pytest += ["-o", "filterwarnings=default", *tests]
     commands = {
         "environment": [python, "tools/campaign_environment.py", device, "."],
-        "configuration": [python, "train.py", "--cfg", "job"],
+        "configuration": [python, "train.py", "--cfg", "job", "--package", "trainer"],
         "job": [
             python,
             "train.py",
@@ -264,7 +270,7 @@ def rates(home: Home, device: str, limit: "Limit", options: argparse.Namespace) 
         for model in models:
             out = str(home.bench / f"{model}-compiled")
             commands[f"{model}-compiled"] = [*bench, "gpu", "--compiled", "--models", model, *common, "--out", out]
-    code = _all(home, "rates", commands, limit, again=False)
+    code = _all(home, "rates", commands, limit, again=options.again)
     print(_rates_table(home))
     return code
 
@@ -413,16 +419,16 @@ class Limit:
         reader = threading.Thread(target=_copy_output, args=(process, log), daemon=True)
         reader.start()
         was_asked = False
-        while process.poll() is None:
-            time.sleep(0.1)
-            if self.is_over() and not was_asked:
-                was_asked = True
-                print(f"== the time is up: {process.pid} is asked to stop", flush=True)
-                process.send_signal(signal.SIGTERM)
-            if time.monotonic() > self._end:
-                break
-        with suppress(ProcessLookupError):  # also processes that it has started
-            os.killpg(process.pid, signal.SIGKILL)
+        try:
+            while process.poll() is None and time.monotonic() < self._end:
+                time.sleep(0.1)
+                if self.is_over() and not was_asked:
+                    was_asked = True
+                    print(f"== the time is up: {process.pid} is asked to stop", flush=True)
+                    process.send_signal(signal.SIGTERM)
+        finally:
+            with suppress(ProcessLookupError):  # also processes that it has started
+                os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
         reader.join(timeout=5)
         return 128 + signal.SIGTERM if was_asked and code != 0 else code if code >= 0 else 128 - code
@@ -515,6 +521,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--batch-size", type=int, default=32)
     command.add_argument("--steps", type=int, default=200)
     command.add_argument("--repeats", type=int, default=1)
+    command.add_argument("--again", action="store_true", help="also what failed in an earlier call")
     command.add_argument("--no-compile", action="store_true", help="without torch.compile, which takes minutes")
     command.set_defaults(run=lambda options: rates(_home(options), options.device, _limit(options), options))
     command = commands.add_parser("table", parents=[there, limited], help="there: experiment=table2, a piece of it")

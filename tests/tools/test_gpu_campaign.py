@@ -63,7 +63,7 @@ def test_parts_are_full_but_for_the_last_one() -> None:
     assert cut({"a": 5, "b": 3, "c": 7}, limit=6) == ({"a": 0, "b": 5, "c": 8}, [6, 6, 3])
 
 
-def campaign(folder: Path, images: bytes) -> list[Path]:
+def campaign(folder: Path, images: bytes, python: str = f"3.{sys.version_info[1]}") -> list[Path]:
     """Write the parts of a campaign with a source of one file, a wheel, and these bytes as images."""
     folder.mkdir()
     (folder / "hello.py").write_text("print('hello')\n")
@@ -78,7 +78,15 @@ def campaign(folder: Path, images: bytes) -> list[Path]:
     (folder / "faces.tar").write_bytes(images)
     campaign_pack.pack_images(folder / "faces.tar", folder / "images.tar.gz")
     files = [folder / name for name in ("source.tar.gz", "wheels.tar", "images.tar.gz")]
-    return write_parts(files, folder / "out", campaign_pack._FOR_TOOLS + 20_000, {"images": "faces.tar"})
+    return write_parts(
+        files, folder / "out", campaign_pack._FOR_TOOLS + 20_000, {"images": "faces.tar", "python": python}
+    )
+
+
+def test_wheels_for_another_python_are_refused(tmp_path: Path) -> None:
+    parts = campaign(tmp_path / "packed", b"images", "3.99")
+    with pytest.raises(CampaignError, match=r"wheels are for 3\.99"):
+        setup(Home(tmp_path / "home"), parts)
 
 
 def test_parts_that_arrive_one_after_the_other_are_unpacked_as_soon_as_a_file_is_whole(tmp_path: Path) -> None:
@@ -226,7 +234,8 @@ def test_records_come_home_without_images_or_checkpoints_and_are_put_back(tmp_pa
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"not to travel")
     (home.bench / "small_cnn").mkdir(parents=True)
-    (home.bench / "small_cnn" / "gpu.json").write_text("{}")
+    head = {"gpu": "A GPU", "python": "3.12.3", "versions": {"torch": "2.11.0"}}
+    (home.bench / "small_cnn" / "gpu.json").write_text(json.dumps({"head": head, "rows": []}))
     assert bring_home(home, tmp_path / "out", 16) == DONE
     packed = tmp_path / "out" / "campaign-home.tar.xz"
     with tarfile.open(packed) as archive:
