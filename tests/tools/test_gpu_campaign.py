@@ -189,9 +189,12 @@ def test_tests_with_the_mark_are_run_alone_and_without_any_those_that_are_skippe
 ) -> None:
     tests = tmp_path / "tests"
     tests.mkdir()
-    (tests / "test_a.py").write_text('skipif(True, reason="needs a GPU")')
+    (tmp_path / "pyproject.toml").write_text('markers = ["e2e: whole commands"]')
+    reason = " ".join(["needs", "a", "GPU"])  # not in one text: this file has no such test
+    (tests / "test_a.py").write_text(f'skipif(True, reason="{reason}")')
     (tests / "test_b.py").write_text("import optuna")
     assert gpu_campaign.gpu_tests(tmp_path) == ["-m", "not slurm", "tests/test_a.py"]
+    (tmp_path / "pyproject.toml").write_text('markers = ["gpu: needs one"]')
     (tests / "test_c.py").write_text("@pytest.mark.gpu")
     assert gpu_campaign.gpu_tests(tmp_path) == ["-m", "gpu", "tests/test_c.py"]
 
