@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 docs bench test test-fast test-slurm faults check format lint types clean
+.PHONY: help setup demo table2 docs bench bench-gpu test test-fast test-slurm faults check format lint types clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ docs: $(READY)  ## the documentation as a site in build/site; a warning is an er
 
 bench: $(READY)  ## what a run spends, beside a reference: make bench DATA=UTKFace.tar; synthetic faces without DATA
 	$(BIN)/agegender bench $(if $(DATA),--root $(DATA)) $(BENCH)
+
+bench-gpu: $(READY)  ## rates on a GPU: fit, bare loop, reference; kernels; jobs that share it: make bench-gpu DATA=UTKFace.tar
+	$(BIN)/agegender bench gpu gpu_jobs --models small_cnn alexnet vgg11 resnet18 densenet161 --compiled \
+		--device gpu --steps 200 --repeats 1 $(if $(DATA),--root $(DATA)) $(BENCH)
 
 test: $(READY)  ## all tests; those of the real images where AGEGENDER_UTKFACE names them
 	$(BIN)/python -m pytest

@@ -11,6 +11,8 @@ BENCHMARKS = {
     "lightning": "fit against a bare loop at 64 pixels",
     "startup": "commands, the time to the first step, and a complete sweep started again",
     "inference": "PyTorch, plain and compiled, and ONNX Runtime",
+    "gpu": "a GPU: fit, a bare loop, the reference; autotuner, kernels, checkpoint; --compiled; only on request",
+    "gpu_jobs": "1 to 4 jobs that share a GPU; only on request",
     "accuracy": "the same seeds trained by both pipelines; takes long, so only on request",
 }
-DEFAULT = tuple(name for name in BENCHMARKS if name not in ("accuracy", "cost"))
+DEFAULT = tuple(name for name in BENCHMARKS if name not in ("accuracy", "cost", "gpu", "gpu_jobs"))

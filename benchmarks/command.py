@@ -10,7 +10,7 @@ from typing import Any
 
 from agegender.system.errors import InputError
 from agegender.training import trainers
-from benchmarks import BENCHMARKS, DEFAULT, cost, data, fit, inference, job_memory, present, startup, step
+from benchmarks import BENCHMARKS, DEFAULT, cost, data, fit, gpu, inference, job_memory, present, startup, step
 from benchmarks.accuracy import agreement
 from benchmarks.measure import Row
 from benchmarks.subject import Settings
@@ -63,6 +63,14 @@ def _inference(settings: Settings) -> list[Row]:
     return [row for model in models for row in inference.inference(settings, model, compiled=settings.compiled)]
 
 
+def _gpu(settings: Settings) -> list[Row]:
+    return [row for model in settings.models for row in gpu.rates(settings, model)]
+
+
+def _gpu_jobs(settings: Settings) -> list[Row]:
+    return gpu.jobs_per_gpu(settings)
+
+
 def _accuracy(settings: Settings) -> list[Row]:
     return agreement(settings, settings.models[0], num_images=4_000, max_epochs=5, seeds=_SEEDS)
 
@@ -78,6 +86,8 @@ _FUNCTIONS: dict[str, Callable[[Settings], list[Row]]] = {
     "lightning": _lightning,
     "startup": _startup,
     "inference": _inference,
+    "gpu": _gpu,
+    "gpu_jobs": _gpu_jobs,
     "accuracy": _accuracy,
 }
 assert _FUNCTIONS.keys() == BENCHMARKS.keys()
@@ -95,9 +105,9 @@ def main(arguments: list[str]) -> int:
         raise InputError(f"no benchmark {unknown[0]}; choose from {', '.join(BENCHMARKS)}")
     if min(options.image_size, options.batch_size, options.steps, options.repeats) < 1:
         raise InputError("--image-size, --batch-size, --steps and --repeats must be 1 or more")
-    keys = ("root", "image_size", "batch_size", "steps", "repeats", "compiled")
+    keys = ("root", "image_size", "batch_size", "steps", "repeats", "compiled", "device")
     settings = {key: getattr(options, key) for key in keys} | {"models": tuple(options.models)}
-    written = run(tuple(options.names) or DEFAULT, settings, options.out)
+    written = run(tuple(options.names) or DEFAULT, settings, options.out, options.work)
     print(f"Saved: {', '.join(map(str, written))}")
     return 0
 
@@ -113,17 +123,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, default=8, help="timed steps per repeat (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="rounds after the warm-up (default: %(default)s)")
     parser.add_argument("--compiled", action="store_true", help="torch.compile too: a minute more for each network")
+    parser.add_argument(
+        "--device", choices=("auto", "gpu", "cpu"), default="auto", help="default: a GPU if there is one"
+    )
+    parser.add_argument("--work", type=Path, metavar="DIR", help="keep the sample of the images here for further calls")
     parser.add_argument("--out", type=Path, default=Path("bench"), help="directory of the JSON files (default: bench)")
     return parser
 
 
-def run(names: tuple[str, ...], settings: dict[str, Any], out: Path) -> list[Path]:
+def run(names: tuple[str, ...], settings: dict[str, Any], out: Path, work: Path | None = None) -> list[Path]:
     """Run benchmarks; show the table of each one when it is done, and write its JSON file.
 
     Args:
         names: of `BENCHMARKS`.
         settings: fields of `Settings`, without the folder.
         out: directory of the JSON files.
+        work: directory for what several calls share; None: a temporary one.
 
     Returns:
         The paths of the JSON files.
@@ -134,7 +149,9 @@ def run(names: tuple[str, ...], settings: dict[str, Any], out: Path) -> list[Pat
     written = []
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=out) as folder:
-        complete = Settings(**settings, folder=Path(folder).resolve())
+        if work is not None:
+            work.mkdir(parents=True, exist_ok=True)
+        complete = Settings(**settings, folder=Path(work or folder).resolve())
         # Paths by their last name only, since the files may be published.
         saved = {key: value.name if isinstance(value, Path) else value for key, value in asdict(complete).items()}
         for name in names:

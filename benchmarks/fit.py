@@ -1,8 +1,7 @@
 """Images per second in `fit`: ours, the reference's, on one resident batch, and without Lightning."""
 
 import itertools
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,7 +16,7 @@ from agegender.labels import NUM_GROUPS
 from agegender.models import measure
 from agegender.training import trainers
 from agegender.training.module import AgeGenderModule
-from benchmarks.clock import WARM_STEPS, StepClock, synchronize
+from benchmarks.clock import StepClock, Stopwatch
 from benchmarks.measure import Row, compare
 from benchmarks.reference import Reference
 from benchmarks.subject import Settings, faces, job
@@ -43,14 +42,25 @@ def build_job(config: dict[str, Any]) -> tuple[AgeGenderModule, UTKFaceDataModul
     datamodule.setup()
     module = build.make_module(config)
     module.method.prepare(datamodule.train_age_counts(), torch.from_numpy(datamodule.groups.group_of_age))
+    if config["model"].get("compile"):
+        torch.compiler.reset()
+        module.network.compile()
     return module, datamodule
 
 
-def fit_ours(config: dict[str, Any], settings: Settings, *, resident: bool) -> float:
+def fit_ours(
+    config: dict[str, Any],
+    settings: Settings,
+    *,
+    resident: bool,
+    callbacks: Sequence[lightning.Callback] = (),
+    clock: StepClock | None = None,
+) -> float:
     """Train some steps as a job does, on the data or on one resident batch, and return the images per second."""
     module, datamodule = build_job(config)
-    clock = StepClock()
-    trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=[clock], logger=False)
+    clock = clock or StepClock(settings.warm_steps)
+    callbacks = [clock, *callbacks]
+    trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=callbacks, logger=False)
     if resident:
         trainer.fit(module, train_dataloaders=_Repeated(_first_batch(datamodule, trainer), settings.total_steps))
     else:
@@ -89,18 +99,18 @@ def make_step(config: dict[str, Any], settings: Settings) -> tuple[Callable[[], 
 
 def steps_per_second(step: Callable[[], None], num_steps: int) -> float:
     """Run some steps and return their rate."""
-    synchronize()
-    start = time.perf_counter()
+    watch = Stopwatch("cuda" if torch.cuda.is_initialized() else "cpu")
+    watch.start()
     for _ in range(num_steps):
         step()
-    synchronize()
-    return num_steps / (time.perf_counter() - start)
+    watch.stop()
+    return num_steps / watch.seconds
 
 
 def bare_loop(config: dict[str, Any], settings: Settings) -> float:
     """Train the same steps as `fit` on one resident batch, without Lightning, and return the images per second."""
     step, _ = make_step(config, settings)
-    for _ in range(WARM_STEPS):
+    for _ in range(settings.warm_steps):
         step()
     return settings.batch_size * steps_per_second(step, settings.steps)
 

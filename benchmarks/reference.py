@@ -21,7 +21,7 @@ from torchvision import transforms
 from agegender.jobs import build
 from agegender.labels import NUM_GROUPS
 from agegender.system.cores import available_cores
-from benchmarks.clock import WARM_STEPS, StepClock
+from benchmarks.clock import StepClock
 from benchmarks.subject import Settings
 
 _TUNING_STEPS = 6  # timed for each number of workers
@@ -111,7 +111,7 @@ class Reference:
 
     def trainer(self, callbacks: Iterable[lightning.Callback], **arguments: Any) -> lightning.Trainer:
         return lightning.Trainer(
-            accelerator="auto",
+            accelerator=self._config["trainer"]["accelerator"],
             devices=1,
             logger=False,
             callbacks=list(callbacks),
@@ -130,13 +130,13 @@ class Reference:
             shuffle=shuffle,
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=self._config["trainer"]["accelerator"] != "cpu" and torch.cuda.is_available(),
         )
 
     def fit(self, *, num_workers: int | None = None, steps: int | None = None) -> float:
         """Train some steps and return the images per second."""
-        clock = StepClock()
-        total = WARM_STEPS + (steps or self._settings.steps)
+        clock = StepClock(self._settings.warm_steps)
+        total = self._settings.warm_steps + (steps or self._settings.steps)
         trainer = self.trainer([clock], max_epochs=1, limit_train_batches=total)
         workers = self.num_workers if num_workers is None else num_workers
         trainer.fit(self.module(), self.loader(self.train, workers, shuffle=True))

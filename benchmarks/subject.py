@@ -1,6 +1,7 @@
 """The subject of the benchmarks: the project's own configurations, on a folder of faces."""
 
 import os
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ class Settings:
         steps: timed training steps per repeat.
         repeats: rounds after the warm-up.
         compiled: whether to measure `torch.compile` too, which takes a minute more for each network.
-        folder: temporary directory for all files that a benchmark writes.
+        folder: directory for all files that a benchmark writes, temporary unless several calls share it.
+        device: option of `trainer`: `auto`, `gpu` or `cpu`.
+        warm_steps: training steps before those that are timed.
     """
 
     root: Path | None
@@ -38,11 +41,13 @@ class Settings:
     repeats: int
     compiled: bool
     folder: Path
+    device: str = "auto"
+    warm_steps: int = WARM_STEPS
 
     @property
     def total_steps(self) -> int:
         """Training steps per repeat, including those that are not timed."""
-        return WARM_STEPS + self.steps
+        return self.warm_steps + self.steps
 
     def at(self, image_size: int) -> "Settings":
         """Return the same settings with another image size."""
@@ -92,12 +97,15 @@ def faces(settings: Settings, num_images: int, *, copies: int = 1) -> Path:
             f"{source.label} has {len(names):,} images, but {num_images:,} are needed; give more images, or choose "
             "fewer --steps"
         )
-    folder.mkdir(parents=True)
+    unfinished = folder.with_name(f"{folder.name}.unfinished")  # of a call that was killed, or of this one
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
     for index in sorted(np.random.default_rng(0).permutation(len(names))[:num_images]):
-        first = folder / Path(names[index]).name
+        first = unfinished / Path(names[index]).name
         first.write_bytes(source.read(names[index]))
         for copy in range(1, copies):
-            os.link(first, folder / f"{first.name.split('.')[0]}{copy:03d}.jpg")
+            os.link(first, unfinished / f"{first.name.split('.')[0]}{copy:03d}.jpg")
+    unfinished.rename(folder)
     return folder
 
 
@@ -105,6 +113,7 @@ def job(settings: Settings, model: str, root: Path, *overrides: str) -> dict[str
     """Configure the training of one network on a folder."""
     return configuration(
         f"model={model}",
+        f"trainer={settings.device}",
         f"data.root={root}",
         f"data.image_size={settings.image_size}",
         f"data.batch_size={settings.batch_size}",

@@ -9,7 +9,7 @@ import torch
 
 from agegender.cli import main
 from agegender.training.precision import choose_precision
-from benchmarks import BENCHMARKS, startup
+from benchmarks import BENCHMARKS, gpu, startup
 from benchmarks.subject import Settings, faces
 
 TINY = ("--models", "levi_hassner", "--image-size", "35", "--batch-size", "4", "--steps", "1", "--repeats", "1")
@@ -25,8 +25,8 @@ def as_it_was():
 _BFLOAT16 = {"bfloat16", "+ bfloat16"} if choose_precision("auto", "cpu") == "bf16-mixed" else set()
 
 
-def rows_of(name: str, folder: Path) -> dict[str, dict]:
-    assert main(["bench", name, *TINY, "--out", str(folder)]) == 0
+def rows_of(name: str, folder: Path, *options: str) -> dict[str, dict]:
+    assert main(["bench", name, *TINY, "--out", str(folder), *options]) == 0
     return {row["variant"]: row for row in json.loads((folder / f"{name}.json").read_text())["rows"]}
 
 
@@ -44,6 +44,25 @@ def test_a_benchmark_gives_a_rate_of_every_variant(name: str, variants: set[str]
     assert rows.keys() == variants
     assert all(row["values"][0] > 0 and row["unit"].endswith("/s") for row in rows.values())
     assert [path.name for path in tmp_path.iterdir()] == [f"{name}.json"]  # temporary files are removed
+
+
+def test_a_gpus_benchmarks_run_with_the_cpu_in_its_place(tmp_path: Path) -> None:
+    rows = rows_of("gpu", tmp_path / "out", "--device", "cpu", "--steps", "3", "--work", str(tmp_path / "work"))
+    assert {"bare loop", "fit", "fit, no autotuner", "reference"} <= rows.keys()
+    assert rows["bare loop: operators of the CPU"]["median"] > 100
+    assert rows["fit: operators of the CPU"]["median"] > rows["bare loop: operators of the CPU"]["median"]
+    assert rows["fit: busy share"]["median"] > 0
+    assert rows["write"]["note"].endswith("MB") and rows["write"]["median"] > 0
+    assert [path.name for path in (tmp_path / "work").glob("faces-*")]  # for further calls
+
+
+def test_jobs_that_share_a_device_start_their_timed_steps_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "MAX_JOBS_PER_GPU", 2)
+    rows = rows_of("gpu_jobs", tmp_path, "--device", "cpu", "--steps", "2")
+    assert rows.keys() == {"1 job", "2 jobs"}
+    assert all(row["median"] > 0 for row in rows.values())
 
 
 def test_commands_are_timed_as_the_shell_sees_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

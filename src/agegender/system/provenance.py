@@ -1,14 +1,22 @@
 """Where a result comes from: the code's commit, the machine's processor."""
 
+import json
 import platform
 import subprocess
 from pathlib import Path
 from typing import Any
 
+_COPIED = Path(__file__).parents[3] / "git_state.json"
+
 
 def git_state() -> dict[str, Any]:
-    """Return the commit of the code, and whether the code was changed since; empty outside a git checkout."""
+    """Return the commit of the code, and whether the code was changed since; empty where nothing says so.
+
+    Where the code was copied to a machine without its repository, a file beside train.py says it.
+    """
     here = Path(__file__).parent
+    if _COPIED.is_file():
+        return json.loads(_COPIED.read_text(encoding="utf-8"))
     try:
         commit = _output(["git", "rev-parse", "HEAD"], here)
         return {"commit": commit, "dirty": bool(_output(["git", "status", "--porcelain"], here))}
