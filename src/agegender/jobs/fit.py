@@ -190,6 +190,7 @@ def _fit_and_test(
         "train_seconds": timer.train_seconds,
         "images_per_second": timer.images_per_second,
         "peak_memory_bytes": timing.peak_memory_bytes(trainer.strategy.root_device.type),
+        "resident_bytes": datamodule.resident_bytes,
         "resumed": resumed,
         "checkpoint_bytes": folder.best.stat().st_size if has_best else None,
     }

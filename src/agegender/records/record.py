@@ -37,7 +37,7 @@ class Record:
         tracking: by logger, where its run is: `url` of W&B, `run_id` of MLflow.
         normalization: `mean` and `std` of pixels in [0, 1] that images are normalized by, and their `source`.
         coarse_years: whether the method predicts the typical age of a group instead of an age for each face.
-        time: `fit_seconds`, `images_per_second` and so on.
+        time: `fit_seconds`, `images_per_second` and so on; `resident_bytes` of decoded images were kept on the GPU.
         val, test: scores; accuracies are shares in [0, 1].
     """
 
