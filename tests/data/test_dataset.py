@@ -73,7 +73,7 @@ def test_a_batch_may_be_written_to_without_changing_the_next_one(faces: FaceData
     assert again["row"].tolist() == [9, 2, 4, 7]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_a_pinned_batch_is_the_same_batch(faces: FaceDataset) -> None:
     pinned, plain = (faces.gather(torch.tensor([3, 0]), pin=pin) for pin in (True, False))
     assert all(value.is_pinned() for value in pinned.values())

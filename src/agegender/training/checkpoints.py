@@ -4,6 +4,7 @@ import itertools
 import logging
 import signal
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,12 @@ class FixedNameCheckpoint(ModelCheckpoint):
             **options,
         )
 
-    @property
-    def state_key(self) -> str:
-        """Use the key of Lightning's own class in checkpoints, so that this class can be renamed."""
+    @cached_property
+    def state_key(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Use the key of Lightning's own class in checkpoints, so that this class can be renamed.
+
+        Lightning asks for it at each of six hooks of a step, and writes it anew each time.
+        """
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

@@ -80,8 +80,8 @@ def advise_mps(slots: Sequence[Slot]) -> None:
     most = max(slot.jobs_per_gpu for slot in slots)
     if most > 1 and not has_mps():
         log.info(
-            "up to %d jobs share a GPU: without NVIDIA MPS their kernels take turns; `nvidia-cuda-mps-control -d` before "
-            "the sweep lets them run at the same time",
+            "up to %d jobs share a GPU: without NVIDIA MPS their kernels take turns; `nvidia-cuda-mps-control -d` "
+            "before the sweep lets them run at the same time",
             most,
         )
 
