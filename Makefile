@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo table2 docs bench bench-gpu test test-fast test-slurm faults check format lint types clean
+.PHONY: help setup demo table2 docs bench bench-gpu test test-fast test-slurm test-gpu faults check format lint types clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test-fast: $(READY)  ## for the edit loop: no whole commands, benchmarks, browse
 
 test-slurm: $(READY)  ## sweeps on a real Slurm, started for it: needs root; installs Debian's packages where they are missing
 	$(BIN)/python -m pytest -m slurm --numprocesses=0 tests/slurm
+
+test-gpu: $(READY)  ## what an NVIDIA GPU must show, one test at a time, each in two minutes at most; skipped without one
+	$(BIN)/python -m pytest -m gpu --numprocesses=0 --timeout=120 --durations=0 $(GPU)
 
 faults: $(READY)  ## kill -9 at random moments of sweeps, full disks (root, Linux): a table; make faults FAULTS='kills --kills 5'
 	$(BIN)/python tests/faults $(FAULTS)

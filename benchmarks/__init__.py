@@ -9,6 +9,7 @@ BENCHMARKS = {
     "cost": "training steps of several networks in turn, as ratios to the first one",
     "epoch": "an epoch on the data against one resident batch",
     "lightning": "fit against a bare loop at 64 pixels",
+    "overhead": "what a step costs beyond its kernels: loop, seed, callbacks, progress bar",
     "startup": "commands, the time to the first step, and a complete sweep started again",
     "inference": "PyTorch, plain and compiled, and ONNX Runtime",
     "gpu": "a GPU: fit, a bare loop, the reference; autotuner, kernels, checkpoint; --compiled; only on request",

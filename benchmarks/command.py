@@ -8,9 +8,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from agegender.system.errors import InputError
 from agegender.training import trainers
-from benchmarks import BENCHMARKS, DEFAULT, cost, data, fit, gpu, inference, job_memory, present, startup, step
+from benchmarks import (
+    BENCHMARKS,
+    DEFAULT,
+    cost,
+    data,
+    fit,
+    gpu,
+    inference,
+    job_memory,
+    overhead,
+    present,
+    startup,
+    step,
+)
 from benchmarks.accuracy import agreement
 from benchmarks.measure import Row
 from benchmarks.subject import Settings
@@ -19,6 +34,8 @@ _CACHE_IMAGES = 6_000
 _GROWTH_IMAGES = 6_000
 _SMALL_SIZE = 64  # pixels, at which a step is so short that Lightning's overhead shows
 _SEEDS = (0, 1, 2)
+_STEPS = 8
+_STEPS_ON_GPU = 200  # eight would be over in 16 ms
 
 
 def _data(settings: Settings) -> list[Row]:
@@ -54,6 +71,10 @@ def _lightning(settings: Settings) -> list[Row]:
     return fit.against_bare_loop(settings.at(_SMALL_SIZE), "resnet18")
 
 
+def _overhead(settings: Settings) -> list[Row]:
+    return overhead.per_step(settings)
+
+
 def _startup(settings: Settings) -> list[Row]:
     return startup.commands(settings) + startup.complete_sweep(settings)
 
@@ -84,6 +105,7 @@ _FUNCTIONS: dict[str, Callable[[Settings], list[Row]]] = {
     "cost": _cost,
     "epoch": _epoch,
     "lightning": _lightning,
+    "overhead": _overhead,
     "startup": _startup,
     "inference": _inference,
     "gpu": _gpu,
@@ -103,6 +125,8 @@ def main(arguments: list[str]) -> int:
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
         raise InputError(f"no benchmark {unknown[0]}; choose from {', '.join(BENCHMARKS)}")
+    if options.steps is None:
+        options.steps = _STEPS_ON_GPU if torch.cuda.is_available() else _STEPS
     if min(options.image_size, options.batch_size, options.steps, options.repeats) < 1:
         raise InputError("--image-size, --batch-size, --steps and --repeats must be 1 or more")
     keys = ("root", "image_size", "batch_size", "steps", "repeats", "compiled", "device")
@@ -120,7 +144,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", nargs="+", default=["small_cnn", "resnet18"], metavar="MODEL")
     parser.add_argument("--image-size", type=int, default=256, help="pixels of a side (default: %(default)s)")
     parser.add_argument("--batch-size", type=int, default=32, help="images per step (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=8, help="timed steps per repeat (default: %(default)s)")
+    parser.add_argument(
+        "--steps", type=int, help=f"timed steps per repeat (default: {_STEPS}, and {_STEPS_ON_GPU} on a GPU)"
+    )
     parser.add_argument("--repeats", type=int, default=5, help="rounds after the warm-up (default: %(default)s)")
     parser.add_argument("--compiled", action="store_true", help="torch.compile too: a minute more for each network")
     parser.add_argument(

@@ -22,7 +22,7 @@ from benchmarks.reference import Reference
 from benchmarks.subject import Settings, faces, job
 
 
-class _Repeated:
+class Repeated:
     """A loader that repeats one batch."""
 
     def __init__(self, batch: dict[str, torch.Tensor], num_batches: int) -> None:
@@ -62,7 +62,7 @@ def fit_ours(
     callbacks = [clock, *callbacks]
     trainer = trainers.make_trainer(config["trainer"], folder=settings.folder, callbacks=callbacks, logger=False)
     if resident:
-        trainer.fit(module, train_dataloaders=_Repeated(_first_batch(datamodule, trainer), settings.total_steps))
+        trainer.fit(module, train_dataloaders=Repeated(_first_batch(datamodule, trainer), settings.total_steps))
     else:
         trainer.fit(module, datamodule=datamodule)
     return clock.images_per_second(settings.batch_size)

@@ -25,7 +25,8 @@ Predict = Callable[[np.ndarray], object]
 def inference(settings: Settings, model: str, *, compiled: bool) -> list[Row]:
     """Compare runtimes for one network: milliseconds for a single image, images per second for a batch."""
     config = configuration(f"model={model}", f"data.image_size={settings.image_size}")
-    module = build.make_module(config).eval()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    module = build.make_module(config).eval().to(device)
     path = export(module, settings.folder / f"{model}.onnx", image_size=settings.image_size).path
     session = onnx_session(path, num_threads=len(available_cores()))
     precision = choose_precision("auto", "auto")
@@ -36,7 +37,7 @@ def inference(settings: Settings, model: str, *, compiled: bool) -> list[Row]:
     if precision == "bf16-mixed":
         runtimes["PyTorch, bfloat16"] = partial(_predict, module, bfloat16=True)
     if compiled:
-        fast = build.make_module(config).eval()
+        fast = build.make_module(config).eval().to(device)
         fast.network.compile()
         runtimes["PyTorch, float32, compiled"] = partial(_predict, fast, bfloat16=False)
     rows = []

@@ -1,9 +1,11 @@
 """Interleaved repeats: variants take turns, so that drifts of the machine's speed affect all of them equally."""
 
+import gc
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from rich.console import Console
 from rich.progress import track
 
 Timed = Callable[[], float]
@@ -61,9 +63,10 @@ def compare(
         notes: for single variants.
     """
     values: dict[str, list[float]] = {name: [] for name in variants}
-    for turn in track(range(warmup + repeats), measure, transient=True):
+    for turn in track(range(warmup + repeats), measure, transient=True, console=Console()):
         names = list(variants)[:: 1 if turn % 2 == 0 else -1]  # so that no variant is always first
         for name in names:
+            gc.collect()  # trainers hang in cycles, and with them what lies on a GPU
             value = variants[name]()
             if turn >= warmup:
                 values[name].append(value)

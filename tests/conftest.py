@@ -17,6 +17,14 @@ torch.set_num_threads(1)  # with more threads, the workers of a parallel test ru
 WriteFaces = Callable[..., Path]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        skip = pytest.mark.skip(reason="needs an NVIDIA GPU; make test-gpu")
+        for item in items:
+            if item.get_closest_marker("gpu") is not None:
+                item.add_marker(skip)
+
+
 @pytest.fixture(scope="session")
 def composed() -> Callable[..., dict[str, Any]]:
     """Return a function that composes conf/train.yaml with overrides, as train.py does, to plain containers."""

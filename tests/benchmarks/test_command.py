@@ -101,3 +101,11 @@ def test_a_mistake_is_one_line_and_code_2(
 
 def test_every_benchmark_is_explained() -> None:
     assert all(BENCHMARKS.values())
+
+
+def test_the_cost_of_a_step_beyond_its_kernels_is_the_sum_of_its_parts(tmp_path: Path) -> None:
+    rows = rows_of("overhead", tmp_path)
+    assert len(rows) == 7 and {row["unit"] for row in rows.values()} == {"µs"}
+    assert all(row["median"] > 0 for row in rows.values())
+    loop = next(value for name, value in rows.items() if "Lightning's loop" in name)
+    assert loop["median"] > rows["forward, loss, backward and optimizer alone"]["median"]

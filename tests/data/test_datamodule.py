@@ -150,7 +150,7 @@ def test_pixels_are_copied_to_the_device_once_for_all_parts_and_again_only_after
 ) -> None:
     copies = []
 
-    def copy_to(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
+    def copy_to(pixels: np.ndarray, device: torch.device, rows: None) -> torch.Tensor:
         copies.append(device)
         return torch.from_numpy(np.array(pixels)).to(device)
 
@@ -162,9 +162,28 @@ def test_pixels_are_copied_to_the_device_once_for_all_parts_and_again_only_after
     data.teardown("fit")
     data.dataset("test", device)
     assert copies == [device]
+    data.evaluation_loader("test", device)
+    assert copies == [device]
     data.teardown("test")
     data.dataset("test", device)
     assert copies == [device, device]
+    assert data.resident_bytes == data.pixels.nbytes
+
+
+def test_an_evaluation_copies_the_images_of_its_part_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = []
+    copy_to = datamodule_module.copy_to
+
+    def copy_and_count(*arguments: object) -> torch.Tensor:
+        copies.append(copy_to(*arguments))
+        return copies[-1]
+
+    monkeypatch.setattr(datamodule_module, "copy_to", copy_and_count)
+    data = make_data(cache=True, cache_dir=tmp_path, resident=True)
+    loader = data.evaluation_loader("test", torch.device("cpu"))
+    assert [len(copy) for copy in copies] == [len(data.split.test)]
+    assert data.resident_bytes == copies[0].nbytes
+    assert rows_of(loader) == data.split.test.tolist()
 
 
 @pytest.mark.parametrize(("resident", "fit"), [(None, False), (False, True)])

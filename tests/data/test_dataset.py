@@ -73,7 +73,7 @@ def test_a_batch_may_be_written_to_without_changing_the_next_one(faces: FaceData
     assert again["row"].tolist() == [9, 2, 4, 7]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_a_pinned_batch_is_the_same_batch(faces: FaceDataset) -> None:
     pinned, plain = (faces.gather(torch.tensor([3, 0]), pin=pin) for pin in (True, False))
     assert all(value.is_pinned() for value in pinned.values())
@@ -86,15 +86,17 @@ def test_images_are_copied_whole_in_pieces_of_any_size(chunk_bytes: int, monkeyp
     copy = copy_to(IMAGES, torch.device("cpu"))
     assert copy.dtype == torch.uint8
     np.testing.assert_array_equal(copy.numpy(), IMAGES)
+    rows = np.array([9, 2, 2, 7])
+    np.testing.assert_array_equal(copy_to(IMAGES, torch.device("cpu"), rows).numpy(), IMAGES[rows])
 
 
-@pytest.mark.parametrize(("free", "fit"), [(2 * IMAGES.nbytes, True), (2 * IMAGES.nbytes - 1, False)])
-def test_images_fit_on_a_gpu_that_has_room_for_twice_as_much(
+@pytest.mark.parametrize(("free", "fit"), [(4 * IMAGES.nbytes, True), (4 * IMAGES.nbytes - 1, False)])
+def test_images_fit_on_a_gpu_that_has_room_for_four_times_as_much(
     free: int, fit: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10**12))
-    assert fits(IMAGES, torch.device("cuda", 0)) is fit
+    assert fits(IMAGES.nbytes, torch.device("cuda", 0)) is fit
 
 
 def test_images_stay_in_the_map_where_there_is_no_gpu() -> None:
-    assert not fits(IMAGES, torch.device("cpu"))
+    assert not fits(IMAGES.nbytes, torch.device("cpu"))

@@ -14,8 +14,6 @@ from torch.utils.data.distributed import DistributedSampler
 from agegender.data.dataset import Batch, FaceDataset
 from agegender.data.loading import BatchLoader
 
-on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-
 
 class Numbers:
     """The numbers 0 ... num - 1; calls `before` with an index before it is gathered."""
@@ -161,7 +159,7 @@ def faces(device: str, resident: bool) -> FaceDataset:
 
 @pytest.mark.parametrize("drop_last", [False, True])
 @pytest.mark.parametrize("resident", [False, True])
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=on_gpu)])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def test_the_batches_are_those_of_pytorchs_loader(device: str, resident: bool, drop_last: bool) -> None:
     mapped = faces("cpu", resident=False)
 

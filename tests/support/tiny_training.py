@@ -4,8 +4,10 @@ from pathlib import Path
 
 from composing import compose_config
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
 from agegender.jobs import run
+from agegender.jobs.outcomes import Outcome
 from agegender.records import record
 
 # Half a second per training: 96 images of noise at 8 pixels, a network of 1,700 parameters.
@@ -28,8 +30,16 @@ class Trains:
     def __call__(
         self, folder: Path, *overrides: str, network: tuple[str, ...] = COMPACT
     ) -> tuple[str, record.Record | None]:
+        config = self._compose(folder, network, overrides)
+        job = folder / "job"
+        return run.Job(run.resolve(config), job).run(), record.read(job)
+
+    def attempt(self, folder: Path, *overrides: str, network: tuple[str, ...] = COMPACT) -> Outcome:
+        """Train likewise, but return how the job ended instead of raising what it raised."""
+        return run._attempt(self._compose(folder, network, overrides), folder / "job", multirun=False)
+
+    def _compose(self, folder: Path, network: tuple[str, ...], overrides: tuple[str, ...]) -> DictConfig:
         own = [*network, *self._settings, f"runs_dir={folder / 'runs'}"]
         config = compose_config(*own, *overrides, with_hydra=True)
         HydraConfig.instance().set_config(config)
-        job = folder / "job"
-        return run.Job(run.resolve(config), job).run(), record.read(job)
+        return config

@@ -47,6 +47,26 @@ def test_a_defect_is_told_in_no_line_since_its_traceback_matters(error: Exceptio
     assert describe(error) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of", "data.resident=false"),
+        ("CUDA error: out of memory\nCUDA kernel errors might be", "data.batch_size"),
+        ("The NVIDIA driver on your system is too old (found version 11040).", "trainer=cpu"),
+        ("Found no NVIDIA driver on your system. Please check", "trainer=cpu"),
+    ],
+)
+def test_a_gpu_that_is_full_or_has_no_fitting_driver_is_a_fault_of_the_machine(text: str, remedy: str) -> None:
+    fault = explain(RuntimeError(text))
+    assert isinstance(fault, MachineError)
+    assert remedy in str(fault) and "\n" not in str(fault)
+
+
+@pytest.mark.parametrize("text", ["CUDA error: device-side assert triggered", "out of memory", "mat1 and mat2 shapes"])
+def test_another_error_of_pytorch_is_a_defect(text: str) -> None:
+    assert explain(RuntimeError(text)) is None
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
 def test_a_fault_of_the_machine_is_no_mistake_of_the_users(number: int) -> None:
     fault = OSError(number, "as the system says", "/some/where")

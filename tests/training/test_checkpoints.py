@@ -12,6 +12,7 @@ from tiny_training import Trains
 from agegender.jobs import callbacks
 from agegender.training import checkpoints
 from agegender.training.checkpoint_file import CheckpointFile
+from agegender.training.checkpoints import Interruptible
 
 
 class Clock(lightning.Callback):
@@ -85,3 +86,26 @@ def test_a_training_that_ends_before_its_last_epoch_is_kept_where_it_ends(
     overrides: tuple[str, ...], last: int, epochs_kept: Callable[..., list[int]]
 ) -> None:
     assert epochs_kept(0.1, *overrides)[-1:] == [last]
+
+
+def agreements_of(num_steps: int, num_devices: int, tmp_path: Path) -> int:
+    """Count how often the processes of a job wait for each other in some steps of an epoch."""
+    asked: list[bool] = []
+    strategy = SimpleNamespace(reduce_boolean_decision=lambda value, all: asked.append(value) or value)
+    trainer: Any = SimpleNamespace(
+        world_size=num_devices, strategy=strategy, is_last_batch=False, accumulate_grad_batches=1, global_step=0
+    )
+    callback = Interruptible(tmp_path / "last.ckpt", minutes=15)
+    callback._loader = object()  # pyright: ignore
+    callback._saved_at = checkpoints.time.monotonic()
+    for step in range(num_steps):
+        trainer.global_step = step + 1
+        callback.on_train_batch_end(trainer, None, None, None, step)  # pyright: ignore
+    return len(asked)
+
+
+@pytest.mark.parametrize(("num_devices", "expected"), [(1, 0), (2, 4)])
+def test_the_processes_of_a_job_wait_for_each_other_in_one_step_of_ten(
+    num_devices: int, expected: int, tmp_path: Path
+) -> None:
+    assert agreements_of(40, num_devices, tmp_path) == expected

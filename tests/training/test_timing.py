@@ -60,3 +60,11 @@ def test_an_epochs_speed_is_its_own_also_where_it_was_resumed(monkeypatch: pytes
     resumed.load_state_dict(timer.state_dict())
     step(resumed, 2)
     assert resumed.epoch_images_per_second == 4
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), [(1, 1, 1), (3, 1, 3), (1, 2, 2)])
+def test_a_job_that_shared_its_gpu_in_one_attempt_says_so(first: int, second: int, expected: int) -> None:
+    timer = timing.FitTimer(first)
+    resumed = timing.FitTimer(second)
+    resumed.load_state_dict(timer.state_dict())
+    assert resumed.jobs_per_gpu == expected

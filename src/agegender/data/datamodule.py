@@ -38,7 +38,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         batch_size: images per training step and device (the paper: 32).
         eval_batch_size: images per step of an evaluation; None: as in training, and four times that on a GPU.
         num_workers: processes that load images; None: 0 with the cache, which is faster, else one per core.
-        resident: keep the decoded images on the GPU; None: if they take at most half of its free memory.
+        resident: keep the decoded images on the GPU; None: if they take at most a quarter of its free memory.
         limit: size of a random sample of the files; None for all files.
         age_groups: `closed`, `nearest` or `strict`, see `agegender.labels`.
         leak_control: see `agegender.data.split.make_split`.
@@ -48,6 +48,9 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         split_file: a manifest to use instead of a new split.
         split_seed: of the sample and of the split.
         seed: of the order of the training images.
+
+    Attributes:
+        resident_bytes: of decoded images that this process has kept on a device at once, at most.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         self.num_workers = num_workers
         self._table: FaceTable | None = None
         self._on_device: Tensor | None = None
+        self.resident_bytes = 0
 
     def setup(self, stage: str = "fit") -> None:
         """Scan and split the data and open the cache, once; every stage needs all of that.
@@ -136,12 +140,21 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         return FaceDataset(self._pixels_for(device), self.table, self.groups.group_of_age, self.split.rows(part))
 
     def _pixels_for(self, device: torch.device | None) -> Pixels | Tensor:
+        if self._on_device is None:
+            self._on_device = self._copied(device)
+        usable = self._on_device is not None and device is not None and self.num_workers == 0
+        return self._on_device if usable and self._on_device is not None else self.pixels
+
+    def _copied(self, device: torch.device | None, rows: np.ndarray | None = None) -> Tensor | None:
+        """Copy the decoded images, or those of some rows, to a device; None where they are not to be kept there."""
         # Worker processes read the memory-mapped file, as they cannot use the GPU's memory.
         if device is None or self.num_workers > 0 or not isinstance(self.pixels, np.ndarray):
-            return self.pixels
-        if self._on_device is None and (fits(self.pixels, device) if self.resident is None else self.resident):
-            self._on_device = copy_to(self.pixels, device)
-        return self.pixels if self._on_device is None else self._on_device
+            return None
+        num_bytes = self.pixels[:1].nbytes * (len(self.pixels) if rows is None else len(rows))
+        if not (fits(num_bytes, device) if self.resident is None else self.resident):
+            return None
+        self.resident_bytes = max(self.resident_bytes, num_bytes)
+        return copy_to(self.pixels, device, rows)
 
     def teardown(self, stage: str) -> None:
         """Free the device's memory after the test; the cache stays open."""
@@ -160,15 +173,28 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         return self._loader(dataset, sampler, self.batch_size, self._device, drop_last=drop_last)
 
     def val_dataloader(self) -> BatchLoader | DataLoader[Batch]:
-        return self.evaluation_loader("val", self._device)
+        # On the device only with the training images, which are copied first: the memory is theirs.
+        return self._in_order(self.dataset("val", self._device), self._device)
 
     def test_dataloader(self) -> BatchLoader | DataLoader[Batch]:
         return self.evaluation_loader("test", self._device)
 
     def evaluation_loader(self, part: str, device: torch.device | None = None) -> BatchLoader | DataLoader[Batch]:
-        """Return the images of a part, see `Split.rows`, in order, in batches for a device; None: the CPU."""
-        dataset = self.dataset(part, device)
+        """Return the images of a part, see `Split.rows`, in order, in batches for a device; None: the CPU.
+
+        If the images are kept on the device, but are not there yet, those of the part alone are copied.
+        """
+        return self._in_order(self._part_on_device(part, device) or self.dataset(part, device), device)
+
+    def _in_order(self, dataset: FaceDataset, device: torch.device | None) -> BatchLoader | DataLoader[Batch]:
         return self._loader(dataset, SequentialSampler(dataset), self.evaluation_batch_size(device), device)
+
+    def _part_on_device(self, part: str, device: torch.device | None) -> FaceDataset | None:
+        rows = self.split.rows(part)
+        pixels = None if self._on_device is not None else self._copied(device, rows)
+        if pixels is None:
+            return None
+        return FaceDataset(pixels, self.table, self.groups.group_of_age, rows, holds_part=True)
 
     def evaluation_batch_size(self, device: torch.device | None = None) -> int:
         """Return the images of a batch of validation and test on a device; None: the CPU."""
@@ -198,7 +224,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
             collate_fn=_as_is,
             num_workers=self.num_workers,
             persistent_workers=True,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=device is not None and device.type == "cuda",  # a job on the CPU must not start CUDA
         )
 
     @property

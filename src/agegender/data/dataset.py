@@ -10,7 +10,8 @@ from agegender.data.sources.base import FaceTable
 
 Batch = dict[str, Tensor]
 
-_RESIDENT_SHARE = 0.5  # largest share of a GPU's free memory for the decoded images; the rest is for the training
+# Largest share of a GPU's free memory for the decoded images: half would leave DenseNet161 too little on 12 GB.
+_RESIDENT_SHARE = 0.25
 _CHUNK_BYTES = 256 * 2**20  # copied to the GPU at a time
 
 
@@ -25,10 +26,20 @@ class FaceDataset(Dataset[Batch]):
         table: all files.
         group_of_age: (A,) group of each age.
         rows: the part's rows in the table.
+        holds_part: whether `pixels` holds the images of these rows alone, in their order, instead of the whole table.
     """
 
-    def __init__(self, pixels: Pixels | Tensor, table: FaceTable, group_of_age: np.ndarray, rows: np.ndarray) -> None:
+    def __init__(
+        self,
+        pixels: Pixels | Tensor,
+        table: FaceTable,
+        group_of_age: np.ndarray,
+        rows: np.ndarray,
+        *,
+        holds_part: bool = False,
+    ) -> None:
         self._pixels = pixels
+        self._holds_part = holds_part
         device = pixels.device if isinstance(pixels, Tensor) else torch.device("cpu")
         self.device = device
         self._columns = {
@@ -55,7 +66,7 @@ class FaceDataset(Dataset[Batch]):
             pin: whether to put it in page-locked memory, from which a copy to a GPU does not block.
         """
         batch = {key: column[index] for key, column in self._columns.items()}
-        images = self._images(batch["row"], pin)  # uint8 (B, H, W, 3)
+        images = self._images(index if self._holds_part else batch["row"], pin)  # uint8 (B, H, W, 3)
         if pin:
             batch = {key: value.pin_memory() for key, value in batch.items()}
         # uint8 until the batch is on the device: a quarter of the transfer
@@ -72,15 +83,23 @@ class FaceDataset(Dataset[Batch]):
         return images.pin_memory() if pin else images
 
 
-def fits(pixels: np.ndarray, device: torch.device) -> bool:
-    """Whether to keep the decoded images on a device: a GPU with free memory for twice as much."""
-    return device.type == "cuda" and pixels.nbytes <= _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
+def fits(num_bytes: int, device: torch.device) -> bool:
+    """Whether to keep decoded images of this size on a device: a GPU with free memory for four times as much."""
+    return device.type == "cuda" and num_bytes <= _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
 
 
-def copy_to(pixels: np.ndarray, device: torch.device) -> Tensor:
-    """Copy memory-mapped images (N, H, W, 3) to a device, in pieces, so that not all pages are in memory at once."""
-    copy = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
+def copy_to(pixels: np.ndarray, device: torch.device, rows: np.ndarray | None = None) -> Tensor:
+    """Copy memory-mapped images to a device, in pieces, so that not all pages are in memory at once.
+
+    Args:
+        pixels: uint8 (N, H, W, 3).
+        device: where the copy is made.
+        rows: of the images to copy, in this order; None: all.
+    """
+    num_images = len(pixels) if rows is None else len(rows)
+    copy = torch.empty((num_images, *pixels.shape[1:]), dtype=torch.uint8, device=device)
     step = max(1, _CHUNK_BYTES // max(1, pixels[:1].nbytes))
-    for start in range(0, len(pixels), step):
-        copy[start : start + step] = torch.from_numpy(np.array(pixels[start : start + step]))
+    for start in range(0, num_images, step):
+        piece = slice(start, start + step)
+        copy[piece] = torch.from_numpy(np.array(pixels[piece if rows is None else rows[piece]]))
     return copy

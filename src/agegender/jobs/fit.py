@@ -22,6 +22,7 @@ from agegender.jobs.schema import Config
 from agegender.models import measure
 from agegender.records.job_folder import JobFolder
 from agegender.records.record import Record
+from agegender.system.devices import jobs_per_gpu
 from agegender.system.errors import InputError
 from agegender.system.processes import is_main_process
 from agegender.system.provenance import cpu_name
@@ -153,7 +154,7 @@ def _fit_and_test(
     Returns:
         Labels of the test images, as `save_predictions` returns them; None where the job was pruned, and so not tested.
     """
-    timer = timing.FitTimer()
+    timer = timing.FitTimer(jobs_per_gpu())
     callbacks = [timer, History(record.history), EpochLog(timer, lambda: write(record))]
     callbacks += make_callbacks(config, folder)
     callbacks += [Curves(timer)] if tracker.loggers else []
@@ -190,6 +191,8 @@ def _fit_and_test(
         "train_seconds": timer.train_seconds,
         "images_per_second": timer.images_per_second,
         "peak_memory_bytes": timing.peak_memory_bytes(trainer.strategy.root_device.type),
+        "resident_bytes": datamodule.resident_bytes,
+        "jobs_per_gpu": timer.jobs_per_gpu,
         "resumed": resumed,
         "checkpoint_bytes": folder.best.stat().st_size if has_best else None,
     }

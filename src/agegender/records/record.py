@@ -37,7 +37,8 @@ class Record:
         tracking: by logger, where its run is: `url` of W&B, `run_id` of MLflow.
         normalization: `mean` and `std` of pixels in [0, 1] that images are normalized by, and their `source`.
         coarse_years: whether the method predicts the typical age of a group instead of an age for each face.
-        time: `fit_seconds`, `images_per_second` and so on.
+        time: `fit_seconds`, `images_per_second` and so on; `resident_bytes` of decoded images were kept on the GPU,
+            which `jobs_per_gpu` jobs shared.
         val, test: scores; accuracies are shares in [0, 1].
     """
 
@@ -67,6 +68,11 @@ class Record:
     best_epoch: int | None = None
     val: dict[str, Any] = field(default_factory=dict)
     test: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_sharing(self) -> int:
+        """Return how many jobs shared this one's GPU; above 1 its times are not comparable."""
+        return self.time.get("jobs_per_gpu", 1)  # an earlier version had no such key
 
     def setting(self, key: str) -> Any:
         """Return the value of a dotted key of the configuration; None where an earlier version had no such key."""

@@ -1,8 +1,24 @@
-"""Whether the GPU of this process still works."""
+"""Whether the GPU of this process still works, and how many jobs share it."""
 
+import os
 import sys
+from pathlib import Path
 
 from agegender.system.errors import first_line
+
+# In a job's environment: how many jobs the launcher `local` runs on its GPU at a time.
+JOBS_PER_GPU = "AGEGENDER_JOBS_PER_GPU"
+
+
+def jobs_per_gpu() -> int:
+    """Return how many jobs share this process's GPU, as the launcher says; 1 without one."""
+    number = os.environ.get(JOBS_PER_GPU, "")
+    return int(number) if number.isdigit() else 1
+
+
+def has_mps() -> bool:
+    """Whether NVIDIA's Multi-Process Service runs here: kernels of several processes then run on a GPU at once."""
+    return (Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps")) / "control").exists()
 
 
 def broken_gpu() -> str | None:

@@ -24,6 +24,13 @@ _REMEDIES = {
 # Those that no other input would have prevented: once they are fixed, the same command resumes.
 _FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
+# Errors of PyTorch on a GPU that the user can fix, by a part of their message, and how.
+_GPU_REMEDIES = {
+    "out of memory": "use a smaller data.batch_size, or data.resident=false, which leaves the images in the CPU's "
+    "memory; hydra.launcher.jobs_per_gpu=1 gives each job a GPU of its own",
+    "NVIDIA driver": "update the driver, install a PyTorch for this one (pytorch.org), or use trainer=cpu",
+}
+
 
 class InputError(ValueError):
     """A mistake in the user's input; the message says what was wrong, what was expected and what to do."""
@@ -75,8 +82,16 @@ def explain(error: BaseException) -> InputError | MachineError | None:
             kind = MachineError if cause.errno in _FAULTS else InputError
             place = f"{cause.filename}: " if cause.filename else ""
             return kind(f"{place}{cause.strerror}; {_REMEDIES[cause.errno]}")
+        if isinstance(cause, RuntimeError) and (remedy := _gpu_remedy(cause)) is not None:
+            return MachineError(f"{first_line(cause).rstrip('. ')}; {remedy}")
         cause = cause.__cause__ or cause.__context__
     return None
+
+
+def _gpu_remedy(error: RuntimeError) -> str | None:
+    text = str(error)
+    is_of_gpu = "CUDA" in text or "NVIDIA" in text
+    return next((remedy for part, remedy in _GPU_REMEDIES.items() if is_of_gpu and part in text), None)
 
 
 def describe(error: BaseException) -> str | None:

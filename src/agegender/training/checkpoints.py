@@ -1,15 +1,18 @@
 """The checkpoints of a training: of its best epoch, of its last one, and of the step at which it was stopped."""
 
+import itertools
 import logging
 import signal
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, WeightAveraging
-from torch import Tensor
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from agegender.data.loading import BatchLoader
 from agegender.system.errors import InputError
@@ -22,29 +25,53 @@ _MIN_SECONDS = 60.0
 _STEPS_PER_AGREEMENT = 10  # between two checks of several processes: a signal waits for 10 steps at most
 
 
+class _AveragedWeights(AveragedModel):
+    """PyTorch's averaged model, updated in two calls that do not wait for a GPU.
+
+    PyTorch's own update reads the number of updates from the device at every step. Here it stays on the CPU.
+
+    Args:
+        module: whose parameters and buffers are averaged; integers, such as the group of an age, are copied.
+        decay: share of the average that remains after an update.
+        device: of the average.
+    """
+
+    def __init__(self, module: nn.Module, decay: float, device: torch.device) -> None:
+        super().__init__(module, use_buffers=True)
+        self._decay = decay
+        self.module.to(device)
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        averaged = itertools.chain(self.module.parameters(), self.module.buffers())
+        pairs = list(zip(averaged, itertools.chain(model.parameters(), model.buffers()), strict=True))
+        is_first = self.n_averaged.item() == 0
+        to_average = [pair for pair in pairs if pair[0].is_floating_point() and not is_first]
+        to_copy = [pair for pair in pairs if not pair[0].is_floating_point() or is_first]
+        if to_average:
+            own, current = zip(*to_average, strict=True)
+            torch._foreach_lerp_(own, current, 1 - self._decay)  # pyright: ignore[reportPrivateImportUsage]
+        if to_copy:
+            own, current = zip(*to_copy, strict=True)
+            torch._foreach_copy_(own, current)  # pyright: ignore[reportPrivateImportUsage]
+        self.n_averaged += 1
+
+
 class MovingAverage(WeightAveraging):
-    """Lightning's exponential moving average; integers, such as the group of an age, are copied, not averaged.
+    """Lightning's exponential moving average, updated without waiting for a GPU.
 
     Args:
         decay: share of the average that remains after a step.
     """
 
     def __init__(self, decay: float) -> None:
-        average = get_ema_multi_avg_fn(decay)
-
-        def update(averaged: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
-            if averaged[0].is_floating_point():  # all tensors of a list have the same type
-                average(averaged, current, num_averaged)
-            else:
-                for target, source in zip(averaged, current, strict=True):
-                    target.copy_(source)
-
-        super().__init__(multi_avg_fn=update)
+        super().__init__()
+        self._decay = decay
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         """Create the average on the device of the training: the weights move there only after this."""
-        self._device = trainer.strategy.root_device
-        super().setup(trainer, pl_module, stage)
+        if stage == "fit":
+            self._average_model = _AveragedWeights(pl_module, self._decay, trainer.strategy.root_device)
 
     @property
     def state_key(self) -> str:
@@ -76,9 +103,12 @@ class FixedNameCheckpoint(ModelCheckpoint):
             **options,
         )
 
-    @property
-    def state_key(self) -> str:
-        """Use the key of Lightning's own class in checkpoints, so that this class can be renamed."""
+    @cached_property
+    def state_key(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Use the key of Lightning's own class in checkpoints, so that this class can be renamed.
+
+        Lightning asks for it at each of six hooks of a step, and writes it anew each time.
+        """
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:

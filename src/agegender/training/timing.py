@@ -14,13 +14,18 @@ _CLEAR_REFS = Path("/proc/self/clear_refs")  # Linux: writing 5 resets the peak 
 class FitTimer(lightning.Callback):
     """Times the training of one job; the sums are stored in its checkpoints, so a resumed job counts all attempts.
 
+    Args:
+        jobs_per_gpu: jobs that share the GPU in this attempt.
+
     Attributes:
+        jobs_per_gpu: most jobs that shared the GPU in any attempt; above 1 the times are not comparable.
         fit_seconds: wall time of fit, validation and checkpoints included.
         train_seconds: wall time of the training batches alone.
         num_images: images that went through a training step, all devices together.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, jobs_per_gpu: int = 1) -> None:
+        self.jobs_per_gpu = jobs_per_gpu
         self.fit_seconds = 0.0
         self.train_seconds = 0.0
         self.num_images = 0
@@ -90,12 +95,16 @@ class FitTimer(lightning.Callback):
     def state_dict(self) -> dict[str, Any]:
         self._count_fit()
         self._count_train()  # a checkpoint within an epoch
-        return {"fit_seconds": self.fit_seconds, "train_seconds": self.train_seconds, "num_images": self.num_images}
+        keys = ("fit_seconds", "train_seconds", "num_images", "jobs_per_gpu")
+        return {key: getattr(self, key) for key in keys}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.fit_seconds = state_dict["fit_seconds"]
         self.train_seconds = state_dict["train_seconds"]
         self.num_images = state_dict["num_images"]
+        self.jobs_per_gpu = max(
+            self.jobs_per_gpu, state_dict.get("jobs_per_gpu", 1)
+        )  # earlier versions had no such key
         self._start_epoch()
 
 

@@ -17,7 +17,7 @@ from agegender.system.errors import InputError, first_line
 from agegender.training.checkpoint_file import CheckpointFile
 from agegender.training.precision import choose_precision, uses_gpu
 
-_STEPS_PER_REFRESH = 5  # of the progress bar, which takes about 0.2 ms
+STEPS_PER_REFRESH = 5  # of the progress bar, which takes about 0.2 ms
 
 
 def quiet_libraries() -> None:
@@ -68,7 +68,7 @@ def make_trainer(
     # With deterministic algorithms PyTorch fills new memory with NaN, to expose code that reads it; none here does.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     if arguments.get("enable_progress_bar", True):
-        callbacks = [*callbacks, RichProgressBar(refresh_rate=_STEPS_PER_REFRESH)]
+        callbacks = [*callbacks, RichProgressBar(refresh_rate=STEPS_PER_REFRESH)]
     if arguments.get("enable_model_summary"):
         callbacks = [*callbacks, RichModelSummary()]  # Lightning's default summary goes to a log that is silenced here
     with refused_arguments():

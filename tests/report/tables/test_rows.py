@@ -307,3 +307,11 @@ def test_a_key_that_only_some_jobs_were_given_is_a_column_with_the_others_defaul
     given = job(choices=choices, config__optimizer__lr=0.1)
     rows = list(csv.DictReader(io.StringIO(files_of(tmp_path, job(), given)["csv"])))
     assert sorted((row["optimizer.lr"], row["model.depth"]) for row in rows) == [("0.0001", ""), ("0.1", "3")]
+
+
+def test_times_of_jobs_that_shared_a_gpu_are_warned_of() -> None:
+    alone = [job(seed=seed) for seed in (0, 1)]
+    shared = job(seed=2, time__jobs_per_gpu=3)
+    assert not [line for line in table_of(*alone).warnings if "shared" in line]
+    (line,) = (line for line in table_of(*alone, shared).warnings if "shared" in line)
+    assert line.startswith("Warning: 1 of 3 jobs shared their GPU, 3 at a time (jobs_per_gpu)")

@@ -37,7 +37,29 @@ def test_gpus_are_those_that_the_environment_leaves(monkeypatch: pytest.MonkeyPa
     assert visible_gpus("cpu") == []
 
 
-@pytest.mark.parametrize(("text", "names"), [(TWO_GPUS, ["0", "1"]), (DIVIDED, ["MIG-aa", "MIG-bb", "1"]), ("", [])])
+@pytest.mark.parametrize("named", ["-1", "NoDevFiles", "-1,0", ""])
+def test_what_cuda_reads_as_no_gpu_is_none(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+    assert visible_gpus("auto") == []
+    with pytest.raises(InputError, match=f"no GPU is visible here .CUDA_VISIBLE_DEVICES='{named}'"):
+        visible_gpus("gpu")
+
+
+def test_names_after_an_end_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,-1,1")
+    assert visible_gpus("auto") == ["0"]
+
+
+def test_an_nvidia_smi_that_fails_leaves_the_counting_to_pytorch(unnamed: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nvidia_smi(unnamed, tmp_path, "")
+    (tmp_path / "nvidia-smi").write_text('#!/bin/sh\necho "couldn\'t communicate with the NVIDIA driver"\nexit 9\n')
+    unnamed.setattr(gpus, "_COUNT", "print(2)")
+    assert visible_gpus("gpu") == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"), [(TWO_GPUS, ["0", "1"]), (DIVIDED, ["MIG-aa", "MIG-bb", "GPU-22"]), ("", [])]
+)
 def test_gpus_and_their_instances_are_listed(
     unnamed: pytest.MonkeyPatch, tmp_path: Path, text: str, names: list[str]
 ) -> None:

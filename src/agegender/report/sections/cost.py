@@ -90,7 +90,7 @@ def cost_grid(configurations: Sequence[Configuration]) -> Grid:
                 number_cell(first.gmacs, 3),
                 *(number_cell(mean_time(records, key), 0) for key in ("fit_seconds", "images_per_second")),
                 *(number_cell(mean_time(records, key, 1e6), 1) for key in ("peak_memory_bytes", "checkpoint_bytes")),
-                text_cell(f"{first.environment.get('device', '-')}, {first.environment.get('precision', '-')}"),
+                text_cell(_hardware(records)),
             )
         )
     titles = ("Parameters, M", "GMAC", "Training, s", "Images/s", "Peak memory, MB", "Checkpoint, MB")
@@ -101,6 +101,13 @@ def cost_grid(configurations: Sequence[Configuration]) -> Grid:
         tuple(rows),
         ("Times are comparable only on the same hardware, and only for jobs that had the machine to themselves.",),
     )
+
+
+def _hardware(records: Sequence[Record]) -> str:
+    environment = records[0].environment
+    most = max(record.num_sharing for record in records)
+    shared = f", shared by {most} jobs" if most > 1 else ""
+    return f"{environment.get('device', '-')}{shared}, {environment.get('precision', '-')}"
 
 
 def mean_time(records: Sequence[Record], key: str, unit: float = 1) -> float | None:

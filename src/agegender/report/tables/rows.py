@@ -178,6 +178,12 @@ def warnings_of(complete: list[Record], *, repeated_splits: bool = False) -> lis
             f"Warning: {cut} of {len(complete)} runs ended before their last epoch (trainer.max_time or max_steps); "
             "they are not comparable."
         )
+    if shared := [record for record in complete if record.num_sharing > 1]:
+        most = max(record.num_sharing for record in shared)
+        warnings.append(
+            f"Warning: {len(shared)} of {len(complete)} jobs shared their GPU, {most} at a time (jobs_per_gpu): their "
+            "seconds and images/s are not comparable."
+        )
     limited = [key for key in (*_LIMITS, *_SHORTCUTS) if any(_is_limited(record, key) for record in complete)]
     if limited:
         warnings.append(

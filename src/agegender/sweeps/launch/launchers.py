@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from agegender.jobs.outcomes import Outcome
 from agegender.sweeps.launch.gpus import visible_gpus
-from agegender.sweeps.launch.local import LocalRun, make_slots
+from agegender.sweeps.launch.local import LocalRun, advise_mps, make_slots
 from agegender.sweeps.launch.plan import PlannedJob, plan
 from agegender.sweeps.launch.slurm import SlurmRun
 from agegender.system.cores import available_cores
@@ -26,6 +26,7 @@ def launch_local(
         slots = make_slots(options["n_jobs"], options["jobs_per_gpu"], gpus, available_cores())
     except InputError as error:
         end(error)
+    advise_mps(slots)
     LocalRun(jobs, slots, max_retries=options["max_retries"], stop_on_error=config.on_error == "stop").run()
     return _report(jobs)
 

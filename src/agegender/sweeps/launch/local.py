@@ -15,6 +15,7 @@ from agegender.records.job_folder import JobFolder
 from agegender.sweeps.launch.plan import PlannedJob, resume_command
 from agegender.sweeps.launch.restart import last_error, should_restart
 from agegender.sweeps.launch.screen import Screen
+from agegender.system.devices import JOBS_PER_GPU, has_mps
 from agegender.system.errors import InputError, describe
 from agegender.system.signals import signal_of, stop_signals
 
@@ -31,17 +32,20 @@ class Slot:
     Attributes:
         gpu: as in CUDA_VISIBLE_DEVICES; None on the CPU.
         cores: that its jobs may use.
+        jobs_per_gpu: slots with the same GPU, this one included.
     """
 
     gpu: str | None
     cores: tuple[int, ...]
+    jobs_per_gpu: int = 1
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that keep a job on its device and cores."""
         threads = os.environ.get("OMP_NUM_THREADS", "")
         own = {"OMP_NUM_THREADS": str(min(len(self.cores), int(threads) if threads.isdigit() else len(self.cores)))}
         # An empty list hides all GPUs: a job on the CPU must not touch a device either.
-        return own | {"CUDA_VISIBLE_DEVICES": self.gpu if self.gpu is not None else ""}
+        own["CUDA_VISIBLE_DEVICES"] = self.gpu if self.gpu is not None else ""
+        return own | {JOBS_PER_GPU: str(self.jobs_per_gpu)}
 
 
 def make_slots(n_jobs: int | None, jobs_per_gpu: int, gpus: Sequence[str], cores: Sequence[int]) -> list[Slot]:
@@ -64,10 +68,22 @@ def make_slots(n_jobs: int | None, jobs_per_gpu: int, gpus: Sequence[str], cores
         what = f"{len(gpus)} GPUs with jobs_per_gpu={jobs_per_gpu}" if gpus else f"{len(cores)} cores"
         raise InputError(f"hydra.launcher.n_jobs={number}: this machine has {what}; choose at most {places}")
     each = max(1, len(cores) // number)
+    chosen = [gpus[index % len(gpus)] if gpus else None for index in range(number)]
     return [
-        Slot(gpus[index % len(gpus)] if gpus else None, tuple(cores[index % len(cores) :: number][:each]))
-        for index in range(number)
+        Slot(gpu, tuple(cores[index % len(cores) :: number][:each]), chosen.count(gpu) if gpu is not None else 1)
+        for index, gpu in enumerate(chosen)
     ]
+
+
+def advise_mps(slots: Sequence[Slot]) -> None:
+    """Log that NVIDIA's Multi-Process Service would help, where jobs share a GPU without it."""
+    most = max(slot.jobs_per_gpu for slot in slots)
+    if most > 1 and not has_mps():
+        log.info(
+            "up to %d jobs share a GPU: without NVIDIA MPS their kernels take turns; `nvidia-cuda-mps-control -d` "
+            "before the sweep lets them run at the same time",
+            most,
+        )
 
 
 class LocalRun:
