@@ -13,9 +13,15 @@ from lightning.pytorch.loggers import Logger
 from agegender.labels import GENDERS
 from agegender.records.job_folder import JobFolder
 from agegender.records.record import PREDICTIONS, Record
-from agegender.tracking.wandb_run import environments_run_id, guarded, log_files, start_run, use_split
-
-_LONGEST_TAG = 64  # characters; W&B refuses the whole run for a longer one
+from agegender.tracking.wandb_run import (
+    environments_run_id,
+    finish_run,
+    guarded,
+    log_files,
+    start_run,
+    use_split,
+    valid_tags,
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +57,7 @@ class WandbJob:
             name=name,
             group=record.name,
             job_type=job_type,
-            tags=_valid_tags(self._tags),
+            tags=valid_tags(self._tags),
             config={**record.config, "choices": record.choices, **_filters(record)},
         )
         self._run.then(_define_metrics)
@@ -66,7 +72,7 @@ class WandbJob:
         filters = _filters(record)
         size = filters["image_size"]
         automatic = (filters["model_name"], filters["loss_name"], filters["age_groups"], size and f"{size}px")
-        tags = _valid_tags([*self._tags, *(str(tag) for tag in automatic if tag is not None)])
+        tags = valid_tags([*self._tags, *(str(tag) for tag in automatic if tag is not None)])
         known = {**filters, "data_fingerprint": record.data.get("fingerprint"), "resolved": dict(record.environment)}
         self._run.then(lambda run: run.config.update(known, allow_val_change=True))
         self._run.then(partial(_add_tags, tags=tags))
@@ -154,14 +160,6 @@ def model_label(record: Record) -> str | None:
     return f"timm {record.setting('model.name')}" if model == "timm" else model
 
 
-def _valid_tags(tags: Sequence[str]) -> list[str]:
-    """Return tags that W&B takes: it refuses a whole run for an empty or a long one."""
-    valid = [tag.strip()[:_LONGEST_TAG] for tag in tags if tag.strip()]
-    if valid != list(tags):
-        log.warning("W&B takes tags of 1 to %d characters; it gets: %s", _LONGEST_TAG, ", ".join(valid) or "none")
-    return list(dict.fromkeys(valid))
-
-
 def _add_tags(run: Any, *, tags: Sequence[str]) -> None:
     run.tags = tuple(dict.fromkeys([*run.tags, *tags]))  # those of WANDB_TAGS are there already
 
@@ -187,7 +185,7 @@ class _BackgroundRun:
 
     def finish(self, exit_code: int) -> None:
         """End the run after all queued actions, and wait for that."""
-        self.then(lambda run: run.finish(exit_code=exit_code))
+        self.then(lambda run: finish_run(run, exit_code))
         self._thread.shutdown()
 
 
