@@ -20,7 +20,8 @@ def _is_plain(command: tuple[str, ...]) -> bool:
     if command[0] != sys.executable:
         return False
     is_projects = command[1].endswith(("train.py", "eval.py")) or command[1:3] == ("-m", "agegender.cli")
-    uses_wandb = "train.py" in command[1] and ("logger=none" not in command or "logger=wandb" in command)
+    uses_wandb = any(item in command for item in ("logger=wandb", "logger=[wandb,csv]"))
+    uses_wandb = uses_wandb or (command[1].endswith("train.py") and "logger=none" not in command)
     return is_projects and not uses_wandb
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,13 +62,16 @@ def started(record: Record, folder: Path, **settings: Any) -> JobTracker:
     return JobTracker({"wandb": {**SETTINGS, **settings}}, record, folder, folder.parents[2])
 
 
-def run_once(folder: Path, **settings: Any) -> Record:
+LABELS = {"group": [0, 1], "group_predicted": [1, 1], "gender": [0, 1], "gender_predicted": [0, 0]}
+
+
+def run_once(folder: Path, labels: dict[str, list[int]] | None = None, **settings: Any) -> Record:
     """Run a job that logs a value and ends."""
     record = tracked_record()
     tracker = started(record, folder, **settings)
     tracker.loggers[0].log_metrics({"train/loss": 1.0}, step=1)
     record.status = "complete"
-    tracker.finish(record, None, ())
+    tracker.finish(record, labels, ("young", "old"))
     return record
 
 
@@ -202,18 +206,20 @@ def test_a_server_that_breaks_holds_up_no_job_and_gets_the_rest_later(
     tracker = started(record, folder)
     tracker.loggers[0].log_metrics({"train/loss": 1.0}, step=1)
     tracker.describe(record)
+    deadline = time.monotonic() + 60
     while "wandb" not in record.tracking:
-        pass
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     server.refusal = 500
     tracker.loggers[0].log_metrics({"train/loss": 0.5}, step=2)
     record.status = "complete"
     tracker.finish(record, None, ())
     (place,) = folder.glob("wandb/run-*")
-    assert f"W&B has not taken everything in 2 s; to upload the rest: wandb sync {place}" in caplog.messages
+    mend = f"to upload the rest: wandb sync --no-skip-online {place}"
+    assert f"W&B has not taken everything in 2 s; {mend}" in caplog.messages
     server.refusal = None
-    done = subprocess.run([WANDB, "sync", str(place)], check=True, capture_output=True, timeout=120, text=True)
-    print("SYNC", done.stdout, done.stderr)
-    print([(r, v.lines, v.exit_code) for r, v in server.runs.items()], [str(p) for p in place.rglob("*")])
+    command = [WANDB, "sync", "--no-skip-online", str(place)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
     run = server.runs[str(record.wandb_id)]
     assert (run.summary()["status"], run.history()[-1]["train/loss"]) == ("complete", 0.5)
 
@@ -245,14 +251,20 @@ def test_a_wrong_setting_of_wandbs_own_is_one_line_and_no_job_is_lost(
     assert reason in message and message.endswith("check the variables WANDB_*); record.json is still written")
 
 
-def test_a_checkpoint_is_uploaded_where_it_is_asked_for_as_the_best_and_the_latest(
+def test_predictions_are_an_artifact_and_where_it_is_asked_for_the_checkpoint_as_the_best_and_the_latest(
     server: WandbServer, folder: Path
 ) -> None:
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints/best.ckpt").write_bytes(b"weights")
-    run_once(folder, log_model=False)
-    assert server.artifacts == []
-    record = run_once(folder, log_model="best")
-    (model,) = server.artifacts
-    assert (model.name, model.kind, set(model.aliases)) == (f"model-{record.wandb_id}", "model", {"best", "latest"})
-    assert model.committed and model.files == {"best.ckpt": b"weights"}
+    (folder / "predictions.csv").write_bytes(b"rows")
+    run_once(folder, LABELS, log_model=False)
+    assert {artifact.kind for artifact in server.artifacts} == {"run_table", "predictions"}
+    server.artifacts.clear()
+    record = run_once(folder, LABELS, log_model="best")
+    stored = {artifact.name: artifact for artifact in server.artifacts}
+    model = stored[f"model-{record.wandb_id}"]
+    predictions = stored[f"predictions-{record.wandb_id}"]
+    assert (model.kind, set(model.aliases), model.files) == ("model", {"best", "latest"}, {"best.ckpt": b"weights"})
+    assert (predictions.kind, predictions.files) == ("predictions", {"predictions.csv": b"rows"})
+    assert model.committed and predictions.committed
+    assert {"test/age_confusion_table", "test/gender_confusion_table"} <= set(server.runs[record.wandb_id].summary())

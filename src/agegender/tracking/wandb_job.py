@@ -96,12 +96,9 @@ class WandbJob:
             self._run.then(lambda run: run.log(_confusion_charts(labels, group_names)))
         predictions = self._folder / PREDICTIONS
         if labels is not None and predictions.is_file():
-            files = {PREDICTIONS: predictions}
-            self._run.then(lambda run: log_files(run, f"predictions-{record.wandb_id}", "predictions", files))
+            self._store(f"predictions-{record.wandb_id}", "predictions", predictions)
         if self._log_model and self._best.is_file():
-            files = {self._best.name: self._best}
-            aliases = ["best", "latest"]
-            self._run.then(lambda run: log_files(run, f"model-{record.wandb_id}", "model", files, aliases=aliases))
+            self._store(f"model-{record.wandb_id}", "model", self._best, aliases=["best", "latest"])
         self._close(0)
 
     def fail(self, reason: str, traceback: str) -> None:
@@ -133,8 +130,12 @@ class WandbJob:
         logging.getLogger().removeHandler(self._lines)
         self._run.finish(exit_code)
 
+    def _store(self, name: str, kind: str, path: Path, *, aliases: Sequence[str] | None = None) -> None:
+        self._run.then(lambda run: log_files(run, name, kind, {path.name: path}, aliases=aliases))
+
     def _summarize(self, values: dict[str, Any]) -> None:
-        self._run.then(lambda run: run.summary.update(values))
+        known = {key: value for key, value in values.items() if value is not None}  # an evaluation chooses no epoch
+        self._run.then(lambda run: run.summary.update(known))
 
     def _keep_address(self, run: Any) -> None:
         if not run.offline and run.url:

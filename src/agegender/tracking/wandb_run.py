@@ -74,8 +74,8 @@ def finish_run(run: Any, exit_code: int = 0) -> None:
         run.finish(exit_code=exit_code)
     except TimeoutError:
         seconds = run.settings.finish_timeout
-        place = Path(run.dir).parent
-        log.warning("W&B has not taken everything in %.0f s; to upload the rest: wandb sync %s", seconds, place)
+        command = f"wandb sync --no-skip-online {Path(run.dir).parent}"
+        log.warning("W&B has not taken everything in %.0f s; to upload the rest: %s", seconds, command)
 
 
 def _limits() -> dict[str, float]:
