@@ -78,7 +78,7 @@ def finish_run(run: Any, exit_code: int = 0) -> None:
         log.warning("W&B has not taken everything in %.0f s; to upload the rest: %s", seconds, command)
 
 
-def _limits() -> dict[str, float]:
+def _limits() -> dict[str, Any]:
     return {key: seconds for key, seconds in _SECONDS.items() if f"WANDB_{key.upper()}" not in os.environ}
 
 
@@ -173,7 +173,7 @@ def default_mode() -> str:
 
     try:
         mode = str(wandb.setup().settings.mode).replace("dryrun", "offline")
-    except (ValidationError, wandb.errors.UsageError) as error:
+    except (ValidationError, wandb.Error) as error:
         raise InputError(f"W&B refuses its settings ({_reason(error)}); check the variables WANDB_*") from error
     if mode != "online" or os.environ.get("WANDB_MODE"):
         return mode
