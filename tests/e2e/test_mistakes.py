@@ -42,6 +42,7 @@ def test_a_mistake_is_one_line_that_names_it_with_exit_code_2(shell, override, t
     [
         ("name=a,b", "name cannot be swept"),
         ("experiment=fast,best", "give one for all of them, name=..."),
+        ("hydra.sweep.dir=elsewhere", "give runs_dir=. name=elsewhere instead"),
     ],
 )
 def test_a_sweep_whose_jobs_would_lie_in_several_directories_is_refused(shell, override, told):

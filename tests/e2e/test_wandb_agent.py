@@ -57,6 +57,9 @@ def test_an_agent_runs_trials_each_in_a_directory_of_its_own_and_one_report_has_
         assert sent.display_name == job.removeprefix("sweep/")
         assert sent.summary()["status"] == records[run]["status"]
         assert records[run]["wandb_id"] == run
+        assert (
+            sent.exit_code == 0 and sent.config["optimizer"]["value"]["lr"] == records[run]["config"]["optimizer"]["lr"]
+        )
     for run in ("aaa", "bbb", "ccc"):
         best = records[run]["val"]["mean_accuracy"]
         assert server.runs[run].summary()["best/mean_accuracy"] == pytest.approx(best)

@@ -1,9 +1,14 @@
+import json
 import os
 import shutil
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 from wandb_server import WandbServer
+
+WANDB = str(Path(sys.executable).with_name("wandb"))
 
 
 @pytest.fixture
@@ -40,19 +45,73 @@ def test_a_sweep_on_the_network_is_a_run_for_each_job_and_one_for_the_comparison
 
 
 def test_jobs_that_differ_in_a_rate_have_names_of_their_own_and_the_failed_one_says_why(shell, server):
+    shell.environment |= {"WANDB_NAME": "mine", "WANDB_RUN_ID": "ab12"}  # which name one run
     finished = shell.train("-m", "optimizer.lr=1e-3,1e30", "trainer.max_epochs=1", "name=rates", "logger=wandb")
     assert finished.code == 1, finished.output
+    for variable in ("WANDB_NAME", "WANDB_RUN_ID"):
+        assert finished.output.count(f"{variable} has no effect in a sweep") == 1
+    assert "ab12" not in server.runs
     runs = {run.display_name: run for run in server.runs.values() if "comparison" not in str(run.display_name)}
     good, failed = (f"tiny/plain/0/optimizer.lr-{rate}" for rate in ("0.001", "1e30"))
     assert set(runs) == {good, failed}
     assert runs[good].summary()["status"] == "complete" and runs[good].config["resolved"]["value"]["threads"] == 1
     assert runs[failed].summary()["status"] == "failed" and "diverged" in runs[failed].summary()["error"]
-    log = "".join(text for _, text in sorted(runs[failed].lines["output.log"].items()))
-    assert "FloatingPointError" in log and "Traceback" in log
+    assert "FloatingPointError" in runs[failed].log() and "Traceback" in runs[failed].log()
     record = shell.record(f"rates/{good}")
     assert record["tracking"]["wandb"]["url"] in finished.output
     page = (shell.folder / "runs/rates/report/index.html").read_text()
     assert f'href="{record["tracking"]["wandb"]["url"]}"' in page
+
+
+def test_a_job_that_fails_before_its_training_says_why_in_its_run(shell, server):
+    refused = shell.train("data.root=nowhere", "logger=wandb")
+    assert refused.code == 2, refused.output
+    (run,) = server.runs.values()
+    assert (run.display_name, run.exit_code, run.summary()["status"]) == ("resnet18/plain/0", 1, "failed")
+    assert run.summary()["error"].startswith("data.root=nowhere does not exist")
+    assert "error: data.root=nowhere does not exist" in run.log()
+
+
+def test_a_wish_for_offline_wins_over_a_key_and_what_is_sent_later_and_evaluated_is_whole(shell, server):
+    assert shell.run(WANDB, "offline").code == 0
+    keys = ("name=wish", "logger=[wandb,csv]", "logger.wandb.group=mine", "logger.wandb.notes=half epochs")
+    halves = ("data.batch_size=41", "trainer.val_check_interval=0.5")  # two batches an epoch
+    trained = shell.train(*keys, *halves, "logger.wandb.log_model=best", f"tags=[{'x' * 65},ok]")
+    assert trained.code == 0, trained.output
+    assert "W&B offline; to upload the run: agegender sync runs/wish/resnet18/plain/0" in trained.output
+    job = shell.folder / "runs/wish/resnet18/plain/0"
+    record = shell.record("wish/resnet18/plain/0")
+    assert server.num_requests == 0 and record["tracking"] == {}
+    assert (job / "csv/version_0/metrics.csv").is_file()
+
+    sent = shell.agegender("sync", "runs/wish", "--project", "faces", "--entity", "team")
+    assert sent.code == 0, sent.output
+    (run,) = server.runs.values()
+    assert (run.project, run.entity, run.group, run.notes) == ("faces", "team", "mine", "half epochs")
+    assert (run.job_type, run.display_name, run.exit_code) == ("train", "resnet18/plain/0", 0)
+    assert {"x" * 64, "ok", "resnet18", "plain", "32px"} <= set(run.tags)
+    assert epochs(run) == [0.5, 1.0, 1.5, 2.0]
+    scores = {key: value for key, value in record["val"].items() if isinstance(value, float)}
+    best = {key.removeprefix("best/"): value for key, value in run.summary().items() if key.startswith("best/")}
+    assert best == pytest.approx({**scores, "epoch": record["best_epoch"]})
+    assert run.config["resolved"]["value"] == record["environment"]
+    assert run.config["data_fingerprint"]["value"] == record["data"]["fingerprint"]
+    files = {artifact.kind: artifact for artifact in server.artifacts}
+    assert files["predictions"].files["predictions.csv"] == (job / "predictions.csv").read_bytes()
+    assert files["model"].files["best.ckpt"] == (job / "checkpoints/best.ckpt").read_bytes()
+    assert set(files["model"].aliases) == {"best", "latest"}
+
+    shell.environment["WANDB_MODE"] = "online"
+    evaluated = shell.evaluate(f"ckpt_path={job}/checkpoints/best.ckpt", "logger=wandb", "output_dir=out")
+    assert evaluated.code == 0, evaluated.output
+    record = json.loads((shell.folder / "out/record.json").read_text())
+    run = server.runs[record["wandb_id"]]
+    assert (run.job_type, run.group, run.exit_code) == ("eval", "wish", 0)
+    for key in ("age_accuracy", "gender_accuracy", "age_mae_years"):
+        assert run.summary()[f"test/{key}"] == pytest.approx(record["test"][key])
+    assert "best/epoch" not in run.summary(), "nothing was chosen"
+    assert record["tracking"]["wandb"]["url"] == f"{server.url}/tester/agegender/runs/{record['wandb_id']}"
+    assert evaluated.output.count(record["tracking"]["wandb"]["url"]) == 1
 
 
 def test_an_offline_job_killed_twice_is_sent_as_one_run_from_any_directory(shell, server):

@@ -173,6 +173,27 @@ def test_a_key_that_was_renamed_works_with_one_line_that_says_so(key: str, capsy
     assert capsys.readouterr().err.count(f"logger.{key} is logger.wandb.{key} now") == 1
 
 
+@pytest.mark.parametrize(
+    ("override", "mend"),
+    [
+        ("logger.wandb.tags=[a,b]", "tags= sets them"),
+        ("+logger.wandb.offline=True", "logger.wandb.mode=offline writes offline runs"),
+        ("logger.wandb.job_type=x", "WANDB_JOB_TYPE sets it"),
+    ],
+)
+def test_a_key_of_lightnings_wandb_logger_is_refused_with_what_does_the_same(
+    override: str, mend: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        normalize_arguments([override])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"error: {override.lstrip('+')}: there is no such key; {mend}\n"
+
+
+def test_no_logger_may_be_called_null() -> None:
+    assert normalize_arguments(["logger=null"]) == ["logger=none"]
+
+
 def test_a_bare_file_name_is_the_value_of_the_key_that_it_stands_for(tmp_path: Path) -> None:
     path = tmp_path / "lr=1.ckpt"
     path.touch()

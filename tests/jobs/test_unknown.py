@@ -41,6 +41,11 @@ def test_a_key_that_another_value_refers_to_is_read() -> None:
     assert resolved("+own.side=64", "data.image_size=${own.side}")["data"]["image_size"] == 64
 
 
+def test_a_project_that_wandb_would_refuse_is_refused_before_any_training() -> None:
+    with pytest.raises(InputError, match=r"logger\.wandb\.project=team/faces: .*logger\.wandb\.entity= is its team"):
+        resolved("logger=wandb", "logger.wandb.project=team/faces")
+
+
 def test_the_keys_of_a_search_trial_and_of_options_are_known() -> None:
     assert resolved("++search.trial=3")["search"] == {"trial": 3}
     assert resolved("+trainer.max_steps=3")["trainer"]["max_steps"] == 3

@@ -19,8 +19,15 @@ class SentRun:
     """The received content of one run."""
 
     config: dict[str, Any] = field(default_factory=dict)
+    project: str | None = None
+    entity: str | None = None
     group: str | None = None
+    job_type: str | None = None
+    notes: str | None = None
+    tags: list[str] = field(default_factory=list)
     display_name: str | None = None
+    exit_code: int | None = None  # once it has ended
+    preempted: bool = False  # whether it has said so before its end
     lines: dict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))  # by file, by line number
     overwritten: int = 0  # lines of the history that were sent twice
     files: dict[str, bytes] = field(default_factory=dict)
@@ -31,6 +38,9 @@ class SentRun:
     def summary(self) -> dict[str, Any]:
         return json.loads(self.lines["wandb-summary.json"][0])
 
+    def log(self) -> str:
+        return "".join(text for _, text in sorted(self.lines["output.log"].items()))
+
 
 @dataclass
 class SentArtifact:
@@ -39,6 +49,7 @@ class SentArtifact:
     name: str
     kind: str
     run: str | None
+    aliases: list[str] = field(default_factory=list)
     committed: bool = False
     used_by: list[str] = field(default_factory=list)  # names of runs
     files: dict[str, bytes] = field(default_factory=dict)
@@ -51,6 +62,8 @@ class WandbServer:
         self.runs: dict[str, SentRun] = {}
         self.artifacts: list[SentArtifact] = []
         self.unknown: list[str] = []  # queries without an answer
+        self.num_requests = 0
+        self.refusal: int | None = None  # status with which every request is answered; None: as a server that works
         self.sweep_config = ""  # of a W&B sweep, as YAML
         self.program = ""
         self.trials: list[tuple[str, dict[str, Any]]] = []  # id and values of each that an agent is to run
@@ -95,6 +108,9 @@ class WandbServer:
             return {}
 
     def _keep_lines(self, run: str, sent: dict[str, Any]) -> dict[str, Any]:
+        if sent.get("complete"):
+            self.runs[run].exit_code = sent["exitcode"]
+        self.runs[run].preempted |= bool(sent.get("preempting"))
         for name, part in (sent.get("files") or {}).items():
             lines = self.runs[run].lines[name]
             for number, line in enumerate(part["content"], part["offset"]):
@@ -116,14 +132,15 @@ class WandbServer:
 
     def _RunResumeStatus(self, asked: dict[str, Any]) -> Any:
         bucket = self._bucket(asked) if asked["name"] in self.runs else None
-        return {"model": {"id": "project", "name": asked["project"], "entity": ENTITY, "bucket": bucket}}
+        return {"model": {"id": "project", "name": asked["project"], "entity": _entity(asked), "bucket": bucket}}
 
     def _UpsertBucket(self, asked: dict[str, Any]) -> Any:
         inserted = asked["name"] not in self.runs
         run = self.runs.setdefault(asked["name"], SentRun())
         run.config |= json.loads(asked.get("config") or "{}")
-        run.group = asked.get("groupName") or run.group
-        run.display_name = asked.get("displayName") or run.display_name
+        names = {"group": "groupName", "job_type": "jobType", "display_name": "displayName"}
+        for key in ("project", "entity", "group", "job_type", "notes", "tags", "display_name"):
+            setattr(run, key, asked.get(names.get(key, key)) or getattr(run, key))
         return {"upsertBucket": {"bucket": self._bucket(asked), "inserted": inserted}}
 
     def _bucket(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +151,7 @@ class WandbServer:
             "name": asked["name"],
             "displayName": run.display_name,
             "config": json.dumps(run.config),
-            "project": {"id": "project", "name": asked["project"], "entity": ENTITY},
+            "project": {"id": "project", "name": asked["project"], "entity": _entity(asked)},
             "summaryMetrics": run.lines["wandb-summary.json"].get(0, "{}"),
             "historyLineCount": len(run.lines[HISTORY]),
             "historyTail": json.dumps([line for _, line in sorted(run.lines[HISTORY].items())][-1:]),
@@ -151,7 +168,9 @@ class WandbServer:
     def _CreateArtifact(self, asked: dict[str, Any]) -> Any:
         sent = asked["input"]
         number = str(len(self.artifacts))
-        self.artifacts.append(SentArtifact(sent["artifactCollectionName"], sent["artifactTypeName"], sent["runName"]))
+        aliases = [one["alias"] for one in sent.get("aliases") or []]
+        names = (sent["artifactCollectionName"], sent["artifactTypeName"], sent["runName"])
+        self.artifacts.append(SentArtifact(*names, aliases))
         artifact = {"id": number, "state": "PENDING", "artifactSequence": {"latestArtifact": None}}
         return {"createArtifact": {"artifact": artifact}}
 
@@ -237,6 +256,10 @@ class WandbServer:
         return {"commitArtifact": {"artifact": {"id": asked["artifactID"], "digest": ""}}}
 
 
+def _entity(asked: dict[str, Any]) -> dict[str, Any]:
+    return {**ENTITY, "name": asked.get("entity") or ENTITY["name"]}
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -244,9 +267,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
-        answer = self.server.wandb.answer(self.path, body)  # pyright: ignore[reportAttributeAccessIssue]
+        server = self.server.wandb  # pyright: ignore[reportAttributeAccessIssue]
+        server.num_requests += 1
+        answer = server.answer(self.path, body) if server.refusal is None else None
         told = json.dumps({"errors": [{"message": "not understood"}]} if answer is None else answer).encode()
-        self.send_response(400 if answer is None else 200)
+        self.send_response(server.refusal or (400 if answer is None else 200))
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(told)))
         self.end_headers()

@@ -1,4 +1,4 @@
-"""What is logged to W&B, and when: with a fake run that records the calls."""
+"""What is logged to W&B, and when: with a fake run that records the calls; `test_read_back.py` uses the real one."""
 
 import logging
 import signal
@@ -68,7 +68,7 @@ class Run:
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     yield
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("wandb")]
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("wandb_")]
 
 
 @pytest.fixture
@@ -319,19 +319,6 @@ def test_what_is_known_later_follows(run: Run, tmp_path: Path) -> None:
     assert run.tags == ("mine", "first", "vgg11", "dex", "closed", "64px")
 
 
-@pytest.mark.parametrize("tag", ["", "x" * 65])
-def test_a_tag_that_wandb_refuses_does_not_cost_the_run(
-    tag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    tags: list[Any] = []
-    use_start(monkeypatch, lambda *_, **arguments: tags.append(arguments["tags"]))
-    record = tracked_record()
-    record.config["tags"] = ["first", tag]
-    close(started(record, tmp_path))
-    assert tags == [["first", *([tag[:64]] if tag else [])]]
-    assert caplog.text.count("W&B takes tags of 1 to 64 characters") == 1
-
-
 def test_a_failed_run_says_why_with_the_end_of_the_traceback_and_the_jobs_log(run: Run, tmp_path: Path) -> None:
     tracker = started(tracked_record(), tmp_path)
     logging.getLogger("agegender.jobs.fit").warning("epoch 1/2: loss 1.0")
@@ -368,18 +355,6 @@ def test_a_trial_that_its_wandb_sweep_has_stopped_is_pruned_not_failed(
     assert run.done == [("summary", {"status": "pruned"}), ("finish", 0)]
 
 
-def test_an_online_run_shows_its_address_once_and_the_record_keeps_it(
-    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    run.offline = False
-    run.url = "https://wandb.ai/team/faces/runs/ab12"  # type: ignore[attr-defined]
-    record = tracked_record()
-    with caplog.at_level(logging.INFO):
-        started(record, tmp_path).finish(record, None, ())
-    assert caplog.messages == ["W&B: https://wandb.ai/team/faces/runs/ab12"]
-    assert record.tracking == {"wandb": {"url": "https://wandb.ai/team/faces/runs/ab12"}}
-
-
 def test_without_wandb_nothing_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_start(monkeypatch, lambda *_, **__: pytest.fail("a run was started"))
     record = tracked_record()
@@ -402,22 +377,6 @@ def test_a_pruned_job_ends_well_with_its_status_and_no_test_score(run: Run, tmp_
     record.best_epoch = 1
     tracker.finish(record, None, ("young", "old"))
     assert run.done == [("summary", {"best/epoch": 1, "status": "pruned"}), ("finish", 0)]
-
-
-def test_a_checkpoint_is_uploaded_where_it_is_asked_for(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept: list[Any] = []
-    monkeypatch.setattr(wandb_job, "log_files", lambda run, name, kind, files, **more: kept.append((kind, files, more)))
-    best = tmp_path / "runs/try/vgg11/dex/3/checkpoints/best.ckpt"
-    best.parent.mkdir(parents=True)
-    best.touch()
-    for log_model in (False, "best"):
-        settings = {"wandb": {**SETTINGS, "log_model": log_model}}
-        JobTracker(settings, tracked_record(), best.parents[1], tmp_path / "runs/try").finish(
-            tracked_record(), None, ()
-        )
-    assert kept == [("model", {"best.ckpt": best}, {"aliases": ["best", "latest"]})]
 
 
 class FakeWandb:
@@ -478,46 +437,6 @@ def test_a_run_without_a_server_is_written_offline(
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == len(messages)
     assert all(one.startswith(other) for one, other in zip(warnings, messages, strict=True))
-
-
-@pytest.mark.parametrize("wish", ["offline", "disabled"])
-def test_a_wish_in_wandbs_own_settings_is_not_overruled_by_a_key(
-    wish: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wandb = FakeWandb(tmp_path, (), mode=wish)  # as `wandb offline` leaves them
-    monkeypatch.setitem(sys.modules, "wandb", wandb)
-    monkeypatch.delenv("WANDB_MODE", raising=False)
-    wandb_run.start_run(SETTINGS, tmp_path, id="a")
-    assert wandb.tried == [wish]
-
-
-def test_wandbs_variables_set_what_the_configuration_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    variables = {
-        "PROJECT": "theirs",
-        "RUN_GROUP": "night",
-        "JOB_TYPE": "ablation",
-        "TAGS": "one, two",
-        "NAME": "mine",
-        "DIR": str(tmp_path / "elsewhere"),
-    }
-    for name, value in variables.items():
-        monkeypatch.setenv(f"WANDB_{name}", value)
-    wandb = FakeWandb(tmp_path, ())
-    monkeypatch.setitem(sys.modules, "wandb", wandb)
-    settings = {"project": None, "entity": None, "mode": "offline", "group": None}
-    job = {"name": "vgg11/dex/3", "group": "try", "job_type": "train", "tags": ["first"]}
-    wandb_run.start_run(settings, tmp_path, id="a", **job)
-    found = {key: wandb.given[key] for key in ("project", "group", "job_type", "tags", "name", "dir")}
-    assert found == {
-        "project": "theirs",
-        "group": "night",
-        "job_type": "ablation",
-        "tags": ["first", "one", "two"],
-        "name": "mine",
-        "dir": str(tmp_path / "elsewhere"),
-    }
-    wandb_run.start_run({**settings, "project": "faces", "group": "own"}, tmp_path, id="a", **job)
-    assert (wandb.given["project"], wandb.given["group"]) == ("faces", "own")
 
 
 def test_the_name_of_one_run_has_no_effect_in_a_sweep(

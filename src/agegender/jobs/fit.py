@@ -54,11 +54,11 @@ def train(config: Config, folder: JobFolder, record: Record, write: Callable[[Re
         InputError: the data, the network or the hardware is not what the configuration needs.
     """
     trainers.quiet_libraries()
-    build.trainer_class(config.trainer.options())  # refused before any image is read
     is_tracked = is_main_process() and not config.trainer.fast_dev_run  # a batch of everything is no result
     entries = config.logger.entries() if is_tracked else {}
     tracker = JobTracker(entries, record, folder.path, config.runs_folder)
     try:
+        build.trainer_class(config.trainer.options())  # refused before any image is read
         return _train(config, folder, record, write, tracker)
     except BaseException as error:
         tracker.fail(error)

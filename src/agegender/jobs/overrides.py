@@ -14,6 +14,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser, create_
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
+from agegender.system.errors import refuse
+
 _FUNCTION_CALL = re.compile(r"(?P<name>\w+)\((?P<inner>.*)\)", re.DOTALL)
 _SWEEPS_OVER_TEXT = ("choice", "shuffle", "sort")
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
@@ -40,6 +42,16 @@ TEXT_KEYS = frozenset(
 # Keys that have other names now, for as long as a version: the old one, and today's.
 _RENAMED = {f"logger.{key}": f"logger.wandb.{key}" for key in ("project", "entity", "mode")}
 
+# Keys of lightning-hydra-template's W&B logger that do not exist here, and what does the same.
+_DONE_OTHERWISE = {
+    "logger.wandb.tags": "tags= sets them",
+    "logger.wandb.offline": "logger.wandb.mode=offline writes offline runs",
+    "logger.wandb.name": "a run is named after its job's directory; WANDB_NAME names a single one",
+    "logger.wandb.id": "a run's id is kept in record.json; WANDB_RUN_ID sets that of a single one",
+    "logger.wandb.job_type": "WANDB_JOB_TYPE sets it",
+    "logger.wandb.save_dir": "WANDB_DIR sets it",
+}
+
 
 def normalize_arguments(arguments: Sequence[str], *, file_key: str | None = None) -> list[str]:
     """Return the arguments of a Hydra application in the form that Hydra reads.
@@ -64,6 +76,10 @@ def _with_key(argument: str, file_key: str | None) -> str:
 def _renamed(override: str) -> str:
     key, equals, value = override.partition("=")
     name = key.lstrip("+")
+    if override == "logger=null":  # Hydra would show a traceback
+        return "logger=none"
+    if equals and name in _DONE_OTHERWISE:
+        refuse(f"{name}={value}: there is no such key; {_DONE_OTHERWISE[name]}")
     if name not in _RENAMED or not equals:
         return override
     print(f"warning: {name} is {_RENAMED[name]} now; the old name works until the next version", file=sys.stderr)

@@ -12,6 +12,7 @@ _Share = Annotated[float, Field(ge=0.0, le=1.0)]
 _Limit = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0.0, le=1.0)]  # batches, or a share of them
 _SomeBatches = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0.0, le=1.0)]
 _Seed = Annotated[int, Field(ge=0, lt=2**32)]
+_NOT_IN_PROJECTS = "/\\#?%:"
 
 
 def _inside_runs(name: str) -> str:
@@ -29,8 +30,17 @@ def _not_empty(root: str) -> str:
     return root
 
 
+def _without_separators(project: str) -> str:
+    if any(character in project for character in _NOT_IN_PROJECTS):
+        raise ValueError(
+            f"W&B takes no project with one of {' '.join(_NOT_IN_PROJECTS)}; logger.wandb.entity= is its team"
+        )
+    return project
+
+
 _Root = Annotated[str, AfterValidator(_not_empty)]
 _Name = Annotated[str, AfterValidator(_inside_runs)]
+_WandbProject = Annotated[str, AfterValidator(_without_separators)]
 _PRECISIONS = Literal[
     "auto", "32-true", "32", 32, "bf16-mixed", "bf16-true", "bf16", "16-mixed", "16-true", "16", 16, "64-true", "64", 64
 ]  # fmt: skip
@@ -154,7 +164,7 @@ class Trainer(_Keys):
 class Wandb(_Keys):
     """Keys of `logger.wandb`."""
 
-    project: str | None = None
+    project: _WandbProject | None = None
     entity: str | None = None
     mode: Literal["online", "offline", "disabled"] | None = None
     group: str | None = None

@@ -11,7 +11,7 @@ from agegender.records.record import Record, read_runs
 from agegender.records.targets import current_loggers
 from agegender.system.errors import InputError
 from agegender.system.files import write_atomically
-from agegender.tracking.wandb_run import guarded, log_files, start_run, use_split
+from agegender.tracking.wandb_run import finish_run, guarded, log_files, start_run, use_split
 
 LOCAL = "local"  # files in a report's directory of this name show faces and stay on this machine
 _LONGEST_NAME = 128  # characters that W&B allows for the name of an artifact
@@ -57,7 +57,7 @@ def log_comparison(
     if manifest is not None:
         guarded(lambda: use_split(run, manifest))
     where = guarded(lambda: str(Path(run.dir).parent) if run.offline else run.url)
-    guarded(run.finish)
+    guarded(lambda: finish_run(run))
     return where
 
 

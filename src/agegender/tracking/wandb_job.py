@@ -13,9 +13,15 @@ from lightning.pytorch.loggers import Logger
 from agegender.labels import GENDERS
 from agegender.records.job_folder import JobFolder
 from agegender.records.record import PREDICTIONS, Record
-from agegender.tracking.wandb_run import environments_run_id, guarded, log_files, start_run, use_split
-
-_LONGEST_TAG = 64  # characters; W&B refuses the whole run for a longer one
+from agegender.tracking.wandb_run import (
+    environments_run_id,
+    finish_run,
+    guarded,
+    log_files,
+    start_run,
+    use_split,
+    valid_tags,
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +57,7 @@ class WandbJob:
             name=name,
             group=record.name,
             job_type=job_type,
-            tags=_valid_tags(self._tags),
+            tags=valid_tags(self._tags),
             config={**record.config, "choices": record.choices, **_filters(record)},
         )
         self._run.then(_define_metrics)
@@ -66,7 +72,7 @@ class WandbJob:
         filters = _filters(record)
         size = filters["image_size"]
         automatic = (filters["model_name"], filters["loss_name"], filters["age_groups"], size and f"{size}px")
-        tags = _valid_tags([*self._tags, *(str(tag) for tag in automatic if tag is not None)])
+        tags = valid_tags([*self._tags, *(str(tag) for tag in automatic if tag is not None)])
         known = {**filters, "data_fingerprint": record.data.get("fingerprint"), "resolved": dict(record.environment)}
         self._run.then(lambda run: run.config.update(known, allow_val_change=True))
         self._run.then(partial(_add_tags, tags=tags))
@@ -90,12 +96,9 @@ class WandbJob:
             self._run.then(lambda run: run.log(_confusion_charts(labels, group_names)))
         predictions = self._folder / PREDICTIONS
         if labels is not None and predictions.is_file():
-            files = {PREDICTIONS: predictions}
-            self._run.then(lambda run: log_files(run, f"predictions-{record.wandb_id}", "predictions", files))
+            self._store(f"predictions-{record.wandb_id}", "predictions", predictions)
         if self._log_model and self._best.is_file():
-            files = {self._best.name: self._best}
-            aliases = ["best", "latest"]
-            self._run.then(lambda run: log_files(run, f"model-{record.wandb_id}", "model", files, aliases=aliases))
+            self._store(f"model-{record.wandb_id}", "model", self._best, aliases=["best", "latest"])
         self._close(0)
 
     def fail(self, reason: str, traceback: str) -> None:
@@ -127,8 +130,12 @@ class WandbJob:
         logging.getLogger().removeHandler(self._lines)
         self._run.finish(exit_code)
 
+    def _store(self, name: str, kind: str, path: Path, *, aliases: Sequence[str] | None = None) -> None:
+        self._run.then(lambda run: log_files(run, name, kind, {path.name: path}, aliases=aliases))
+
     def _summarize(self, values: dict[str, Any]) -> None:
-        self._run.then(lambda run: run.summary.update(values))
+        known = {key: value for key, value in values.items() if value is not None}  # an evaluation chooses no epoch
+        self._run.then(lambda run: run.summary.update(known))
 
     def _keep_address(self, run: Any) -> None:
         if not run.offline and run.url:
@@ -152,14 +159,6 @@ def model_label(record: Record) -> str | None:
     """Return the name of a run's network: `timm` stands for a thousand, so its own name follows."""
     model = record.choices.get("model")
     return f"timm {record.setting('model.name')}" if model == "timm" else model
-
-
-def _valid_tags(tags: Sequence[str]) -> list[str]:
-    """Return tags that W&B takes: it refuses a whole run for an empty or a long one."""
-    valid = [tag.strip()[:_LONGEST_TAG] for tag in tags if tag.strip()]
-    if valid != list(tags):
-        log.warning("W&B takes tags of 1 to %d characters; it gets: %s", _LONGEST_TAG, ", ".join(valid) or "none")
-    return list(dict.fromkeys(valid))
 
 
 def _add_tags(run: Any, *, tags: Sequence[str]) -> None:
@@ -187,7 +186,7 @@ class _BackgroundRun:
 
     def finish(self, exit_code: int) -> None:
         """End the run after all queued actions, and wait for that."""
-        self.then(lambda run: run.finish(exit_code=exit_code))
+        self.then(lambda run: finish_run(run, exit_code))
         self._thread.shutdown()
 
 
