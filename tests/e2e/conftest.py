@@ -26,7 +26,7 @@ def shell(tmp_path: Path, face_cache: Path, warm: WarmPython) -> Shell:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, face_cache: Path, warm: WarmPython) -> Shell:
-    """A directory with one complete run, runs/try/resnet18/weighted/0, with offline W&B; do not change it."""
+    """A directory with one complete run, runs/try/tiny/weighted/0, with offline W&B; do not change it."""
     shell = Shell(tmp_path_factory.mktemp("trained"), face_cache, warm)
     finished = shell.train("loss=weighted", "name=try", "logger=wandb", "tags=[first, second]")
     assert finished.code == 0, finished.output

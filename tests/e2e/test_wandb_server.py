@@ -67,7 +67,7 @@ def test_a_job_that_fails_before_its_training_says_why_in_its_run(shell, server)
     refused = shell.train("data.root=nowhere", "logger=wandb")
     assert refused.code == 2, refused.output
     (run,) = server.runs.values()
-    assert (run.display_name, run.exit_code, run.summary()["status"]) == ("resnet18/plain/0", 1, "failed")
+    assert (run.display_name, run.exit_code, run.summary()["status"]) == ("tiny/plain/0", 1, "failed")
     assert run.summary()["error"].startswith("data.root=nowhere does not exist")
     assert "error: data.root=nowhere does not exist" in run.log()
 
@@ -78,9 +78,9 @@ def test_a_wish_for_offline_wins_over_a_key_and_what_is_sent_later_and_evaluated
     halves = ("data.batch_size=41", "trainer.val_check_interval=0.5")  # two batches an epoch
     trained = shell.train(*keys, *halves, "logger.wandb.log_model=best", f"tags=[{'x' * 65},ok]")
     assert trained.code == 0, trained.output
-    assert "W&B offline; to upload the run: agegender sync runs/wish/resnet18/plain/0" in trained.output
-    job = shell.folder / "runs/wish/resnet18/plain/0"
-    record = shell.record("wish/resnet18/plain/0")
+    assert "W&B offline; to upload the run: agegender sync runs/wish/tiny/plain/0" in trained.output
+    job = shell.folder / "runs/wish/tiny/plain/0"
+    record = shell.record("wish/tiny/plain/0")
     assert server.num_requests == 0 and record["tracking"] == {}
     assert (job / "csv/version_0/metrics.csv").is_file()
 
@@ -88,8 +88,8 @@ def test_a_wish_for_offline_wins_over_a_key_and_what_is_sent_later_and_evaluated
     assert sent.code == 0, sent.output
     (run,) = server.runs.values()
     assert (run.project, run.entity, run.group, run.notes) == ("faces", "team", "mine", "half epochs")
-    assert (run.job_type, run.display_name, run.exit_code) == ("train", "resnet18/plain/0", 0)
-    assert {"x" * 64, "ok", "resnet18", "plain", "32px"} <= set(run.tags)
+    assert (run.job_type, run.display_name, run.exit_code) == ("train", "tiny/plain/0", 0)
+    assert {"x" * 64, "ok", "tiny", "plain", "32px"} <= set(run.tags)
     assert epochs(run) == [0.5, 1.0, 1.5, 2.0]
     scores = {key: value for key, value in record["val"].items() if isinstance(value, float)}
     best = {key.removeprefix("best/"): value for key, value in run.summary().items() if key.startswith("best/")}
