@@ -39,6 +39,23 @@ class AgeGroups:
         """Return the group index of each age in years, -1 where the scheme drops the age."""
         return self.group_of_age[ages]
 
+    def of_spans(self, first_ages: np.ndarray, last_ages: np.ndarray) -> np.ndarray:
+        """Return the group index that holds all ages from the first to the last; -1 if none does, or ages are -1."""
+        return group_of_spans(self.group_of_age, first_ages, last_ages)
+
+
+def group_of_spans(group_of_age: np.ndarray, first_ages: np.ndarray, last_ages: np.ndarray) -> np.ndarray:
+    """Return the group index, (N,), that holds all ages from the first to the last; -1 if none does, or they are -1.
+
+    Args:
+        group_of_age: (A,) group index of each age, -1 where a scheme drops it.
+        first_ages: int64 (N,) youngest ages in years.
+        last_ages: int64 (N,) oldest ages.
+    """
+    first = np.where(first_ages >= 0, group_of_age[first_ages], -1)
+    last = np.where(last_ages >= 0, group_of_age[last_ages], -1)
+    return np.where(first == last, first, -1)  # groups are ranges: what is between two ages of one is in it
+
 
 def _names(ranges: tuple[tuple[int, int], ...]) -> tuple[str, ...]:
     return (*(f"{first}-{last}" for first, last in ranges[:-1]), f"{ranges[-1][0]}+")

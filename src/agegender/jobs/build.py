@@ -48,11 +48,14 @@ def _instantiate(config: Any, **arguments: Any) -> Any:
         raise (cause if cause is not None else error) from None
 
 
+_OF_SOURCE = ("root", "source", "set", "labels", "margin")  # keys of `data` that the source takes
+
+
 def make_datamodule(config: dict[str, Any]) -> UTKFaceDataModule:
     """Make the data module; reads no image yet."""
     _check_target(config["data"], lightning.LightningDataModule)
     _check_source(config["data"]["source"])
-    data = {key: value for key, value in config["data"].items() if key not in ("root", "source")}
+    data = {key: value for key, value in config["data"].items() if key not in _OF_SOURCE}
     source = _instantiate(config["data"]["source"])
     return _instantiate(data, _partial_=True)(source=source, seed=config["seed"])
 

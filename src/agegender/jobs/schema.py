@@ -67,6 +67,9 @@ class Data(_Keys):
 
     source: dict[str, Any]
     root: _Root | list[_Root] | None
+    set: str | None = None  # checkpoints may be older than these three, and are evaluated
+    labels: str | None = None
+    margin: Annotated[float, Field(ge=0.0, le=2.0)] | None = None
     image_size: Annotated[int, Field(ge=1, le=4096)]
     train_part: Literal["train", "trainval"] = "train"
     batch_size: _Positive
@@ -81,6 +84,10 @@ class Data(_Keys):
     cache_dir: str
     split_file: str | None
     split_seed: _Seed
+    split: Literal["random", "official"] | None = None
+    fold: Annotated[int, Field(ge=0)] | None = None
+    folds: Annotated[int, Field(ge=2)] | None = None
+    years: Literal["exact", "midpoint"] | None = None
 
 
 class Model(_Keys):

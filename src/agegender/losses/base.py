@@ -32,12 +32,14 @@ class Method(nn.Module, ABC):
         gender_weight: of the gender loss; the weight of the age loss is 1.
 
     Attributes:
+        needs_years: whether it learns from ages in years, not from groups alone.
         coarse_years: whether `decode` returns the typical age of a group instead of an age for each face.
         group_counts: (G,) training images of each group.
         group_years: (G,) median age of the training images of each group.
         group_of_age: (A,) group of each age in years, -1 where the scheme drops it.
     """
 
+    needs_years: bool = True
     coarse_years: bool
     group_counts: Tensor
     group_years: Tensor

@@ -16,6 +16,7 @@ class GroupClasses(Classification):
         options: see `Classification`.
     """
 
+    needs_years = False
     coarse_years = True
 
     def __init__(self, **options: Any) -> None:

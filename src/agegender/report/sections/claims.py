@@ -45,6 +45,8 @@ def judge_statements(sweep: SweepResults, analysis: Analysis, costs: Sequence[Me
     """Decide on the paper's statements; empty without the proposed network and a baseline, or on synthetic faces."""
     if any("synthetic faces" in run.record.data["root"] for one in analysis.design.compared for run in one.measured):
         return []
+    if any(not run.tested.is_complete for one in analysis.design.compared for run in one.measured):
+        return []  # the paper's statements are of images with all labels
     plain = {one.model: one for one in analysis.design.compared if one.loss == "plain" and _is_plain(one)}
     weighted = {one.model: one for one in analysis.design.compared if one.loss == "weighted" and _is_plain(one)}
     if PROPOSED not in plain or not any(model in plain for model in BASELINES):

@@ -31,7 +31,7 @@ _PLAIN = "plain"  # the loss whose errors the paper wants to remedy
 
 def under_age_section(sweep: SweepResults, limits: AgeLimits) -> Section:
     """Return the section that measures the paper's "solution of underage prevention"."""
-    measured = [configuration for configuration in sweep.configurations if configuration.measured]
+    measured = [one for one in sweep.configurations if one.measured and _has_years(one)]
     if not measured:
         return Section("under-age", "Under-age faces")
     first = predictions_of(measured[0])[0]
@@ -51,6 +51,11 @@ def under_age_section(sweep: SweepResults, limits: AgeLimits) -> Section:
         return Section("under-age", "Under-age faces", tuple(text), tuple(blocks))
     more, checks = _age_checks(exact, limits)
     return Section("under-age", "Under-age faces", (*text, *more), (*blocks, *checks))
+
+
+def _has_years(configuration: Configuration) -> bool:
+    """Whether the exact age of every test image is known, without which nobody can be told to be a minor."""
+    return all(run.tested.is_complete for run in configuration.measured)
 
 
 def _claim(group: str, first: Predictions, limits: AgeLimits) -> str:
