@@ -45,9 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     audit = commands.add_parser("audit", help="what a data set holds: counts, unusable files, duplicates, leaks")
     audit.add_argument("root", type=Path, nargs="+", metavar="DIR_OR_ARCHIVE", help="several are read as one data set")
-    audit.add_argument(
-        "--set", dest="set_name", metavar="NAME", help="whose files of labels it holds, as adience"
-    )
+    audit.add_argument("--set", dest="set_name", metavar="NAME", help="whose files of labels it holds, as adience")
     audit.add_argument("--labels", metavar="FILE", help="table of labels, in the folder or archive or elsewhere")
     audit.add_argument("--age-groups", choices=SCHEMES, default="closed")
     audit.add_argument("--out", type=Path, default=None, help="directory of the report (default: audit/<name>)")

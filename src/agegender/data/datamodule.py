@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         num_workers: processes that load images; None: 0 with the cache, which is faster, else one per core.
         resident: keep the decoded images on the GPU; None: if they take at most half of its free memory.
         limit: size of a random sample of the files; None for all files.
-        age_groups: `closed`, `nearest` or `strict`, see `agegender.labels`.
+        age_groups: `closed`, `nearest`, `strict`, or the first year of each group; see `agegender.labels`.
         leak_control: see `agegender.data.split.make_split`.
         max_skipped: share of the files that may be unusable before that is an error.
         cache: store the decoded images in `cache_dir`; False: decode them in every epoch.
@@ -68,7 +69,7 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         num_workers: int | None = None,
         resident: bool | None = None,
         limit: int | None = None,
-        age_groups: str = "closed",
+        age_groups: str | Sequence[int] = "closed",
         leak_control: bool = True,
         max_skipped: float = 0.05,
         cache: bool = True,

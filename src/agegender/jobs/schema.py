@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
-from agegender.labels import CHALLENGE_AGE, MINORS_PASSED, SCHEMES, THRESHOLD_AGE
+from agegender.labels import CHALLENGE_AGE, MINORS_PASSED, THRESHOLD_AGE, age_groups
 
 _Positive = Annotated[int, Field(ge=1)]
 _Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -27,6 +27,11 @@ def _not_empty(root: str) -> str:
             "is empty, which would be the working directory; give a folder or archive, or null to draw faces"
         )
     return root
+
+
+def _known_groups(scheme: str | list[int]) -> str | list[int]:
+    age_groups(scheme)
+    return scheme
 
 
 _Root = Annotated[str, AfterValidator(_not_empty)]
@@ -77,7 +82,7 @@ class Data(_Keys):
     resident: bool | None
     num_workers: Annotated[int, Field(ge=0)] | None
     limit: _Positive | None
-    age_groups: Literal[SCHEMES]  # pyright: ignore[reportInvalidTypeForm]
+    age_groups: Annotated[str | list[int], AfterValidator(_known_groups)]
     leak_control: bool
     max_skipped: _Share
     cache: bool

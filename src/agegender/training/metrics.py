@@ -16,6 +16,7 @@ def scores(
     gender: tuple[Tensor, Tensor],
     years: tuple[Tensor, Tensor],
     span: Tensor | None = None,
+    num_groups: int = NUM_GROUPS,
 ) -> dict[str, Any]:
     """Score the predictions for a part of the data; an image whose label is unknown, -1, does not count for that task.
 
@@ -24,6 +25,7 @@ def scores(
         gender: predicted and true genders, int64 (N,) each, on the CPU.
         years: predicted and true ages in years, (N,) each, on the CPU.
         span: youngest and oldest possible age, int64 (N, 2), on the CPU; None: all ages are exact.
+        num_groups: G.
 
     Returns:
         Shares in [0, 1], the mean absolute error in years, and the confusion matrices, true classes in rows, as lists
@@ -34,7 +36,7 @@ def scores(
         share of predicted ages, in completed years, within the possible ones. None where no image has the label; the
         mean accuracy is of the tasks that have one.
     """
-    groups = _confusion(*age, num_classes=NUM_GROUPS)
+    groups = _confusion(*age, num_classes=num_groups)
     genders = _confusion(*gender, num_classes=len(GENDERS))
     age_accuracy = _of(groups, formulas.accuracy)
     gender_accuracy = _of(genders, formulas.accuracy)

@@ -271,6 +271,7 @@ class AgeGenderModule(lightning.LightningModule):
             gender=(joined["gender"].argmax(dim=1), joined["true_gender"]),
             years=(joined["years"], _exact_years(joined)),
             span=joined.get("true_span"),
+            num_groups=joined["group"].shape[1],
         )
         self.log_dict(
             self._eval_losses.means(part) | {f"{part}/{key}": value for key, value in metrics.scalars(scores).items()}

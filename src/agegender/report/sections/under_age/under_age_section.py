@@ -22,6 +22,7 @@ from agegender.report.statistics.boundary_errors import (
     UNDERAGE_GROUP,
     PairedDifference,
     boundary_errors,
+    has_underage_group,
     paired_difference,
 )
 from agegender.report.statistics.significance import LEVEL
@@ -54,8 +55,8 @@ def under_age_section(sweep: SweepResults, limits: AgeLimits) -> Section:
 
 
 def _has_years(configuration: Configuration) -> bool:
-    """Whether the exact age of every test image is known, without which nobody can be told to be a minor."""
-    return all(run.tested.is_complete for run in configuration.measured)
+    """Whether every test image has an exact age, and the groups are the paper's: else nobody can be told a minor."""
+    return all(run.tested.is_complete and has_underage_group(run.tested.groups) for run in configuration.measured)
 
 
 def _claim(group: str, first: Predictions, limits: AgeLimits) -> str:
