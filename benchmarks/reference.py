@@ -100,7 +100,7 @@ class Reference:
         table = self.datamodule.table
         rows = self.datamodule.split.rows(part)
         root = Path(self._config["data"]["root"])
-        groups = self.datamodule.groups.of(table.ages[rows]).tolist()
+        groups = table.groups(self.datamodule.groups)[rows].tolist()
         paths = [root / table.names[row] for row in rows]
         return ReferenceDataset(paths, groups, table.genders[rows].tolist(), self._settings.image_size)
 

@@ -111,3 +111,23 @@ def test_groups_never_grow_younger_with_age(scheme: str) -> None:
 def test_an_unknown_scheme_is_refused_with_those_there_are() -> None:
     with pytest.raises(ValueError, match=r"data\.age_groups=adience.*closed, nearest, strict"):
         age_groups("adience")
+
+
+def test_groups_of_ones_own_begin_at_their_first_years() -> None:
+    groups = age_groups([0, 18, 65])
+    assert groups.names == ("0-17", "18-64", "65+")
+    assert [groups.group_of_age[age] for age in (0, 17, 18, 64, 65, 120)] == [0, 0, 1, 1, 2, 2]
+    assert age_groups([13, 18]).group_of_age[[0, 12, 13, 17, 18]].tolist() == [-1, -1, 0, 0, 1]
+
+
+@pytest.mark.parametrize("edges", [[], [0], [18, 0], [0, 18, 18], [-1, 18], [0, 121]])
+def test_edges_that_make_no_groups_are_refused(edges: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"give the first year of each group, at least two, ascending"):
+        age_groups(edges)
+
+
+def test_a_range_has_a_group_if_all_of_its_ages_are_in_it() -> None:
+    first = np.array([21, 15, -1, 54, 3, 20])
+    last = np.array([32, 25, -1, 120, 3, 21])
+    assert age_groups("closed").of_spans(first, last).tolist() == [4, -1, -1, 7, 1, -1]
+    assert age_groups("strict").of_spans(np.array([0, 2, 25]), np.array([2, 4, 32])).tolist() == [0, -1, 4]

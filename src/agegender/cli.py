@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     audit = commands.add_parser("audit", help="what a data set holds: counts, unusable files, duplicates, leaks")
     audit.add_argument("root", type=Path, nargs="+", metavar="DIR_OR_ARCHIVE", help="several are read as one data set")
+    audit.add_argument("--set", dest="set_name", metavar="NAME", help="whose files of labels it holds, as adience")
+    audit.add_argument("--labels", metavar="FILE", help="table of labels, in the folder or archive or elsewhere")
     audit.add_argument("--age-groups", choices=SCHEMES, default="closed")
     audit.add_argument("--out", type=Path, default=None, help="directory of the report (default: audit/<name>)")
     audit.add_argument(
@@ -101,12 +103,12 @@ def _parser() -> argparse.ArgumentParser:
 def _audit(options: argparse.Namespace) -> int:
     from agegender.data.audit import audit, duplicate_rows
     from agegender.data.cache import Cache
-    from agegender.data.sources.utkface import open_source
+    from agegender.data.source import open_files
     from agegender.labels import age_groups
     from agegender.report.tables.audit_console import print_audit
     from agegender.system.files import write_atomically
 
-    source = open_source(options.root)
+    source = open_files(options.root, set_name=options.set_name, labels=options.labels)
     table = Cache(source, image_size=None, limit=None, seed=0, folder=options.cache_dir).table()
     found = audit(table, age_groups(options.age_groups), source.label)
     folder = options.out or Path("audit") / source.label

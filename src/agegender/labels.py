@@ -1,5 +1,6 @@
 """The vocabulary of UTKFace: ages in years, the age-group schemes, genders and races."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 MAX_AGE = 120  # years; UTKFace's oldest face is 116, and a larger number in a file name is a mistake
 NUM_AGES = MAX_AGE + 1  # A: one entry per year of age, 0 to 120
 NUM_YEARS = 101  # Y: ages as classes, 0 to 100; the few older faces count as 100
-NUM_GROUPS = 8  # G, in every scheme
+NUM_GROUPS = 8  # G, in every scheme by name
 GENDERS = ("male", "female")
 RACES = ("White", "Black", "Asian", "Indian", "Others")
 THRESHOLD_AGE = 18  # years; a younger person is a minor, unless a report sets another age
@@ -39,6 +40,23 @@ class AgeGroups:
         """Return the group index of each age in years, -1 where the scheme drops the age."""
         return self.group_of_age[ages]
 
+    def of_spans(self, first_ages: np.ndarray, last_ages: np.ndarray) -> np.ndarray:
+        """Return the group index that holds all ages from the first to the last; -1 if none does, or ages are -1."""
+        return group_of_spans(self.group_of_age, first_ages, last_ages)
+
+
+def group_of_spans(group_of_age: np.ndarray, first_ages: np.ndarray, last_ages: np.ndarray) -> np.ndarray:
+    """Return the group index, (N,), that holds all ages from the first to the last; -1 if none does, or they are -1.
+
+    Args:
+        group_of_age: (A,) group index of each age, -1 where a scheme drops it.
+        first_ages: int64 (N,) youngest ages in years.
+        last_ages: int64 (N,) oldest ages.
+    """
+    first = np.where(first_ages >= 0, group_of_age[first_ages], -1)
+    last = np.where(last_ages >= 0, group_of_age[last_ages], -1)
+    return np.where(first == last, first, -1)  # groups are ranges: what is between two ages of one is in it
+
 
 def _names(ranges: tuple[tuple[int, int], ...]) -> tuple[str, ...]:
     return (*(f"{first}-{last}" for first, last in ranges[:-1]), f"{ranges[-1][0]}+")
@@ -66,16 +84,31 @@ _SCHEMES = {
 SCHEMES = tuple(_SCHEMES)
 
 
-def age_groups(scheme: str) -> AgeGroups:
-    """Look up a scheme of age groups.
+def _of_edges(edges: Sequence[int]) -> AgeGroups:
+    scheme = f"[{','.join(map(str, edges))}]"
+    ages = list(edges)
+    if len(ages) < 2 or ages != sorted(set(ages)) or ages[0] < 0 or ages[-1] > MAX_AGE:
+        raise ValueError(
+            f"data.age_groups={scheme}: give the first year of each group, at least two, ascending, of 0 to {MAX_AGE}, "
+            "such as [0,18,65]"
+        )
+    ranges = tuple(zip(ages, [*(edge - 1 for edge in ages[1:]), MAX_AGE], strict=True))
+    return AgeGroups(scheme, _names(ranges), _inside(ranges))
+
+
+def age_groups(scheme: str | Sequence[int]) -> AgeGroups:
+    """Look up a scheme of age groups, or make one.
 
     Args:
         scheme: `closed`: Adience's groups with the gaps closed. `nearest`: each age to the nearest Adience group,
-            ties to the younger. `strict`: Adience's own ranges; other ages are dropped.
+            ties to the younger. `strict`: Adience's own ranges; other ages are dropped. Or the first year of each
+            group, such as [0, 18, 65]; younger ages are dropped.
 
     Raises:
         ValueError: no such scheme.
     """
+    if not isinstance(scheme, str):
+        return _of_edges(scheme)
     if scheme not in _SCHEMES:
         raise ValueError(f"data.age_groups={scheme}: no such scheme; choose one of {', '.join(SCHEMES)}")
     return _SCHEMES[scheme]

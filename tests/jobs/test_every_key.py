@@ -22,7 +22,7 @@ from agegender.system.errors import InputError
 SMALL_CNN = ("model=small_cnn", "model.channels=[2,2,2,2,2,2]", "data.image_size=128", "data.limit=48")
 
 # Another value of every key of the default configuration, with what it needs. {faces} is a folder of pictures, {run} a
-# run of them, {tmp} an empty directory.
+# run of them, {labelled} a folder of pictures with faces.csv, {tmp} an empty directory.
 VALUES: dict[str, str] = {
     "data.root": "{faces}",
     "data.source.root": "{faces}",
@@ -43,6 +43,16 @@ VALUES: dict[str, str] = {
     "data.cache_dir": "{tmp}",
     "data.split_file": "{run}/split.csv",
     "data.split_seed": "1",
+    "data.set": "faces_csv data.root={labelled}",
+    "data.labels": "faces.csv data.root={labelled}",
+    "data.margin": "0.5",
+    "data.source.set_name": "faces_csv data.root={labelled}",
+    "data.source.labels": "faces.csv data.root={labelled}",
+    "data.source.margin": "0.5",
+    "data.split": "official data.root={labelled} data.labels=faces.csv",
+    "data.fold": "1 data.folds=3",
+    "data.folds": "3 data.fold=0",
+    "data.years": "midpoint",
     "model.channels": "[3,3,3,3,3,3]",
     "model.kernels": "[7,5,3,3,3,1]",
     "model.strides": "[3,1,1,1,1,1]",
@@ -188,8 +198,21 @@ def trained_run(trains: Trains, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder / "job"
 
 
-def fill(text: str, *, faces: Path, run: Path, tmp: Path) -> list[str]:
-    names = {"{faces}": str(faces), "{run}": str(run), "{tmp}": str(tmp / "new")}
+@pytest.fixture(scope="module")
+def labelled_folder(face_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pictures with a table of their labels."""
+    folder = tmp_path_factory.mktemp("labelled")
+    rows = ["image,age,gender,split"]
+    for number, path in enumerate(sorted(face_folder.iterdir())):
+        age, gender, *_ = path.name.split("_")
+        (folder / path.name).write_bytes(path.read_bytes())
+        rows.append(f"{path.name},{age},{'mf'[int(gender)]},{('train', 'val', 'train', 'test')[number % 4]}")
+    (folder / "faces.csv").write_text("\n".join(rows))
+    return folder
+
+
+def fill(text: str, *, faces: Path, labelled: Path, run: Path, tmp: Path) -> list[str]:
+    names = {"{faces}": str(faces), "{labelled}": str(labelled), "{run}": str(run), "{tmp}": str(tmp / "new")}
     for name, value in names.items():
         text = text.replace(name, value)
     return text.split()
@@ -210,10 +233,16 @@ def test_every_key_and_every_argument_of_lightnings_has_a_value_here() -> None:
 
 @pytest.mark.parametrize("key", VALUES)
 def test_a_key_trains_as_another_value(
-    key: str, trains: Trains, trained_run: Path, face_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    key: str,
+    trains: Trains,
+    trained_run: Path,
+    face_folder: Path,
+    labelled_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     is_of_small_cnn = key.startswith("model.") and key not in ("model.weights", "model.compile")
-    value, *needed = fill(VALUES[key], faces=face_folder, run=trained_run, tmp=tmp_path)
+    value, *needed = fill(VALUES[key], faces=face_folder, labelled=labelled_folder, run=trained_run, tmp=tmp_path)
     if key == "model.compile":  # without a compiler of C++, and its half minute
         compile_module = torch.nn.Module.compile
         monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compile_module(module, backend="eager"))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from made_runs import GROUPS, random_predictions
 
+from agegender.data.sources.base import FaceTable
 from agegender.jobs.predictions import save_predictions
 from agegender.labels import age_groups
 from agegender.records.predictions import Predictions, read
@@ -18,7 +19,16 @@ def job_of(made: Predictions) -> tuple[SimpleNamespace, SimpleNamespace]:
     values = {"group": made.p_group, "gender": made.p_gender, "years": made.years_predicted.astype(np.float32)}
     tensors = {"row": torch.arange(len(made))} | {key: torch.from_numpy(value) for key, value in values.items()}
     batches = [{key: value[part] for key, value in tensors.items()} for part in (slice(0, 7), slice(7, None))]
-    table = SimpleNamespace(names=tuple(made.images), ages=made.years.astype(int), genders=made.gender, races=made.race)
+    size = len(made)
+    table = FaceTable(
+        tuple(made.images),
+        made.years.astype(int),
+        made.gender,
+        made.race,
+        sha256=("",) * size,
+        clusters=np.arange(size),
+        skipped=("",) * size,
+    )
     return SimpleNamespace(predictions=batches), SimpleNamespace(table=table, groups=age_groups("closed"))
 
 

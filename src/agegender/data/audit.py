@@ -65,8 +65,8 @@ def audit(table: FaceTable, groups: AgeGroups, root: str, *, seed: int = 0) -> A
         seed: of the random split whose leak is counted.
     """
     usable = table.usable
-    ages = table.ages[usable]
-    group = groups.of(ages)
+    spans = list(zip(table.ages[usable].tolist(), table.last_ages[usable].tolist(), strict=True))
+    group = table.groups(groups)[usable]
     splits = {
         f"leak_control={str(on).lower()}": _split(table, groups, leak_control=on, seed=seed) for on in (True, False)
     }
@@ -77,7 +77,7 @@ def audit(table: FaceTable, groups: AgeGroups, root: str, *, seed: int = 0) -> A
         scheme=groups.scheme,
         files=len(table),
         usable=int(usable.sum()),
-        ages={str(age): number for age, number in sorted(Counter(ages.tolist()).items())},
+        ages={_age_name(*span): number for span, number in sorted(Counter(spans).items())},
         groups=_count(group, groups.names, "no group"),
         genders=_count(table.genders[usable], GENDERS, "unknown"),
         races=_count(table.races[usable], RACES, "unknown"),
@@ -93,6 +93,12 @@ def audit(table: FaceTable, groups: AgeGroups, root: str, *, seed: int = 0) -> A
             if split is not None
         },
     )
+
+
+def _age_name(first: int, last: int) -> str:
+    if first < 0:
+        return "unknown"
+    return str(first) if first == last else f"{first}-{last}"
 
 
 def _split(table: FaceTable, groups: AgeGroups, *, leak_control: bool, seed: int) -> Split | None:
@@ -116,7 +122,7 @@ def _near_sets(table: FaceTable) -> list[np.ndarray]:
 
 
 def _sets(table: FaceTable, sets: list[np.ndarray]) -> dict[str, int]:
-    labelled = [set(zip(table.ages[rows], table.genders[rows], strict=True)) for rows in sets]
+    labelled = [set(zip(table.ages[rows], table.last_ages[rows], table.genders[rows], strict=True)) for rows in sets]
     return {
         "sets": len(sets),
         "files": sum(len(rows) for rows in sets),
@@ -130,12 +136,14 @@ def _disagreement(table: FaceTable, groups: AgeGroups) -> dict[str, float]:
     if not pairs:
         return {"pairs": 0}
     first, second = np.array(pairs).T
-    group = groups.of(table.ages)
+    group = table.groups(groups)
+    both = (table.years[first] >= 0) & (table.years[second] >= 0)
+    years = np.abs(table.years[first] - table.years[second])[both]
     return {
         "pairs": len(pairs),
         "group": float((group[first] != group[second]).mean()),
         "gender": float((table.genders[first] != table.genders[second]).mean()),
-        "years": float(np.abs(table.ages[first] - table.ages[second]).mean()),
+        "years": float(years.mean()) if len(years) else 0.0,
     }
 
 

@@ -103,7 +103,7 @@ class Cache:
         assert self._folder is not None
         return (
             self._folder
-            / f"pixels-{_key(PIXELS_VERSION, [version('torch'), table.fingerprint])}-{self._image_size}.npy"
+            / f"pixels-{_key(PIXELS_VERSION, [version('torch'), table.contents_id])}-{self._image_size}.npy"
         )
 
     def _names(self) -> list[str]:

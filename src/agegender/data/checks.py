@@ -36,6 +36,22 @@ def check_skipped(table: FaceTable, label: str, max_skipped: float) -> None:
     log.warning("%s (record.json lists all of them)", message)
 
 
+def report_labels(counts: dict[str, object], label: str) -> None:
+    """Log how many faces are labelled, and what was left out of the images and of the rows of labels.
+
+    Args:
+        counts: as `LabelledSource.describe` returns them.
+        label: name of the source.
+    """
+    left_out = [
+        f"{number:,} {key.replace('_', ' ')}"
+        for key, number in counts.items()
+        if isinstance(number, int) and number and key != "faces"
+    ]
+    message = f"{label}: {counts['faces']:,} faces are labelled by {counts['name']}"
+    log.info("%s%s", message, f"; {', '.join(left_out)}" if left_out else "")
+
+
 def report_photographs(table: FaceTable, split: Split, label: str) -> None:
     """Log how many photographs have several crops, and warn about those in more than one part."""
     if split.joined.get("photographs"):

@@ -2,6 +2,8 @@
 
 import os
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,12 @@ from torch.utils.data.distributed import DistributedSampler
 
 from agegender import labels
 from agegender.data.cache import Cache
-from agegender.data.checks import check_skipped, report_photographs
-from agegender.data.dataset import Batch, FaceDataset, copy_to, fits
+from agegender.data.checks import check_skipped, report_labels, report_photographs
+from agegender.data.dataset import Batch, FaceDataset, copy_to, fits, middle_ages
+from agegender.data.labelled import LabelledSource
 from agegender.data.loading import BatchLoader, WorkerLoader
 from agegender.data.pixels import OnDemand, Pixels
+from agegender.data.protocols import Protocol, split_by
 from agegender.data.sources.base import FaceTable, Source
 from agegender.data.sources.utkface import open_source
 from agegender.data.split import PARTS, make_split, manifest_hash, read_split
@@ -40,13 +44,17 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         num_workers: processes that load images; None: 0 with the cache, which is faster, else one per core.
         resident: keep the decoded images on the GPU; None: if they take at most a quarter of its free memory.
         limit: size of a random sample of the files; None for all files.
-        age_groups: `closed`, `nearest` or `strict`, see `agegender.labels`.
+        age_groups: `closed`, `nearest`, `strict`, or the first year of each group; see `agegender.labels`.
         leak_control: see `agegender.data.split.make_split`.
         max_skipped: share of the files that may be unusable before that is an error.
         cache: store the decoded images in `cache_dir`; False: decode them in every epoch.
         cache_dir: directory that all jobs share.
         split_file: a manifest to use instead of a new split.
         split_seed: of the sample and of the split.
+        split: `official` uses the set's own parts; None: `random`.
+        fold: to test on, of the set's own folds, or of `folds`; the others are trained and validated on.
+        folds: number of the folds of a cross-validation.
+        years: `midpoint` takes the middle of a range as an age in years, for losses that need one; None: `exact`.
         seed: of the order of the training images.
 
     Attributes:
@@ -64,13 +72,17 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         num_workers: int | None = None,
         resident: bool | None = None,
         limit: int | None = None,
-        age_groups: str = "closed",
+        age_groups: str | Sequence[int] = "closed",
         leak_control: bool = True,
         max_skipped: float = 0.05,
         cache: bool = True,
         cache_dir: str | os.PathLike[str] = "~/.cache/agegender",
         split_file: str | os.PathLike[str] | None = None,
         split_seed: int = 0,
+        split: str | None = None,
+        fold: int | None = None,
+        folds: int | None = None,
+        years: str | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -87,6 +99,10 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         self.cache_dir = Path(cache_dir).expanduser() if cache else None
         self.split_file = Path(split_file).expanduser() if split_file is not None else None
         self.split_seed = split_seed
+        self.protocol = Protocol(official=split == "official", fold=fold, num_folds=folds)
+        if self.split_file is not None and not self.protocol.is_random:
+            raise InputError(f"data.split_file={split_file} is a split already; leave out data.split and data.fold")
+        self.midpoints = years == "midpoint"
         self.seed = seed
         if num_workers is None:
             num_workers = 0 if cache else len(available_cores())
@@ -114,9 +130,15 @@ class UTKFaceDataModule(lightning.LightningDataModule):
             self.source, image_size=self.image_size, limit=self.limit, seed=_SAMPLE_SEED, folder=self.cache_dir
         )
         table = cache.table()
+        if isinstance(self.source, LabelledSource):
+            report_labels(self.source.describe(), self.source.label)
         check_skipped(table, self.source.label, self.max_skipped)
         if self.split_file is not None:
             self.split = read_split(self.split_file, table, self.groups)
+        elif not self.protocol.is_random:
+            self.split = split_by(
+                self.protocol, table, self.groups, leak_control=self.leak_control, seed=self.split_seed
+            )
         else:
             self.split = make_split(table, self.groups, leak_control=self.leak_control, seed=self.split_seed)
         report_photographs(table, self.split, self.source.label)
@@ -131,13 +153,41 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         return self._table
 
     def train_age_counts(self) -> Tensor:
-        """Count the training images of each age: int64 (A,)."""
-        ages = self.table.ages[self.split.rows(self.train_part)]
+        """Count the training images of each age: int64 (A,).
+
+        A range of ages within one group counts as the age in its middle; without a group, an age does not count.
+        """
+        rows = self.split.rows(self.train_part)
+        ages = self.table.ages[rows]
+        if not self.table.is_complete:
+            ages = middle_ages(ages, self.table.last_ages[rows])[self.table.groups(self.groups)[rows] >= 0]
         return torch.bincount(torch.from_numpy(ages), minlength=labels.NUM_AGES)
 
     def dataset(self, part: str, device: torch.device | None = None) -> FaceDataset:
         """Return the images of a part, see `Split.rows`; on the device if they are kept there."""
-        return FaceDataset(self._pixels_for(device), self.table, self.groups.group_of_age, self.split.rows(part))
+        return FaceDataset(
+            self._pixels_for(device),
+            self.table,
+            self.groups.group_of_age,
+            self.split.rows(part),
+            midpoints=self.midpoints,
+        )
+
+    def check_years(self) -> None:
+        """Check that the training images suit a method that learns from ages in years.
+
+        Raises:
+            InputError: some have only a range of ages, and it is not allowed to use its middle.
+        """
+        rows = self.split.rows(self.train_part)
+        grouped = rows[self.table.groups(self.groups)[rows] >= 0]
+        num_ranges = int((self.table.years[grouped] < 0).sum())
+        if num_ranges and not self.midpoints:
+            raise InputError(
+                f"this loss learns from ages in years, but {num_ranges:,} of {len(grouped):,} training faces of "
+                f"{self.source.label} have only a range of ages; use a loss of age groups, such as loss=plain, or "
+                "data.years=midpoint, which takes the middle of each range"
+            )
 
     def _pixels_for(self, device: torch.device | None) -> Pixels | Tensor:
         if self._on_device is None:
@@ -194,7 +244,9 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         pixels = None if self._on_device is not None else self._copied(device, rows)
         if pixels is None:
             return None
-        return FaceDataset(pixels, self.table, self.groups.group_of_age, rows, holds_part=True)
+        return FaceDataset(
+            pixels, self.table, self.groups.group_of_age, rows, holds_part=True, midpoints=self.midpoints
+        )
 
     def evaluation_batch_size(self, device: torch.device | None = None) -> int:
         """Return the images of a batch of validation and test on a device; None: the CPU."""
@@ -237,7 +289,8 @@ class UTKFaceDataModule(lightning.LightningDataModule):
         table = self.table
         split = self.split
         groups = self.groups
-        ages = {part: table.ages[split.rows(part)] for part in PARTS}
+        group = table.groups(groups)
+        years = {part: table.years[split.rows(part)] for part in PARTS}
         return {
             "root": self.source.label,
             "fingerprint": table.fingerprint,
@@ -252,16 +305,31 @@ class UTKFaceDataModule(lightning.LightningDataModule):
                 "joined": split.joined,
                 **{part: len(split.rows(part)) for part in PARTS},
             },
-            "groups": {
-                part: np.bincount(groups.of(ages[part]), minlength=len(groups.names)).tolist() for part in PARTS
-            },
-            "age_counts": np.bincount(np.concatenate(list(ages.values())), minlength=labels.NUM_AGES).tolist(),
+            "groups": {part: _count(group[split.rows(part)], len(groups.names)) for part in PARTS},
+            "age_counts": _count(np.concatenate(list(years.values())), labels.NUM_AGES),
             "skipped": table.skipped_by_name,
             "skipped_reasons": dict(Counter(reason for reason in table.skipped if reason)),
             "leak_control": self.leak_control if self.split_file is None else None,
             "split_hash": self.manifest_id,
             "cached": not isinstance(self.pixels, OnDemand),
+            **({} if self.protocol.is_random else {"protocol": asdict(self.protocol)}),
+            **({"labels": self.source.describe()} if isinstance(self.source, LabelledSource) else {}),
+            **({} if table.is_complete else {"labelled": self._labelled()}),
         }
+
+    def _labelled(self) -> dict[str, dict[str, int]]:
+        """Count the images of each part whose age group, age in years and gender are known."""
+        known = {
+            "age_group": self.table.groups(self.groups) >= 0,
+            "age_years": self.table.years >= 0,
+            "gender": self.table.genders >= 0,
+        }
+        return {part: {key: int(mask[self.split.rows(part)].sum()) for key, mask in known.items()} for part in PARTS}
+
+
+def _count(values: np.ndarray, num_values: int) -> list[int]:
+    """Count each of the values 0, 1, ..., without -1, which is unknown."""
+    return np.bincount(values[values >= 0], minlength=num_values).tolist()
 
 
 def _as_is(batch: Any) -> Batch:

@@ -7,6 +7,7 @@ from torch.utils.data import Dataset
 
 from agegender.data.pixels import Pixels
 from agegender.data.sources.base import FaceTable
+from agegender.labels import MAX_AGE, NUM_YEARS, group_of_spans
 
 Batch = dict[str, Tensor]
 
@@ -19,7 +20,8 @@ class FaceDataset(Dataset[Batch]):
     """One part of the data; a batch is gathered in one operation, not image by image.
 
     A batch contains `images`, uint8 (B, 3, H, W), channels last in memory; `years`, `group`, `gender`, int64 (B,); and
-    `row`, int64 (B,), the image's row in the table.
+    `row`, int64 (B,), the image's row in the table. If the table is incomplete, unknown labels are -1, and there is
+    `span`, int64 (B, 2), the youngest and the oldest possible age.
 
     Args:
         pixels: of the whole table: decoded on demand, memory-mapped, or a uint8 tensor (N, H, W, 3) on a device.
@@ -27,6 +29,7 @@ class FaceDataset(Dataset[Batch]):
         group_of_age: (A,) group of each age.
         rows: the part's rows in the table.
         holds_part: whether `pixels` holds the images of these rows alone, in their order, instead of the whole table.
+        midpoints: whether a range of ages counts as the age in its middle; else its years are unknown.
     """
 
     def __init__(
@@ -37,17 +40,14 @@ class FaceDataset(Dataset[Batch]):
         rows: np.ndarray,
         *,
         holds_part: bool = False,
+        midpoints: bool = False,
     ) -> None:
         self._pixels = pixels
         self._holds_part = holds_part
         device = pixels.device if isinstance(pixels, Tensor) else torch.device("cpu")
         self.device = device
-        self._columns = {
-            "years": torch.from_numpy(table.ages[rows]).to(device),
-            "group": torch.from_numpy(group_of_age[table.ages[rows]]).to(device),
-            "gender": torch.from_numpy(table.genders[rows]).to(device),
-            "row": torch.from_numpy(rows).to(device),
-        }
+        columns = _columns(table, group_of_age, rows, midpoints=midpoints)
+        self._columns = {key: torch.from_numpy(values).to(device) for key, values in columns.items()}
 
     def __len__(self) -> int:
         return len(self._columns["row"])
@@ -81,6 +81,27 @@ class FaceDataset(Dataset[Batch]):
             return images
         images = torch.from_numpy(self._pixels[rows.numpy()])
         return images.pin_memory() if pin else images
+
+
+def _columns(table: FaceTable, group_of_age: np.ndarray, rows: np.ndarray, *, midpoints: bool) -> dict[str, np.ndarray]:
+    if table.is_complete:
+        ages = table.ages[rows]
+        return {"years": ages, "group": group_of_age[ages], "gender": table.genders[rows], "row": rows}
+    first = table.ages[rows]
+    last = table.last_ages[rows]
+    return {
+        "years": middle_ages(first, last) if midpoints else table.years[rows],
+        "group": group_of_spans(group_of_age, first, last),
+        "gender": table.genders[rows],
+        "row": rows,
+        "span": np.stack([first, last], axis=1),
+    }
+
+
+def middle_ages(first_ages: np.ndarray, last_ages: np.ndarray) -> np.ndarray:
+    """Return the age in the middle of each range, rounded down, -1 if it is unknown; "60+" ends at 100 years."""
+    last = np.where(last_ages == MAX_AGE, np.maximum(first_ages, NUM_YEARS - 1), last_ages)
+    return np.where(first_ages >= 0, (first_ages + last) // 2, -1)
 
 
 def fits(num_bytes: int, device: torch.device) -> bool:

@@ -158,4 +158,7 @@ def exact_duplicates(table: FaceTable) -> Duplicates:
 
 
 def _disagree(table: FaceTable, rows: np.ndarray) -> bool:
-    return len(set(zip(table.ages[rows], table.genders[rows], strict=True))) > 1
+    spans = zip(table.ages[rows].tolist(), table.last_ages[rows].tolist(), strict=True)
+    ages = {span for span in spans if span[0] >= 0}
+    genders = {gender for gender in table.genders[rows].tolist() if gender >= 0}
+    return len(ages) > 1 or len(genders) > 1

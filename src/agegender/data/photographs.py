@@ -4,9 +4,12 @@ Popular copies of UTKFace contain up to three crops of a photograph. These are n
 the same age, gender, race and date. So have copies in several folders, whose base names are equal.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from agegender.data.duplicates import components
+from agegender.data.labelled import BOX_MARK
 from agegender.data.sources.base import FaceTable
 from agegender.data.sources.utkface import photograph_key
 
@@ -38,6 +41,37 @@ def units(table: FaceTable) -> np.ndarray:
     first = np.concatenate([np.repeat(table.clusters[rows[0]], len(rows)) for rows in same])
     second = np.concatenate([table.clusters[rows] for rows in same])
     return components(first, second, int(table.clusters.max()) + 1)[table.clusters].astype(np.int64)
+
+
+def exclusive_units(table: FaceTable) -> np.ndarray:
+    """Number the units of a split: those of `units`, joined where they share a person or several faces of one image.
+
+    Returns:
+        (N,) the unit of each row; equal to `units(table)` without labels that name subjects or boxes.
+    """
+    same = units(table)
+    if table.of_set is None:
+        return same
+    keys = [*_linked(table, table.of_set.subjects), *_linked(table, _images_of_boxes(table))]
+    if not keys:
+        return same
+    first = np.concatenate([np.repeat(same[rows[0]], len(rows)) for rows in keys])
+    second = np.concatenate([same[rows] for rows in keys])
+    return components(first, second, int(same.max()) + 1)[same].astype(np.int64)
+
+
+def _images_of_boxes(table: FaceTable) -> list[str]:
+    """Return the image of each face that is cut out of one, "" for others."""
+    return [name.rpartition(BOX_MARK)[0] for name in table.names]
+
+
+def _linked(table: FaceTable, keys: Sequence[str]) -> list[np.ndarray]:
+    """Return the usable rows of each key, "" aside, that several have."""
+    rows_of: dict[str, list[int]] = {}
+    for row in np.flatnonzero(table.usable):
+        if keys[row]:
+            rows_of.setdefault(keys[row], []).append(int(row))
+    return [np.array(rows) for rows in rows_of.values() if len(rows) > 1]
 
 
 def count_in_several_parts(table: FaceTable, parts: list[np.ndarray]) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from agegender.data.duplicates import exact_duplicates
-from agegender.data.photographs import crops, units
+from agegender.data.photographs import crops, exclusive_units
 from agegender.data.sources.base import FaceTable
 from agegender.data.text_table import read_rows
 from agegender.labels import AgeGroups
@@ -73,17 +73,17 @@ def make_split(table: FaceTable, groups: AgeGroups, *, leak_control: bool, seed:
 
     Args:
         table: all files.
-        groups: the scheme; faces whose age it drops are left out.
+        groups: the scheme; faces whose age it drops are left out, unless the table is incomplete and has their gender.
         leak_control: keep one of each set of identical files, or none if their labels conflict, and keep near
-            duplicates and the crops of a photograph within one part.
+            duplicates, the crops of a photograph, and the faces of a labelled subject within one part.
         seed: the same table and seed give the same split.
 
     Raises:
         InputError: too few images are left for three parts.
     """
-    group = np.where(table.usable, groups.of(table.ages), -1)
-    keep = table.usable & (group >= 0)
-    dropped = {"age_outside_groups": int((table.usable & (group < 0)).sum())}
+    group = np.where(table.usable, table.groups(groups), -1)
+    keep = table.usable & has_task(table, group)
+    dropped = without_task(table, group, keep)
     if leak_control:
         duplicates = exact_duplicates(table)
         contradictory = keep & duplicates.contradictory(len(table))
@@ -93,10 +93,28 @@ def make_split(table: FaceTable, groups: AgeGroups, *, leak_control: bool, seed:
     rows = np.flatnonzero(keep)
     if min(part_sizes(len(rows))) < 1:
         raise InputError(f"{len(rows)} usable images are too few for a training, validation and test part; give more")
-    together = units(table)[rows] if leak_control else np.arange(len(rows))
+    together = exclusive_units(table)[rows] if leak_control else np.arange(len(rows))
     part = assign_parts(group[rows], together, seed)
     joined = _count_joined(table, keep) if leak_control else {}
     return Split(*(rows[part == index] for index in range(len(PARTS))), dropped=dropped, joined=joined)
+
+
+def has_task(table: FaceTable, group: np.ndarray) -> np.ndarray:
+    """Return bool (N,), true for faces that can be used, given their groups (N,): in a complete table by an age group.
+
+    Where labels are missing, a face without a group is used for its gender.
+    """
+    return group >= 0 if table.is_complete else (group >= 0) | (table.genders >= 0)
+
+
+def without_task(table: FaceTable, group: np.ndarray, keep: np.ndarray) -> dict[str, int]:
+    """Count the usable faces that cannot be used for any task, by reason."""
+    left_out = table.usable & ~keep
+    if table.is_complete:
+        return {"age_outside_groups": int(left_out.sum())}
+    straddling = left_out & (table.ages != table.last_ages)
+    outside = left_out & (table.ages >= 0) & ~straddling
+    return {"age_outside_groups": int(outside.sum()), "age_straddles_groups": int(straddling.sum())}
 
 
 def _count_joined(table: FaceTable, keep: np.ndarray) -> dict[str, int]:
@@ -160,12 +178,12 @@ def _quotas(group: np.ndarray) -> np.ndarray:
     """Return the places of each part in each stratum, (strata, 3): rows sum to the strata, columns to the parts."""
     counts = np.unique(group, return_counts=True)[1]
     _, val, test = part_sizes(len(group))
-    tests = _apportion(counts, test)
-    vals = _apportion(counts - tests, val)
+    tests = apportion(counts, test)
+    vals = apportion(counts - tests, val)
     return np.stack([counts - tests - vals, vals, tests], axis=1)
 
 
-def _apportion(counts: np.ndarray, total: int) -> np.ndarray:
+def apportion(counts: np.ndarray, total: int) -> np.ndarray:
     """Divide `total` places in proportion to `counts`, by the largest remainders (Hamilton's method)."""
     exact = counts * (total / counts.sum())
     places = np.floor(exact).astype(np.int64)
@@ -194,9 +212,10 @@ def read_split(path: Path, table: FaceTable, groups: AgeGroups) -> Split:
             f"{missing[0]!r} first; give the data that the split was made of (and the same data.limit)"
         )
     chosen = {row_of[name]: part for name, part in part_of.items()}
-    group = groups.of(table.ages)
+    group = table.groups(groups)
+    used = has_task(table, group)
     unusable = [row for row in chosen if table.skipped[row]]
-    outside = [row for row in chosen if not table.skipped[row] and group[row] < 0]
+    outside = [row for row in chosen if not table.skipped[row] and not used[row]]
     for row in (*unusable, *outside):
         del chosen[row]
     rows = {

@@ -3,12 +3,32 @@
 import codecs
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 _SEPARATORS = (",", ";", "\t")
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table as it stands in a file; nothing is converted, so "None" and "NA" stay what they are.
+
+    Attributes:
+        columns: names in the first line, without blanks around them, casefolded.
+        rows: the number of each row's line in the file, from 1, and its values.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, list[str]], ...]
+
+    def records(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield each row's line and its values by column, without blanks around them; "" where the row is short."""
+        for line, values in self.rows:
+            padded = [*values, *[""] * (len(self.columns) - len(values))]
+            yield line, {column: value.strip() for column, value in zip(self.columns, padded, strict=False)}
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -28,33 +48,46 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         OSError: the file cannot be read.
         ValueError: it is not a table, or lacks a column; the message is the reason alone.
     """
-    lines = _decode(path.read_bytes())
+    table = parse_table(path.read_bytes(), columns)
+    places = {column: table.columns.index(column) for column in columns}
+    selected = []
+    for line, row in table.rows:
+        if len(row) <= max(places.values()):
+            raise ValueError(f"line {line} has too few values")
+        selected.append({column: row[place] for column, place in places.items()})
+    return selected
+
+
+def parse_table(content: bytes, columns: Sequence[str]) -> TextTable:
+    """Read a table with at least these columns, as `read_rows` does.
+
+    Raises:
+        ValueError: it is not a table, or lacks a column; the message is the reason alone.
+    """
+    lines = _decode(content)
     header, _, _ = lines.partition("\n")
+    first_line = 1
     if header.strip().lower() in {f"sep={separator}" for separator in _SEPARATORS} | {"sep="}:
         _, _, lines = lines.partition("\n")
+        first_line = 2
     for separator in _SEPARATORS:
         rows = csv.reader(io.StringIO(lines, newline=""), delimiter=separator)
         try:
-            names = [name.strip().casefold() for name in next(rows, [])]
+            names = tuple(name.strip().casefold() for name in next(rows, []))
         except csv.Error:  # the line is not a valid row with this separator
             continue
         if all(names.count(column) == 1 for column in columns):
-            return _select(rows, {column: names.index(column) for column in columns})
+            return TextTable(names, tuple(_filled(rows, first_line - 1)))
     raise ValueError(f"the first line does not name the columns {' and '.join(columns)} once each")
 
 
-def _select(rows: Any, places: dict[str, int]) -> list[dict[str, str]]:
-    selected = []
+def _filled(rows: Any, skipped_lines: int) -> Iterator[tuple[int, list[str]]]:
     try:
         for row in rows:
-            if not any(row):
-                continue
-            if len(row) <= max(places.values()):
-                raise ValueError(f"line {rows.line_num} has too few values")
-            selected.append({column: row[place] for column, place in places.items()})
+            if any(row):
+                yield rows.line_num + skipped_lines, row
     except csv.Error as error:
         raise ValueError(str(error)) from error
-    return selected
 
 
 def _decode(content: bytes) -> str:

@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from agegender.data.datamodule import UTKFaceDataModule
 from agegender.data.source import draw_faces
-from agegender.labels import AgeGroups, age_groups
+from agegender.labels import NUM_GROUPS, AgeGroups, age_groups
 from agegender.losses.base import Method
 from agegender.models import measure, normalization
 from agegender.models.weights import read_state
@@ -48,11 +48,14 @@ def _instantiate(config: Any, **arguments: Any) -> Any:
         raise (cause if cause is not None else error) from None
 
 
+_OF_SOURCE = ("root", "source", "set", "labels", "margin")  # keys of `data` that the source takes
+
+
 def make_datamodule(config: dict[str, Any]) -> UTKFaceDataModule:
     """Make the data module; reads no image yet."""
     _check_target(config["data"], lightning.LightningDataModule)
     _check_source(config["data"]["source"])
-    data = {key: value for key, value in config["data"].items() if key not in ("root", "source")}
+    data = {key: value for key, value in config["data"].items() if key not in _OF_SOURCE}
     source = _instantiate(config["data"]["source"])
     return _instantiate(data, _partial_=True)(source=source, seed=config["seed"])
 
@@ -72,7 +75,22 @@ def _build_network(model: dict[str, Any], num_outputs: int, image_size: int) -> 
 def make_method(config: dict[str, Any]) -> Method:
     """Make the method; `prepare` it before training."""
     _check_target(config["loss"], Method)
-    return _instantiate(config["loss"], _convert_="all")
+    num_groups = len(_groups_of(config).names)
+    # A method of the user's own need not know of other numbers.
+    options = {} if num_groups == NUM_GROUPS else {"num_groups": num_groups}
+    return _instantiate(config["loss"], _convert_="all", **options)
+
+
+def _groups_of(config: dict[str, Any]) -> AgeGroups:
+    """Return a configuration's age groups.
+
+    Raises:
+        InputError: there is no such scheme.
+    """
+    try:
+        return age_groups(config["data"]["age_groups"]) if "data" in config else age_groups("closed")
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _check_target(config: dict[str, Any], kind: type) -> None:
@@ -274,10 +292,7 @@ def load_trained(path: Path) -> TrainedNetwork:
         InputError: no such file, not a checkpoint of this project, or there is no such scheme of age groups.
     """
     config = read_checkpoint_config(path)
-    try:
-        groups = age_groups(config["data"]["age_groups"])
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    groups = _groups_of(config)
     return TrainedNetwork(
         module=load_module(path, config),
         groups=groups,

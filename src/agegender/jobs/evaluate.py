@@ -24,7 +24,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # These describe the training set: not reused for other data.
-_OF_TRAINING_SET = ("train_part", "limit", "leak_control", "max_skipped", "split_file", "split_seed")
+_OF_TRAINING_SET = (
+    "train_part",
+    "limit",
+    "leak_control",
+    "max_skipped",
+    "split_file",
+    "split_seed",
+    "split",
+    "fold",
+    "folds",
+)
+_LABELS = {"set": "set_name", "labels": "labels", "margin": "margin"}  # keys of `data`, and of its source
 _PARTS = ("train", "val", "trainval", "test", "all")
 
 
@@ -125,6 +136,9 @@ def _merged(trained: dict[str, Any], asked: Evaluation) -> Config:
         source = {"root": data["root"], "_target_": "agegender.data.source.open_faces"}
         data["source"] = {**trained["data"]["source"], **source}
         data.setdefault("split_file", None)  # the network's own data too may lie elsewhere now
+    labels = {key: data[name] for name, key in _LABELS.items() if name in data}
+    if labels:
+        data["source"] = {**trained["data"]["source"], **data.get("source", {}), **labels}
     here = {"strategy": "auto", "num_nodes": 1, "limit_test_batches": 1.0, **asked.trainer.given()}
     at_test = {"test_time_flip": asked.test_time_flip, "test_time_shift": asked.test_time_shift}
     return parse(
@@ -265,18 +279,28 @@ def _output_folder(asked: Evaluation, path: Path, job: JobFolder, manifest_id: s
     return job.evaluation(f"{manifest_id[:12]}-{asked.part}{suffix}")
 
 
+def _in_words(scores: dict[str, Any]) -> str:
+    """Return the main scores, without those that the labels do not allow."""
+    parts = []
+    if scores["age_accuracy"] is not None:
+        parts.append(
+            f"age {100 * scores['age_accuracy']:.2f} % (balanced {100 * scores['age_balanced_accuracy']:.2f}, "
+            f"one-off {100 * scores['age_one_off_accuracy']:.2f})"
+        )
+    if scores["gender_accuracy"] is not None:
+        parts.append(f"gender {100 * scores['gender_accuracy']:.2f} %")
+    if scores["age_mae_years"] is not None:
+        parts.append(f"MAE {scores['age_mae_years']:.2f} years")
+    return ", ".join(parts)
+
+
 def _log_scores(record: Record, num_images: int, part: str, folder: JobFolder) -> None:
-    scores = record.test
     log.info(
-        "%s of %s images of %s (%s): age %.2f %% (balanced %.2f, one-off %.2f), gender %.2f %%, MAE %.2f years",
+        "%s of %s images of %s (%s): %s",
         f"{num_images:,}",
         f"{record.data['counts']['available']:,}",
         record.data["root"],
         part,
-        100 * scores["age_accuracy"],
-        100 * scores["age_balanced_accuracy"],
-        100 * scores["age_one_off_accuracy"],
-        100 * scores["gender_accuracy"],
-        scores["age_mae_years"],
+        _in_words(record.test),
     )
     log.info("The record: %s", folder.record)

@@ -78,6 +78,8 @@ def _train(
         **datamodule.describe(),
         "split_file": str(save_manifest(config.runs_folder, datamodule.manifest)),
     }
+    if module.method.needs_years:
+        datamodule.check_years()
     group_of_age = torch.from_numpy(datamodule.groups.group_of_age)
     module.method.prepare(datamodule.train_age_counts(), group_of_age)
     record.coarse_years = module.method.coarse_years
@@ -121,15 +123,17 @@ def _log_end(config: Config, folder: JobFolder, record: Record) -> None:
             config.trainer.max_epochs,
         )
         return
-    scores = record.test
-    log.info(
-        "%s: complete in %.0f s; test age %.2f %%, gender %.2f %%, MAE %.2f years",
-        folder,
-        record.time["fit_seconds"],
-        100 * scores["age_accuracy"],
-        100 * scores["gender_accuracy"],
-        scores["age_mae_years"],
-    )
+    log.info("%s: complete in %.0f s; test %s", folder, record.time["fit_seconds"], _in_words(record.test))
+
+
+def _in_words(scores: dict[str, Any]) -> str:
+    """Return the main scores of a test, without those that its labels do not allow."""
+    parts = [
+        f"age {100 * scores['age_accuracy']:.2f} %" if scores["age_accuracy"] is not None else "",
+        f"gender {100 * scores['gender_accuracy']:.2f} %" if scores["gender_accuracy"] is not None else "",
+        f"MAE {scores['age_mae_years']:.2f} years" if scores["age_mae_years"] is not None else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _measure(config: Config, module: AgeGenderModule, record: Record) -> None:

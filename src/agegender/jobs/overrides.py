@@ -32,6 +32,8 @@ TEXT_KEYS = frozenset(
         "data.root",
         "data.cache_dir",
         "data.split_file",
+        "data.set",
+        "data.labels",
         "logger.wandb.project",
         "logger.wandb.entity",
         "logger.wandb.group",

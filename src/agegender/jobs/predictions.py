@@ -35,11 +35,11 @@ def _collect(module: AgeGenderModule, datamodule: UTKFaceDataModule) -> Predicti
     return Predictions(
         groups=datamodule.groups.names,
         images=np.array([table.names[row] for row in rows], dtype=object),
-        group=datamodule.groups.of(table.ages[rows]),
+        group=table.groups(datamodule.groups)[rows],
         group_predicted=group.argmax(dim=1).numpy(),
         gender=table.genders[rows],
         gender_predicted=gender.argmax(dim=1).numpy(),
-        years=table.ages[rows].astype(np.float64),
+        years=np.where(table.years[rows] >= 0, table.years[rows], np.nan).astype(np.float64),
         years_predicted=_joined(module, "years").numpy().astype(np.float64),
         race=table.races[rows],
         p_group=group.numpy(),

@@ -39,7 +39,9 @@ def check_jobs(config: Config, swept: Iterable[str], launcher: str) -> None:
     for key, path in (("ckpt_path", config.ckpt_path), ("data.split_file", config.data.split_file)):
         if path is not None and not _is_swept(key, swept) and not Path(path).expanduser().is_file():
             raise InputError(f"{key}={path} is not a file; check the path")
-    if config.data.root is not None and not any(_is_swept(key, swept) for key in ("data.root", "data.source")):
+    of_source = ("data.root", "data.source", "data.set", "data.labels", "data")
+    has_files = any(value is not None for value in (config.data.root, config.data.set, config.data.labels))
+    if has_files and not any(_is_swept(key, swept) for key in of_source):
         _open(config.data.source).names()
 
 

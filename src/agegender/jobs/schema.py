@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
-from agegender.labels import CHALLENGE_AGE, MINORS_PASSED, SCHEMES, THRESHOLD_AGE
+from agegender.labels import CHALLENGE_AGE, MINORS_PASSED, THRESHOLD_AGE, age_groups
 
 _Positive = Annotated[int, Field(ge=1)]
 _Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -36,6 +36,11 @@ def _without_separators(project: str) -> str:
             f"W&B takes no project with one of {' '.join(_NOT_IN_PROJECTS)}; logger.wandb.entity= is its team"
         )
     return project
+
+
+def _known_groups(scheme: str | list[int]) -> str | list[int]:
+    age_groups(scheme)
+    return scheme
 
 
 _Root = Annotated[str, AfterValidator(_not_empty)]
@@ -77,6 +82,9 @@ class Data(_Keys):
 
     source: dict[str, Any]
     root: _Root | list[_Root] | None
+    set: str | None = None  # checkpoints may be older than these three, and are evaluated
+    labels: str | None = None
+    margin: Annotated[float, Field(ge=0.0, le=2.0)] | None = None
     image_size: Annotated[int, Field(ge=1, le=4096)]
     train_part: Literal["train", "trainval"] = "train"
     batch_size: _Positive
@@ -84,13 +92,17 @@ class Data(_Keys):
     resident: bool | None
     num_workers: Annotated[int, Field(ge=0)] | None
     limit: _Positive | None
-    age_groups: Literal[SCHEMES]  # pyright: ignore[reportInvalidTypeForm]
+    age_groups: Annotated[str | list[int], AfterValidator(_known_groups)]
     leak_control: bool
     max_skipped: _Share
     cache: bool
     cache_dir: str
     split_file: str | None
     split_seed: _Seed
+    split: Literal["random", "official"] | None = None
+    fold: Annotated[int, Field(ge=0)] | None = None
+    folds: Annotated[int, Field(ge=2)] | None = None
+    years: Literal["exact", "midpoint"] | None = None
 
 
 class Model(_Keys):

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agegender.labels import NUM_GROUPS, NUM_YEARS
+from agegender.labels import NUM_YEARS
 from agegender.losses.base import AgePrediction
 from agegender.losses.classification import Classification
 from agegender.losses.options import check_choice
@@ -58,7 +58,7 @@ class AgeClasses(Classification):
     def group_probabilities(self, logits: Tensor) -> Tensor:
         """Return the probabilities of the groups, (B, G), of logits (B, Y); ages that the scheme drops are left out."""
         groups = self.class_groups()
-        members = groups[:, None] == torch.arange(NUM_GROUPS, device=groups.device)  # (Y, G)
+        members = groups[:, None] == torch.arange(self.num_groups, device=groups.device)  # (Y, G)
         probabilities = logits.masked_fill(groups < 0, -math.inf).softmax(dim=1)  # (B, Y)
         return (probabilities[:, :, None] * members).sum(dim=1)
 

@@ -30,25 +30,29 @@ class Method(nn.Module, ABC):
     Args:
         num_outputs: width of the age head.
         gender_weight: of the gender loss; the weight of the age loss is 1.
+        num_groups: G, number of age groups.
 
     Attributes:
+        needs_years: whether it learns from ages in years, not from groups alone.
         coarse_years: whether `decode` returns the typical age of a group instead of an age for each face.
         group_counts: (G,) training images of each group.
         group_years: (G,) median age of the training images of each group.
         group_of_age: (A,) group of each age in years, -1 where the scheme drops it.
     """
 
+    needs_years: bool = True
     coarse_years: bool
     group_counts: Tensor
     group_years: Tensor
     group_of_age: Tensor
 
-    def __init__(self, num_outputs: int, *, gender_weight: float = 1.0) -> None:
+    def __init__(self, num_outputs: int, *, gender_weight: float = 1.0, num_groups: int = NUM_GROUPS) -> None:
         super().__init__()
         self.num_outputs = num_outputs
+        self.num_groups = num_groups
         self.gender_weight = gender_weight
-        self.register_buffer("group_counts", torch.zeros(NUM_GROUPS))
-        self.register_buffer("group_years", torch.zeros(NUM_GROUPS))
+        self.register_buffer("group_counts", torch.zeros(num_groups))
+        self.register_buffer("group_years", torch.zeros(num_groups))
         self.register_buffer("group_of_age", torch.full((NUM_AGES,), -1))
 
     def prepare(self, age_counts: Tensor, group_of_age: Tensor) -> None:
@@ -59,7 +63,7 @@ class Method(nn.Module, ABC):
             group_of_age: int64 (A,) group of each age, -1 where the scheme drops it.
         """
         self.group_of_age.copy_(group_of_age)
-        for group in range(NUM_GROUPS):
+        for group in range(self.num_groups):
             counts = torch.where(group_of_age == group, age_counts, 0)
             self.group_counts[group] = counts.sum()
             if counts.sum() == 0:  # no training image: take the median of the group's own ages

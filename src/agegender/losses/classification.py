@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from agegender.labels import NUM_GROUPS
 from agegender.losses.base import Method
 from agegender.losses.options import check_choice, check_number
 
@@ -30,6 +31,7 @@ class Classification(Method):
         adjust: remove the prior in `training`, by adding tau times the log prior to the logits in the loss, or in the
             `prediction`, by subtracting it from the logits of a network that was trained without.
         gender_weight: of the gender loss; the weight of the age loss is 1.
+        num_groups: G, number of age groups.
 
     Raises:
         InputError: an option is unknown or out of its range.
@@ -45,8 +47,9 @@ class Classification(Method):
         logit_adjustment: float = 0.0,
         adjust: str = "training",
         gender_weight: float = 1.0,
+        num_groups: int = NUM_GROUPS,
     ) -> None:
-        super().__init__(num_outputs, gender_weight=gender_weight)
+        super().__init__(num_outputs, gender_weight=gender_weight, num_groups=num_groups)
         check_choice("weighting", weighting, WEIGHTINGS)
         check_number("effective_beta", effective_beta, below=1, example=0.999)
         check_choice("normalization", normalization, NORMALIZATIONS)

@@ -5,6 +5,7 @@ neural networks with application to age estimation".
 import torch
 from torch import Tensor, nn
 
+from agegender.labels import NUM_GROUPS
 from agegender.losses.options import check_choice, check_number
 from agegender.losses.ordinal import NUM_TASKS, Ordinal
 
@@ -27,6 +28,7 @@ class Coral(Ordinal):
         bias_rate: factor on the biases' learning rate, above 0; for optimizers that are invariant to the scale of the
             gradient, such as Adam. The biases are this factor times their parameters.
         gender_weight: of the gender loss; the weight of the age loss is 1.
+        num_groups: G, number of age groups.
 
     Attributes:
         first_bias: (T,) the biases before training.
@@ -38,8 +40,15 @@ class Coral(Ordinal):
 
     first_bias: Tensor
 
-    def __init__(self, *, bias_init: str = "prior", bias_rate: float = 10.0, gender_weight: float = 1.0) -> None:
-        super().__init__(1, gender_weight=gender_weight)
+    def __init__(
+        self,
+        *,
+        bias_init: str = "prior",
+        bias_rate: float = 10.0,
+        gender_weight: float = 1.0,
+        num_groups: int = NUM_GROUPS,
+    ) -> None:
+        super().__init__(1, gender_weight=gender_weight, num_groups=num_groups)
         check_choice("bias_init", bias_init, BIAS_INITS)
         check_number("bias_rate", bias_rate, positive=True, example=10)
         self.bias_init = bias_init

@@ -5,6 +5,7 @@ ordinal regression based on conditional probabilities".
 from torch import Tensor
 from torch.nn import functional
 
+from agegender.labels import NUM_GROUPS
 from agegender.losses.ordinal import NUM_TASKS, Ordinal
 
 
@@ -16,10 +17,11 @@ class Corn(Ordinal):
 
     Args:
         gender_weight: of the gender loss; the weight of the age loss is 1.
+        num_groups: G, number of age groups.
     """
 
-    def __init__(self, *, gender_weight: float = 1.0) -> None:
-        super().__init__(NUM_TASKS, gender_weight=gender_weight)
+    def __init__(self, *, gender_weight: float = 1.0, num_groups: int = NUM_GROUPS) -> None:
+        super().__init__(NUM_TASKS, gender_weight=gender_weight, num_groups=num_groups)
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         return functional.logsigmoid(outputs).cumsum(dim=1).exp()  # a product of 100 factors, without underflow

@@ -16,10 +16,11 @@ class GroupClasses(Classification):
         options: see `Classification`.
     """
 
+    needs_years = False
     coarse_years = True
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(NUM_GROUPS, **options)
+        super().__init__(options.get("num_groups", NUM_GROUPS), **options)
 
     def decode(self, outputs: Tensor) -> AgePrediction:
         probabilities = self.balanced_logits(outputs).softmax(dim=1)  # (B, G)

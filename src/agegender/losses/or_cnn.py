@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from agegender.labels import NUM_GROUPS
 from agegender.losses.options import check_choice
 from agegender.losses.ordinal import NUM_TASKS, Ordinal
 
@@ -19,6 +20,7 @@ class OrCnn(Ordinal):
         importance: lambda_k of the tasks. `none`: 1 / T each. `sqrt`, the paper's: proportional to the root of the
             number of training images that are k years old; 0 images count as 1, or the task would never be trained.
         gender_weight: of the gender loss; the weight of the age loss is 1.
+        num_groups: G, number of age groups.
 
     Attributes:
         task_weights: (T,) lambda_k times T; their mean is 1.
@@ -29,8 +31,8 @@ class OrCnn(Ordinal):
 
     task_weights: Tensor
 
-    def __init__(self, *, importance: str = "none", gender_weight: float = 1.0) -> None:
-        super().__init__(NUM_TASKS, gender_weight=gender_weight)
+    def __init__(self, *, importance: str = "none", gender_weight: float = 1.0, num_groups: int = NUM_GROUPS) -> None:
+        super().__init__(NUM_TASKS, gender_weight=gender_weight, num_groups=num_groups)
         check_choice("importance", importance, IMPORTANCES)
         self.importance = importance
         self.register_buffer("task_weights", torch.ones(NUM_TASKS))

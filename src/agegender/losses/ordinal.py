@@ -21,13 +21,16 @@ class Ordinal(Method):
     Args:
         num_outputs: width of the age head.
         gender_weight: of the gender loss; the weight of the age loss is 1.
+        num_groups: G, number of age groups.
     """
 
     coarse_years = False
     thresholds: Tensor
 
-    def __init__(self, num_outputs: int = NUM_TASKS, *, gender_weight: float = 1.0) -> None:
-        super().__init__(num_outputs, gender_weight=gender_weight)
+    def __init__(
+        self, num_outputs: int = NUM_TASKS, *, gender_weight: float = 1.0, num_groups: int = NUM_GROUPS
+    ) -> None:
+        super().__init__(num_outputs, gender_weight=gender_weight, num_groups=num_groups)
         self.register_buffer("thresholds", torch.arange(NUM_TASKS), persistent=False)
 
     def older(self, years: Tensor) -> Tensor:
@@ -57,13 +60,13 @@ class Ordinal(Method):
             years: (B,) predicted ages.
         """
         groups = self.group_of_age[:NUM_YEARS]
-        members = groups[:, None] == torch.arange(NUM_GROUPS, device=groups.device)  # (Y, G)
+        members = groups[:, None] == torch.arange(self.num_groups, device=groups.device)  # (Y, G)
         # P(y > -1) = 1 and P(y > 100) = 0.
         of_age = functional.pad(older, (1, 0), value=1.0) - functional.pad(older, (0, 1))  # (B, Y)
         # A sum of products, as mixed precision would compute a matrix product in bfloat16.
         of_group = (of_age[:, :, None] * members).sum(dim=1).clamp(min=0)  # (B, G)
         total = of_group.sum(dim=1, keepdim=True)
-        nearest = functional.one_hot(self.nearest_group(years).clamp(min=0), NUM_GROUPS)
+        nearest = functional.one_hot(self.nearest_group(years).clamp(min=0), self.num_groups)
         return torch.where(total > _NO_MASS, of_group / total.clamp(min=_NO_MASS), nearest.to(of_group.dtype))
 
     def decode(self, outputs: Tensor) -> AgePrediction:

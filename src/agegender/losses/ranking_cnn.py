@@ -4,6 +4,7 @@ estimation".
 
 from torch import Tensor
 
+from agegender.labels import NUM_GROUPS
 from agegender.losses.ordinal import NUM_TASKS, Ordinal
 
 
@@ -16,10 +17,11 @@ class RankingCnn(Ordinal):
 
     Args:
         gender_weight: of the gender loss; the weight of the age loss is 1.
+        num_groups: G, number of age groups.
     """
 
-    def __init__(self, *, gender_weight: float = 1.0) -> None:
-        super().__init__(2 * NUM_TASKS, gender_weight=gender_weight)
+    def __init__(self, *, gender_weight: float = 1.0, num_groups: int = NUM_GROUPS) -> None:
+        super().__init__(2 * NUM_TASKS, gender_weight=gender_weight, num_groups=num_groups)
 
     def logits(self, outputs: Tensor) -> Tensor:
         pairs = outputs.unflatten(1, (NUM_TASKS, 2))

@@ -21,6 +21,7 @@ class Regression(Method):
     Args:
         norm: `l1`, the absolute error, or `mse`, the squared error, of standardized years.
         gender_weight: of the gender loss; the weight of the age loss is 1.
+        num_groups: G, number of age groups.
 
     Attributes:
         mean_years: () mean of the training ages.
@@ -31,8 +32,8 @@ class Regression(Method):
     mean_years: Tensor
     std_years: Tensor
 
-    def __init__(self, *, norm: str = "l1", gender_weight: float = 1.0) -> None:
-        super().__init__(1, gender_weight=gender_weight)
+    def __init__(self, *, norm: str = "l1", gender_weight: float = 1.0, num_groups: int = NUM_GROUPS) -> None:
+        super().__init__(1, gender_weight=gender_weight, num_groups=num_groups)
         check_choice("norm", norm, NORMS)
         self.norm = norm
         self.register_buffer("mean_years", torch.zeros(()))
@@ -56,4 +57,6 @@ class Regression(Method):
     def decode(self, outputs: Tensor) -> AgePrediction:
         years = (outputs.squeeze(1) * self.std_years + self.mean_years).clamp(0, NUM_YEARS - 1)
         group = self.nearest_group(years)
-        return AgePrediction((group[:, None] == torch.arange(NUM_GROUPS, device=years.device)).to(years.dtype), years)
+        return AgePrediction(
+            (group[:, None] == torch.arange(self.num_groups, device=years.device)).to(years.dtype), years
+        )

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agegender.labels import NUM_GROUPS
 from agegender.losses.group_classes import GroupClasses
 from agegender.losses.options import check_choice, check_number
 
@@ -36,7 +35,7 @@ class Sord(GroupClasses):
 
     def soft_labels(self, group: Tensor) -> Tensor:
         """Return the soft labels of true groups, float32 (B, G), rows sum to 1, for groups int64 (B,)."""
-        distance = (torch.arange(NUM_GROUPS, device=group.device) - group[:, None]).float().abs()  # (B, G)
+        distance = (torch.arange(self.num_groups, device=group.device) - group[:, None]).float().abs()  # (B, G)
         return (-self.scale * (distance if self.metric == "absolute" else distance.square())).softmax(dim=1)
 
     def forward(self, outputs: Tensor, group: Tensor, years: Tensor) -> Tensor:

@@ -29,6 +29,9 @@ _NOT_IDENTITY = (
     "data.max_skipped",
     "data.source.root",
     "data.source.cache_dir",
+    "data.source.set_name",  # these three are data.set, data.labels and data.margin again
+    "data.source.labels",
+    "data.source.margin",
     "trainer.enable_progress_bar",
     "trainer.log_every_n_steps",
     "trainer.profiler",
@@ -38,7 +41,7 @@ _NOT_IDENTITY = (
     "trainer.enable_checkpointing",
 )
 _PREFIXES = tuple(f"{key}." for key in _NOT_IDENTITY)
-_FILES = ("data.root", "data.split_file")
+_FILES = ("data.root", "data.split_file", "data.labels")
 _SOURCES = "agegender.data.source."
 
 

@@ -1,7 +1,7 @@
 """predictions.csv: what a run says of each image of a part; its columns are written and read here alone.
 
 A row per image. Classes are written by their names, true and predicted ages in years, probabilities with 6 decimals in
-a column per class, `p_0-2` to `p_54+`, then `p_male` and `p_female`.
+a column per class, `p_0-2` to `p_54+`, then `p_male` and `p_female`. A label that is unknown is an empty cell.
 """
 
 import csv
@@ -10,7 +10,7 @@ import io
 import lzma
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +52,9 @@ class Predictions:
     Attributes:
         groups: G names, youngest first.
         images: (N,) names.
-        group, group_predicted: int64 (N,).
-        gender, gender_predicted: int64 (N,), indices of `labels.GENDERS`.
-        years, years_predicted: float64 (N,).
+        group, group_predicted: int64 (N,); a group is -1 where it is unknown.
+        gender, gender_predicted: int64 (N,), indices of `labels.GENDERS`; a gender is -1 where it is unknown.
+        years, years_predicted: float64 (N,); years are NaN where no exact age is known.
         race: int64 (N,), an index of `labels.RACES`, -1 where the file name tells none.
         p_group: float32 (N, G), rows sum to 1.
         p_gender: float32 (N, 2).
@@ -75,8 +75,25 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.images)
 
+    def known(self, task: str) -> np.ndarray:
+        """Return which images have a label of `age`, the group, or `gender`: bool (N,)."""
+        return (self.group if task == "age" else self.gender) >= 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every image has a group, an age in years and a gender."""
+        return bool(self.known("age").all() and self.known("gender").all() and not np.isnan(self.years).any())
+
+    def rows(self, chosen: np.ndarray) -> "Predictions":
+        """Return the predictions of some images, by bool (N,)."""
+        values = {key.name: getattr(self, key.name) for key in fields(self)}
+        return Predictions(**{key: value if key == "groups" else value[chosen] for key, value in values.items()})
+
     def hits(self, task: str) -> np.ndarray:
-        """Return which images are right at `age` or `gender`: bool (N,). Not by probabilities, which a file rounds."""
+        """Return which images are right at `age` or `gender`: bool (N,), False where the label is unknown.
+
+        Not by probabilities, which a file rounds.
+        """
         if task == "age":
             return self.group_predicted == self.group
         return self.gender_predicted == self.gender
@@ -97,7 +114,7 @@ def write(path: Path, predictions: Predictions) -> None:
 
     Args:
         path: of the CSV file; its directory is made where it is missing.
-        predictions: with true ages in whole years.
+        predictions: with true ages in whole years, or NaN.
 
     Raises:
         OSError: there is no room, or the disk refuses.
@@ -115,11 +132,11 @@ def _as_text(predictions: Predictions) -> dict[str, list[str]]:
     groups = predictions.groups
     columns = {
         "image": predictions.images.tolist(),
-        "group": [groups[index] for index in predictions.group],
+        "group": [groups[index] if index >= 0 else "" for index in predictions.group],
         "group_predicted": [groups[index] for index in predictions.group_predicted],
-        "years": [f"{years:.0f}" for years in predictions.years.tolist()],
+        "years": ["" if np.isnan(years) else f"{years:.0f}" for years in predictions.years.tolist()],
         "years_predicted": [f"{years:.3f}" for years in predictions.years_predicted.tolist()],
-        "gender": [GENDERS[index] for index in predictions.gender],
+        "gender": [GENDERS[index] if index >= 0 else "" for index in predictions.gender],
         "gender_predicted": [GENDERS[index] for index in predictions.gender_predicted],
         "race": ["" if index == UNKNOWN_RACE else RACES[index] for index in predictions.race],
     }
@@ -150,9 +167,9 @@ def read(path: Path, *, groups: Sequence[str], shared_names: dict[bytes, np.ndar
         return Predictions(
             groups=tuple(groups),
             images=images,
-            group=_indices(table, "group", names=groups),
+            group=_indices(table, "group", names=groups, unnamed=-1),
             group_predicted=_indices(table, "group_predicted", names=groups),
-            gender=_indices(table, "gender", names=GENDERS),
+            gender=_indices(table, "gender", names=GENDERS, unnamed=-1),
             gender_predicted=_indices(table, "gender_predicted", names=GENDERS),
             years=table["years"].to_numpy(np.float64),
             years_predicted=table["years_predicted"].to_numpy(np.float64),
@@ -169,8 +186,8 @@ def read_table(path: Path) -> "pd.DataFrame":
         path: of its CSV file, which may be compressed.
 
     Returns:
-        A row per image: `image`, and the names `group`, `group_predicted`, `gender`, `gender_predicted` and `race`,
-        which is missing where it is unknown; `years` and `years_predicted`; probabilities `p_...` in [0, 1].
+        A row per image: `image`, and the names `group`, `group_predicted`, `gender`, `gender_predicted` and `race`;
+        a true one is missing where it is unknown; `years` and `years_predicted`; probabilities `p_...` in [0, 1].
 
     Raises:
         OSError: it is not there, or cannot be read.
@@ -179,12 +196,13 @@ def read_table(path: Path) -> "pd.DataFrame":
     with _damage_named(path):
         table = _read_checked(path, groups=None)
     table = table.astype(dict.fromkeys(_CLASSES, "str"))
-    table["race"] = table["race"].where(table["race"] != "")
+    for key in ("group", "gender", "race"):
+        table[key] = table[key].where(table[key] != "")
     return table
 
 
 def read_years(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read true and predicted ages alone.
+    """Read true and predicted ages alone, of the images whose exact age is known.
 
     Args:
         path: of a run's CSV file, which may be compressed.
@@ -198,6 +216,7 @@ def read_years(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     with _damage_named(path):
         table = _read_csv(path, usecols=list(_YEARS), dtype=np.float64)
+        table = table[table["years"].notna()]
         _check_numbers(table, _YEARS)
     return table["years"].to_numpy(), table["years_predicted"].to_numpy()
 
@@ -214,7 +233,9 @@ def _damage_named(path: Path) -> Iterator[None]:
 def _read_csv(path: Path, **options: Any) -> "pd.DataFrame":
     import pandas as pd  # a job only writes: it does not wait for this import
 
-    return pd.read_csv(path, keep_default_na=False, encoding_errors="surrogateescape", **options)
+    return pd.read_csv(
+        path, keep_default_na=False, na_values={"years": [""]}, encoding_errors="surrogateescape", **options
+    )
 
 
 def _read_checked(path: Path, *, groups: Sequence[str] | None) -> "pd.DataFrame":
@@ -230,11 +251,11 @@ def _read_checked(path: Path, *, groups: Sequence[str] | None) -> "pd.DataFrame"
     missing = [key for key in (_IMAGE, *_CLASSES, *numbers) if key not in table]
     if missing:
         raise ValueError(f"it has no column {missing[0]}")
-    _check_numbers(table, numbers)
-    for key in ("group", "group_predicted"):
-        _check_names(table, key, names=groups)
-    for key in ("gender", "gender_predicted"):
-        _check_names(table, key, names=GENDERS)
+    _check_numbers(table, [key for key in numbers if key != "years"])
+    _check_years(table)
+    for key, names in (("group", groups), ("gender", GENDERS)):
+        _check_names(table, key, names=(*names, ""))
+        _check_names(table, f"{key}_predicted", names=names)
     _check_names(table, "race", names=(*RACES, ""))
     return table
 
@@ -251,6 +272,11 @@ def _probability_columns(names: Iterable[str]) -> list[str]:
 def _check_numbers(table: "pd.DataFrame", columns: Sequence[str]) -> None:
     if len(table) == 0 or not np.isfinite(table[list(columns)].to_numpy(np.float64)).all():
         raise ValueError("it has no rows, or years or probabilities that are not numbers")
+
+
+def _check_years(table: "pd.DataFrame") -> None:
+    if np.isinf(table["years"].to_numpy(np.float64)).any():
+        raise ValueError("it has years that are not numbers")
 
 
 def _check_names(table: "pd.DataFrame", key: str, *, names: Sequence[str]) -> None:

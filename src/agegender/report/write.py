@@ -146,7 +146,7 @@ def _write_figures(folder: Path, figures: Sequence[Figure]) -> dict[str, Path]:
 
 def _faces(sweep: SweepResults, analysis: Analysis, read_image: ReadImage) -> Document | None:
     """Make the page of sample faces and of the most confident mistakes; it must stay on this machine."""
-    highlighted = highlighted_configurations(sweep, analysis)
+    highlighted = [one for one in highlighted_configurations(sweep, analysis) if predictions_of(one)]
     if not highlighted:
         return None
     first = predictions_of(highlighted[0])[0]

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from agegender.data.images import decode
+from agegender.data.source import open_files
 from agegender.data.sources.base import Source
-from agegender.data.sources.utkface import FolderSource, open_source
+from agegender.data.sources.utkface import FolderSource
 from agegender.data.synthetic.folder import synthetic_path
 from agegender.records.record import Record, read_runs
 from agegender.report.statistics.age_limits import AgeLimits
@@ -36,7 +37,8 @@ def report(
     Raises:
         InputError: a record cannot be read, or `data` is given and not there.
     """
-    source = open_source(data) if data is not None else _recorded_source(folder)
+    first = next((record for _, record in read_runs(folder) if record.status == "complete"), None)
+    source = _recorded_source(first) if data is None else _open_at(data, first)
     given = {"threshold_age": threshold_age, "challenge_age": challenge_age, "minors_passed": minors_passed}
     limits = _recorded_limits(folder) | {key: value for key, value in given.items() if value is not None}
     return write_report(folder, limits=AgeLimits(**limits), read_image=None if source is None else _reader(source))
@@ -52,10 +54,8 @@ def _recorded_limits(folder: Path) -> dict[str, float]:
     return {key: value for key, value in recorded.items() if value is not None}
 
 
-def _recorded_source(folder: Path) -> Source | None:
+def _recorded_source(first: Record | None) -> Source | None:
     """Open the data of the first complete run; None on another machine than the one that trained."""
-    complete = (record for _, record in read_runs(folder) if record.status == "complete")
-    first = next(complete, None)
     try:
         return None if first is None else _open(first)
     except (InputError, OSError):
@@ -65,7 +65,7 @@ def _recorded_source(folder: Path) -> Source | None:
 def _open(record: Record) -> Source | None:
     root = record.setting("data.root")
     if root is not None:
-        return open_source(root)
+        return _open_at(root, record)
     number = record.setting("data.source.num_synthetic")
     seed = record.setting("data.source.synthetic_seed")
     cache = record.setting("data.source.cache_dir")
@@ -73,6 +73,18 @@ def _open(record: Record) -> Source | None:
         return None
     folder = synthetic_path(number, seed, Path(cache).expanduser())
     return FolderSource(folder) if folder.is_dir() else None
+
+
+def _open_at(root: Path | str | list[str], record: Record | None) -> Source:
+    """Open images, which a run's labels name."""
+    if record is None:
+        return open_files(root)
+    return open_files(
+        root,
+        set_name=record.setting("data.set"),
+        labels=record.setting("data.labels"),
+        margin=record.setting("data.margin"),
+    )
 
 
 def _reader(source: Source) -> ReadImage:

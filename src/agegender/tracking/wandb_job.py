@@ -232,9 +232,14 @@ class _RunLogger(Logger):
 def _confusion_charts(labels: Mapping[str, Sequence[int]], group_names: Sequence[str]) -> dict[str, Any]:
     import wandb
 
-    return {
-        f"test/{title}_confusion": wandb.plot.confusion_matrix(
-            y_true=list(labels[key]), preds=list(labels[f"{key}_predicted"]), class_names=list(names), title=title
-        )
-        for title, key, names in (("age", "group", group_names), ("gender", "gender", GENDERS))
-    }
+    charts = {}
+    for title, key, names in (("age", "group", group_names), ("gender", "gender", GENDERS)):
+        pairs = [pair for pair in zip(labels[key], labels[f"{key}_predicted"], strict=True) if pair[0] >= 0]
+        if pairs:
+            charts[f"test/{title}_confusion"] = wandb.plot.confusion_matrix(
+                y_true=[true for true, _ in pairs],
+                preds=[predicted for _, predicted in pairs],
+                class_names=list(names),
+                title=title,
+            )
+    return charts

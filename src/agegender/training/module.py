@@ -25,14 +25,16 @@ class _LossTally:
 
     def reset(self) -> None:
         self._sum = torch.zeros(())
-        self._num = 0
+        self._num: float | Tensor = 0
 
-    def add(self, losses: tuple[Tensor, ...], num_images: float) -> None:
+    def add(self, losses: tuple[Tensor, ...], num_images: float | Tensor) -> None:
+        """Add the losses of a batch; `num_images` of each, (3,), where labels are missing."""
         self._sum = self._sum.to(losses[0].device) + torch.stack(losses).detach() * num_images
         self._num += num_images
 
     def state(self) -> dict[str, Any]:
-        return {"sum": self._sum.clone(), "num": self._num}
+        num = self._num.clone() if isinstance(self._num, Tensor) else self._num
+        return {"sum": self._sum.clone(), "num": num}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._sum = state["sum"]
@@ -41,6 +43,20 @@ class _LossTally:
     def means(self, part: str) -> dict[str, Tensor]:
         names = ("loss", "age_loss", "gender_loss")
         return {f"{part}/{name}": value for name, value in zip(names, self._sum / self._num, strict=True)}
+
+
+def _gender_loss(outputs: Tensor, gender: Tensor, known: Tensor) -> Tensor:
+    if not known.any():
+        return 0 * outputs.sum()
+    return functional.cross_entropy(outputs[known], gender[known])
+
+
+def _exact_years(joined: dict[str, Tensor]) -> Tensor:
+    """Return the true ages, (N,), -1 where only a range is known, also if a training takes its middle."""
+    if "true_span" not in joined:
+        return joined["true_years"]
+    first, last = joined["true_span"].unbind(dim=1)
+    return torch.where(first == last, first, -1)
 
 
 def _parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
@@ -174,6 +190,8 @@ class AgeGenderModule(lightning.LightningModule):
 
     def _step(self, batch: dict[str, Tensor], outputs: FaceOutputs, tally: _LossTally, share: float = 1.0) -> Tensor:
         """Return the batch's loss times a share; for an ensemble the mean of its members' losses."""
+        if "span" in batch:
+            return self._masked_step(batch, outputs, tally, share)
         members = outputs.members or (outputs,)
         age_loss = torch.stack([self.method(member.age, batch["group"], batch["years"]) for member in members]).mean()
         gender_losses = [functional.cross_entropy(member.gender, batch["gender"]) for member in members]
@@ -182,12 +200,31 @@ class AgeGenderModule(lightning.LightningModule):
         tally.add((loss, age_loss, gender_loss), share * len(batch["group"]))
         return share * loss
 
+    def _masked_step(self, batch: dict[str, Tensor], outputs: FaceOutputs, tally: _LossTally, share: float) -> Tensor:
+        """Return the loss as `_step` does; each task's is the mean over the images whose label is known."""
+        members = outputs.members or (outputs,)
+        aged = batch["group"] >= 0
+        if self.method.needs_years:
+            aged &= batch["years"] >= 0
+        gendered = batch["gender"] >= 0
+        age_loss = torch.stack([self._age_loss(member.age, batch, aged) for member in members]).mean()
+        gender_loss = torch.stack([_gender_loss(member.gender, batch["gender"], gendered) for member in members]).mean()
+        loss = age_loss + self.method.gender_weight * gender_loss
+        num_images = torch.stack([torch.ones_like(aged).sum(), aged.sum(), gendered.sum()])
+        tally.add((loss, age_loss, gender_loss), share * num_images)
+        return share * loss
+
+    def _age_loss(self, outputs: Tensor, batch: dict[str, Tensor], known: Tensor) -> Tensor:
+        if not known.any():
+            return 0 * outputs.sum()  # so that every parameter has a gradient, as distributed training needs
+        return self.method(outputs[known], batch["group"][known], batch["years"][known])
+
     def _evaluate(self, batch: dict[str, Tensor], outputs: FaceOutputs) -> None:
         self._step(batch, outputs, self._eval_losses)
         age = self.method.decode(outputs.age)
         gender = outputs.gender.softmax(dim=1)
         # Copies, since these small tensors would otherwise stay in the batch's memory and fragment it.
-        labels = {f"true_{key}": batch[key].clone() for key in ("group", "gender", "years")}
+        labels = {f"true_{key}": batch[key].clone() for key in ("group", "gender", "years", "span") if key in batch}
         self.predictions.append(
             {"row": batch["row"].clone(), "group": age.group, "years": age.years, "gender": gender} | labels
         )
@@ -232,7 +269,9 @@ class AgeGenderModule(lightning.LightningModule):
         scores = metrics.scores(
             age=(joined["group"].argmax(dim=1), joined["true_group"]),
             gender=(joined["gender"].argmax(dim=1), joined["true_gender"]),
-            years=(joined["years"], joined["true_years"]),
+            years=(joined["years"], _exact_years(joined)),
+            span=joined.get("true_span"),
+            num_groups=joined["group"].shape[1],
         )
         self.log_dict(
             self._eval_losses.means(part) | {f"{part}/{key}": value for key, value in metrics.scalars(scores).items()}

@@ -11,9 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from agegender.data.sources.formats import HEAD_BYTES
-from agegender.data.sources.listing import MAX_FILE_BYTES, ImageFiles, check_size, raise_unreadable
+from agegender.data.sources.listing import (
+    MAX_FILE_BYTES,
+    MAX_LABEL_FILE_BYTES,
+    ImageFiles,
+    check_size,
+    is_label_file,
+    raise_unreadable,
+)
 from agegender.system.errors import InputError
 
+ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip")
 # Errors of Python's libraries for broken archives.
 BROKEN = (
     tarfile.TarError,
@@ -35,6 +43,13 @@ def broken(path: Path, error: Exception) -> InputError:
     return InputError(f"{path} is a broken archive ({error}); download it again, or extract what is intact")
 
 
+def _location(path: Path) -> str:
+    """Return the path of the folder that an archive would be extracted to, for `image_paths`."""
+    plain = path.name.lower()
+    suffix = next((end for end in ARCHIVE_SUFFIXES if plain.endswith(end)), "")
+    return (path.resolve().parent / path.name[: len(path.name) - len(suffix)]).as_posix()
+
+
 def _file_signature(path: Path) -> str:
     stat = path.stat()
     text = f"{path.resolve()}\t{stat.st_size}\t{stat.st_mtime_ns}"
@@ -54,6 +69,8 @@ class TarSource:
         self._listing: dict[str, str] | None = None
         self._members: dict[str, tarfile.TarInfo] = {}
         self._contents: dict[str, bytes] | None = None
+        self._label_files: dict[str, tarfile.TarInfo] = {}
+        self._label_contents: dict[str, bytes] = {}
 
     def _open(self) -> dict[str, str]:
         if self._listing is None:
@@ -92,6 +109,12 @@ class TarSource:
             return file.read(HEAD_BYTES) if file is not None else b""
 
         if not found.add(member.name, read_head):
+            if is_label_file(member.name) and file is not None and member.size <= MAX_LABEL_FILE_BYTES:
+                self._label_files[member.name] = member
+                if content is not None and len(content) == member.size:
+                    self._label_contents[member.name] = content
+                elif whole:
+                    self._label_contents[member.name] = (content or b"") + file.read()
             return None
         self._members[member.name] = member
         return content
@@ -102,6 +125,23 @@ class TarSource:
     def signature(self) -> str:
         return _file_signature(self._path)
 
+    def image_paths(self) -> dict[str, str]:
+        return {name: f"{_location(self._path)}/{path}" for name, path in self._open().items()}
+
+    def label_files(self) -> list[str]:
+        self._open()
+        return sorted(self._label_files)
+
+    def read_label_file(self, path: str) -> bytes:
+        self._open()
+        if path in self._label_contents:
+            return self._label_contents[path]
+        member = self._label_files[path]
+        try:
+            return self._read_member(member)
+        except OSError as error:
+            raise_unreadable(error)
+
     def read(self, name: str) -> bytes:
         member = self._members[self._open()[name]]
         if not member.isfile():
@@ -110,11 +150,14 @@ class TarSource:
         if self._contents is not None:
             return self._contents[member.name]
         try:
-            with self._path.open("rb") as file:
-                file.seek(member.offset_data)
-                return file.read(member.size)
+            return self._read_member(member)
         except OSError as error:
             raise_unreadable(error)
+
+    def _read_member(self, member: tarfile.TarInfo) -> bytes:
+        with self._path.open("rb") as file:
+            file.seek(member.offset_data)
+            return file.read(member.size)
 
 
 def _is_whole(archive: tarfile.TarFile) -> bool:
@@ -147,6 +190,7 @@ class ZipSource:
             found.add(info.filename, lambda info=info: self._read_head(info))
         self._sizes = {info.filename: info.file_size for info in files}
         self._paths = found.by_name()
+        self._label_files = [path for path in found.label_files() if self._sizes[path] <= MAX_LABEL_FILE_BYTES]
 
     def _archive(self) -> zipfile.ZipFile:
         try:
@@ -171,6 +215,18 @@ class ZipSource:
 
     def signature(self) -> str:
         return _file_signature(self._path)
+
+    def image_paths(self) -> dict[str, str]:
+        return {name: f"{_location(self._path)}/{path}" for name, path in self._paths.items()}
+
+    def label_files(self) -> list[str]:
+        return list(self._label_files)
+
+    def read_label_file(self, path: str) -> bytes:
+        try:
+            return self._archive().read(path)
+        except BROKEN as error:
+            raise broken(self._path, error) from error
 
     def read(self, name: str) -> bytes:
         path = self._paths[name]

@@ -33,7 +33,9 @@ IMAGE_SUFFIXES = frozenset(
         ".pgm",
     }
 )
+LABEL_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".json", ".mat"})
 MAX_FILE_BYTES = 64 * 2**20  # a face of 200 x 200 has 5 kB; a larger file is no face crop, or an archive bomb
+MAX_LABEL_FILE_BYTES = 2**30  # CelebA's attributes have 27 MB, IMDB's imdb.mat 100 MB; an archive bomb has more
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +96,15 @@ class ImageFiles:
             )
         return _without_common_folder(self.paths)
 
+    def label_files(self) -> list[str]:
+        """Return the paths of the files that may hold labels, by their suffixes, sorted."""
+        return sorted(path for path in self.others if is_label_file(path))
+
+
+def is_label_file(path: str) -> bool:
+    """Whether a file may hold labels of images, by its suffix."""
+    return PurePosixPath(path).suffix.lower() in LABEL_SUFFIXES
+
 
 def _is_hidden(path: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(path).parts)
@@ -137,6 +148,18 @@ def read_head(path: Path) -> bytes:
             return file.read(HEAD_BYTES)
     except OSError:
         return b""
+
+
+def read_file(path: Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        InputError: the system cannot read it.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise_unreadable(error)
 
 
 def _without_common_folder(paths: list[str]) -> dict[str, str]:

@@ -14,10 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from agegender.data.sources.archives import BROKEN, TarSource, ZipSource, broken
-from agegender.data.sources.base import Face, Source
-from agegender.data.sources.joined import ARCHIVE_SUFFIXES, JoinedSource
-from agegender.data.sources.listing import ImageFiles, check_size, find_image_files, raise_unreadable, read_head
+from agegender.data.sources.archives import ARCHIVE_SUFFIXES, BROKEN, TarSource, ZipSource, broken
+from agegender.data.sources.base import Face, FileSource
+from agegender.data.sources.joined import BesideFiles, JoinedSource
+from agegender.data.sources.listing import (
+    ImageFiles,
+    check_size,
+    find_image_files,
+    raise_unreadable,
+    read_file,
+    read_head,
+)
 from agegender.data.sources.other_files import EXPECTATION, kind_of
 from agegender.labels import MAX_AGE, RACES, UNKNOWN_RACE
 from agegender.system.errors import DatasetNotFoundError, InputError
@@ -79,7 +86,7 @@ def _parse(name: str) -> _Parsed:
     return _Parsed(Face(age, gender, race if race < len(RACES) else UNKNOWN_RACE), match["date"])
 
 
-def open_source(root: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Source:
+def open_source(root: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> FileSource:
     """Open a folder or an archive of UTKFace, or several of them as one data set.
 
     Args:
@@ -103,7 +110,7 @@ def open_source(root: str | os.PathLike[str] | Sequence[str | os.PathLike[str]])
     return sources[0] if len(sources) == 1 else JoinedSource(sources)
 
 
-def _open(path: Path) -> Source:
+def _open(path: Path) -> FileSource:
     try:
         if path.is_dir():
             return _open_folder(path)
@@ -130,7 +137,7 @@ def _open(path: Path) -> Source:
     )
 
 
-def _open_folder(path: Path) -> Source:
+def _open_folder(path: Path) -> FileSource:
     files = find_image_files(path)
     archives = [path / name for name in sorted(files.others) if name.lower().endswith(ARCHIVE_SUFFIXES)]
     if not archives or files.paths:
@@ -145,7 +152,7 @@ def _open_folder(path: Path) -> Source:
     sources = [_open(archive) for archive in archives]
     for source in sources:
         source.names()  # so that an error about an archive without images names the archive
-    return JoinedSource(sources, label=path.resolve().name)
+    return JoinedSource(sources, label=path.resolve().name, beside=BesideFiles(path, files.label_files()))
 
 
 class FolderSource:
@@ -162,10 +169,14 @@ class FolderSource:
         self._files = files
         self._listing: dict[str, str] | None = None
 
+    def _found(self) -> ImageFiles:
+        if self._files is None:
+            self._files = find_image_files(self._path)
+        return self._files
+
     def _paths(self) -> dict[str, str]:
         if self._listing is None:
-            files = find_image_files(self._path) if self._files is None else self._files
-            self._listing = files.by_name()
+            self._listing = self._found().by_name()
         return self._listing
 
     def names(self) -> list[str]:
@@ -177,6 +188,16 @@ class FolderSource:
             stat = self._stat(path)
             digest.update(f"{path}\t{stat.st_size}\t{stat.st_mtime_ns}\n".encode(errors="backslashreplace"))
         return digest.hexdigest()
+
+    def image_paths(self) -> dict[str, str]:
+        location = self._path.resolve().as_posix()
+        return {name: f"{location}/{path}" for name, path in self._paths().items()}
+
+    def label_files(self) -> list[str]:
+        return self._found().label_files()
+
+    def read_label_file(self, path: str) -> bytes:
+        return read_file(self._path / path)
 
     def read(self, name: str) -> bytes:
         path = self._paths()[name]

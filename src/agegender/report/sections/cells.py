@@ -1,5 +1,7 @@
 """Cells that the sections' tables share."""
 
+import math
+
 from agegender.report.page.document import Cell
 from agegender.report.statistics.analysis import Estimate
 from agegender.report.statistics.scores import Score
@@ -18,6 +20,8 @@ def number_cell(value: float | None, decimals: int = 0) -> Cell:
 
 def estimate_cell(estimate: Estimate, score: Score, mark: str = "", *, signed: bool = False) -> Cell:
     """Return a cell of an estimate in its unit, with its interval below."""
+    if math.isnan(estimate.value):
+        return Cell("-", None, mark)
     scale = 100 if score.unit == "%" else 1
     decimals = 2 if score.unit else 3
     sign = "+" if signed else ""

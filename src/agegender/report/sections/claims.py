@@ -10,7 +10,7 @@ from agegender.report.results import Configuration, SweepResults
 from agegender.report.sections.verdict import about_basis, num_seeds
 from agegender.report.statistics.age_limits import AgeLimits
 from agegender.report.statistics.analysis import TASKS, Analysis, Pair
-from agegender.report.statistics.boundary_errors import boundary_errors
+from agegender.report.statistics.boundary_errors import boundary_errors, has_underage_group
 from agegender.report.statistics.crossed import Mean, crossed_difference, crossed_mean
 from agegender.report.statistics.significance import LEVEL, holm
 from agegender.report.tables.measured_cost import MeasuredCost
@@ -45,6 +45,9 @@ def judge_statements(sweep: SweepResults, analysis: Analysis, costs: Sequence[Me
     """Decide on the paper's statements; empty without the proposed network and a baseline, or on synthetic faces."""
     if any("synthetic faces" in run.record.data["root"] for one in analysis.design.compared for run in one.measured):
         return []
+    tested = [run.tested for one in analysis.design.compared for run in one.measured]
+    if not all(one.is_complete and has_underage_group(one.groups) for one in tested):
+        return []  # the paper's statements are of images with all labels, and of its groups
     plain = {one.model: one for one in analysis.design.compared if one.loss == "plain" and _is_plain(one)}
     weighted = {one.model: one for one in analysis.design.compared if one.loss == "weighted" and _is_plain(one)}
     if PROPOSED not in plain or not any(model in plain for model in BASELINES):

@@ -41,7 +41,7 @@ def cost_section(sweep: SweepResults, measured: Sequence[MeasuredCost] = ()) -> 
         points = [
             EfficiencyPoint(one.label, one.model, value, 100 * _age_accuracy(one))
             for one in complete
-            if (value := read(one)) is not None
+            if (value := read(one)) is not None and one.complete[0].record.test["age_accuracy"] is not None
         ]
         if len(points) > 1:
             name = f"Age accuracy against {title.partition(',')[0]}"

@@ -15,8 +15,24 @@ def runs_on_the_same_images(configuration: Configuration) -> list[Run]:
 
 
 def predictions_of(configuration: Configuration) -> list[Predictions]:
-    """Return the predictions of its runs that share their test images with the first."""
-    return [run.predictions for run in runs_on_the_same_images(configuration) if run.predictions is not None]
+    """Return the predictions of its runs that share their test images with the first.
+
+    Only of the images with an age group and a gender; empty if there are none.
+    """
+    found = [run.tested for run in runs_on_the_same_images(configuration) if run.predictions is not None]
+    if not found or found[0].is_complete:
+        return found
+    chosen = found[0].known("age") & found[0].known("gender")
+    return [one.rows(chosen) for one in found] if chosen.any() else []
+
+
+def predictions_for(configuration: Configuration, task: str) -> list[Predictions]:
+    """Return the predictions of the same runs, of the images with a label of `age`, the group, or `gender`."""
+    found = [run.tested for run in runs_on_the_same_images(configuration) if run.predictions is not None]
+    if not found or found[0].is_complete:
+        return found
+    chosen = found[0].known(task)
+    return [one.rows(chosen) for one in found] if chosen.any() else []
 
 
 def highlighted_configurations(sweep: SweepResults, analysis: Analysis) -> list[Configuration]:

@@ -5,7 +5,7 @@ from agegender.report.figures.interval_plot import interval_plot
 from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
 from agegender.report.sections.cells import estimate_cell
 from agegender.report.sections.verdict import detectable_sentence
-from agegender.report.statistics.analysis import TASKS, Analysis
+from agegender.report.statistics.analysis import Analysis
 from agegender.report.statistics.scores import SCORES
 from agegender.report.statistics.significance import LEVEL, MIN_BLOCKS
 from agegender.report.tables.text_formats import format_p
@@ -26,7 +26,7 @@ def tests_section(analysis: Analysis) -> Section:
     if len(analysis.compared) < 2:
         text.append("Nothing to test: fewer than two configurations were tested on the same images.")
         return Section("tests", "Tests", tuple(text))
-    for task in TASKS:
+    for task in analysis.tasks:
         rows = _interval_rows(analysis, task)
         title = f"{task.capitalize()} accuracy with its 95 % interval"
         if len(rows) > MAX_INTERVALS:
@@ -67,7 +67,7 @@ def basis(analysis: Analysis) -> list[str]:
     return [
         f"{text} Holm's correction for {compared}; intervals of differences are simultaneous (Bonferroni).",
         "Not significantly lower is not the same as equal.",
-        *([] if analysis.ranks["age"] else [_NO_RANKS]),
+        *([] if any(analysis.ranks.values()) else [_NO_RANKS]),
     ]
 
 

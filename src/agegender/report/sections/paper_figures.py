@@ -11,7 +11,7 @@ from agegender.report.figures.confusion_matrix import confusion_matrix
 from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
 from agegender.report.results import Configuration, SweepResults
 from agegender.report.sections.cells import number_cell, text_cell
-from agegender.report.sections.highlighted import MAX_SHOWN, highlighted_configurations, predictions_of, slug
+from agegender.report.sections.highlighted import MAX_SHOWN, highlighted_configurations, predictions_for, slug
 from agegender.report.statistics.analysis import Analysis
 
 _PARTS = {"train": "Training", "val": "Validation", "test": "Test"}
@@ -54,15 +54,19 @@ def _network(configuration: Configuration) -> list[Grid | Figure]:
 
 
 def _confusions(configuration: Configuration) -> list[Grid | Figure]:
-    runs = predictions_of(configuration)
+    runs = predictions_for(configuration, "age")
     age = sum(confusion(run.group, predicted=run.group_predicted, num_classes=len(run.groups)) for run in runs)
-    gender = sum(confusion(run.gender, predicted=run.gender_predicted, num_classes=len(GENDERS)) for run in runs)
-    seeds = f", {len(runs)} seeds together" if len(runs) > 1 else ""
+    of_gender = predictions_for(configuration, "gender")
+    gender = sum(confusion(run.gender, predicted=run.gender_predicted, num_classes=len(GENDERS)) for run in of_gender)
+    num_runs = len(runs or of_gender)
+    seeds = f", {num_runs} seeds together" if num_runs > 1 else ""
     key = slug(configuration.label)
     of_paper = {"plain": "Figure 5 of the paper: ", "weighted": "Figure 7 of the paper: "}.get(configuration.loss, "")
     title = f"{of_paper}age groups, {configuration.label}{seeds}"
-    found: list[Grid | Figure] = [confusion_matrix(np.asarray(age), runs[0].groups, f"confusion-age-{key}", title)]
-    if configuration.loss == "plain":
+    found: list[Grid | Figure] = []
+    if runs:
+        found.append(confusion_matrix(np.asarray(age), runs[0].groups, f"confusion-age-{key}", title))
+    if configuration.loss == "plain" and of_gender:
         title = f"Figure 6 of the paper: gender, {configuration.label}{seeds}"
         found.append(confusion_matrix(np.asarray(gender), GENDERS, f"confusion-gender-{key}", title))
     return found

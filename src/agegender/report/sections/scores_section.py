@@ -6,7 +6,7 @@ from agegender.report.figures.reliability_diagram import reliability_diagram
 from agegender.report.page.document import Cell, Figure, Grid, Heading, Section
 from agegender.report.results import Configuration, SweepResults
 from agegender.report.sections.cells import estimate_cell
-from agegender.report.sections.highlighted import MAX_SHOWN, highlighted_configurations, predictions_of
+from agegender.report.sections.highlighted import MAX_SHOWN, highlighted_configurations, predictions_for
 from agegender.report.statistics.analysis import TASKS, Analysis
 from agegender.report.statistics.scores import SCORES
 
@@ -27,7 +27,9 @@ def scores_section(sweep: SweepResults, analysis: Analysis) -> Section:
         blocks.append(best_differences_grid(analysis))
     highlighted = highlighted_configurations(sweep, analysis)[:MAX_SHOWN]
     for task in TASKS:
-        curves = [_reliability(configuration, task) for configuration in highlighted]
+        curves = [_reliability(one, task) for one in highlighted if predictions_for(one, task)]
+        if not curves:
+            continue
         pooled = ", all seeds together" if any(len(one.measured) > 1 for one in highlighted) else ""
         title = f"Reliability of the {task} probabilities{pooled}"
         blocks.append(reliability_diagram(curves, f"reliability-{task}", title))
@@ -35,7 +37,7 @@ def scores_section(sweep: SweepResults, analysis: Analysis) -> Section:
 
 
 def _reliability(configuration: Configuration, task: str) -> tuple[str, np.ndarray, np.ndarray]:
-    runs = predictions_of(configuration)
+    runs = predictions_for(configuration, task)
     confidence = np.concatenate([run.probabilities(task).max(axis=1) for run in runs])
     return configuration.label, confidence, np.concatenate([run.hits(task) for run in runs])
 

@@ -20,7 +20,7 @@ def verdict_sentence(sweep: SweepResults, analysis: Analysis, table: ComparisonT
     where = f"On {_test_parts(analysis.design)} and {num_seeds(analysis.design)}"
     if len(analysis.compared) == 1:
         (label,) = analysis.compared
-        accuracies = " and ".join(f"{task} {_accuracy(analysis, label, task)}" for task in TASKS)
+        accuracies = " and ".join(f"{task} {_accuracy(analysis, label, task)}" for task in analysis.tasks)
         return f"{where}, {label} reaches {accuracies}; there is nothing to compare it with."
     sentence = _against_reference(analysis) if analysis.design.reference else _highest(analysis)
     return " ".join([f"{where}, {sentence}", *about_basis(analysis.design), detectable_sentence(analysis)]).strip()
@@ -60,6 +60,9 @@ def detectable_sentence(analysis: Analysis) -> str:
 
 
 def _highest(analysis: Analysis) -> str:
+    if len(analysis.tasks) == 1:
+        (task,) = analysis.tasks
+        return f"{analysis.best[task]} has the highest {task} accuracy ({_lead(task, analysis)})."
     age, gender = (analysis.best[task] for task in TASKS)
     second = "the highest gender" if age == gender else f"{gender} the highest gender"
     of_age, of_gender = (_lead(task, analysis) for task in TASKS)
@@ -96,10 +99,9 @@ def _against_reference(analysis: Analysis) -> str:
     """Return which parts of a recipe matter: all comparisons are with the whole recipe."""
     reference = analysis.design.reference
     assert reference is not None
-    sentences = [
-        f"{reference} reaches {' and '.join(f'{task} {_accuracy(analysis, reference, task)}' for task in TASKS)}."
-    ]
-    for task in TASKS:
+    accuracies = " and ".join(f"{task} {_accuracy(analysis, reference, task)}" for task in analysis.tasks)
+    sentences = [f"{reference} reaches {accuracies}."]
+    for task in analysis.tasks:
         signs = {label: analysis.sign(label, reference, task) for label in analysis.compared if label != reference}
         for sign, word in ((-1, "lower"), (1, "higher")):
             found = [label for label, of in signs.items() if of == sign]

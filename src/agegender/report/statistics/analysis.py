@@ -1,5 +1,6 @@
 """All tests of a sweep: scores with intervals, pairwise differences, and who is not significantly below the best."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +83,11 @@ class Analysis:
         return self.design.labels
 
     @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks of which the test images have labels."""
+        return tuple(task for task in TASKS if self.design.has_labels(task))
+
+    @property
     def num_images(self) -> int:
         """Number of test images that the compared configurations share; of the first split, if there are several."""
         return self.design.num_images
@@ -107,7 +113,7 @@ class Analysis:
 
     def mark(self, task: str, label: str) -> str:
         """Return `best` for the highest, `tied` for those not significantly different from `comparator`, or empty."""
-        if len(self.compared) < 2:
+        if len(self.compared) < 2 or math.isnan(_accuracy(self.estimates, label, task)):
             return ""
         if label == self.best[task]:
             return "best"
@@ -121,7 +127,7 @@ def analyse(sweep: SweepResults, num_draws: int = NUM_DRAWS) -> Analysis:
     drawn = draw_scores(sweep.configurations, design, num_draws)
     estimates = {label: {key: _estimate(found, key) for key in SCORES} for label, found in drawn.items()}
     widths = {key: half_widths([drawn[label] for label in labels], key, design) for key in SCORES}
-    tests = {task: _tests(design, drawn, task) for task in TASKS if len(labels) > 1}
+    tests = {task: _tests(design, drawn, task) for task in TASKS if len(labels) > 1 and design.has_labels(task)}
     return Analysis(
         design=design,
         estimates=estimates,
@@ -129,7 +135,7 @@ def analyse(sweep: SweepResults, num_draws: int = NUM_DRAWS) -> Analysis:
         best={task: max(labels, key=lambda label: _accuracy(estimates, label, task)) for task in TASKS if labels},
         pairs={task: _pairs(design, tests[task]) if task in tests else [] for task in TASKS},
         detectable={task: detectable_difference(tests[task]) if task in tests else float("nan") for task in TASKS},
-        ranks={task: _ranks(design, drawn, task) for task in TASKS},
+        ranks={task: _ranks(design, drawn, task) if design.has_labels(task) else None for task in TASKS},
     )
 
 

@@ -14,6 +14,12 @@ from agegender.report.statistics.crossed import Mean, crossed_difference
 from agegender.report.statistics.significance import mcnemar
 
 UNDERAGE_GROUP = 3  # 13-20 in the closed scheme, 15-20 in Adience's
+UNDERAGE_NAMES = ("13-20", "15-20")
+
+
+def has_underage_group(groups: Sequence[str]) -> bool:
+    """Whether age groups are one of the schemes that the paper's statement is about."""
+    return len(groups) > UNDERAGE_GROUP and groups[UNDERAGE_GROUP] in UNDERAGE_NAMES
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,13 @@ class Design:
         return [run for one in self.compared for run in one.measured if run.images_id == self.splits[split]]
 
     def hits(self, configuration: Configuration, task: str) -> np.ndarray:
-        """Return which images of the first split each seed predicts right: float32 (S, N)."""
-        return np.stack([run.hits(task) for run in self.tested(configuration)]).astype(np.float32)
+        """Return which labelled images of the first split each seed predicts right: float32 (S, N)."""
+        tested = self.tested(configuration)
+        return np.stack([run.hits(task)[run.known(task)] for run in tested]).astype(np.float32)
+
+    def has_labels(self, task: str) -> bool:
+        """Whether some images of every split have a label of a task."""
+        return all(self.runs_on(split)[0].tested.known(task).any() for split in range(self.num_splits))
 
     def tested(self, configuration: Configuration) -> list[Predictions]:
         """Return the predictions of a configuration's seeds on the first split."""

@@ -4,7 +4,7 @@ A draw is a number of times that each image counts, (D, N) for D draws of N imag
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from agegender.records.scores import (
 )
 
 _WITHIN = 5  # years, of the cumulative score
+_OF_YEARS = ("age_mae_years", "age_cs5")
 _MEANS = ("age_mae_years", "age_cs5", "age_brier", "age_nll", "gender_brier", "gender_nll")  # over images
 
 
@@ -89,8 +90,11 @@ def scores(predictions: Predictions, counts: np.ndarray | None = None) -> dict[s
 
     Returns:
         (D,) each, float64, in the order of `SCORES`; a score without an image to say anything is 0, a kappa without
-        variation NaN. Of draws, a score without an interval is NaN: nothing needs it.
+        variation NaN. Of draws, a score without an interval is NaN: nothing needs it. An image does not count for a
+        task whose label it lacks; the scores of a task without any label are NaN.
     """
+    if not predictions.is_complete:
+        return _partial_scores(predictions, counts)
     groups, genders, means = _sums(predictions, counts)
     groups = _square(groups)
     genders = _square(genders)
@@ -109,6 +113,45 @@ def scores(predictions: Predictions, counts: np.ndarray | None = None) -> dict[s
             found |= _calibration_errors(predictions, task)
     nothing = np.full(len(total), np.nan)
     return {key: found.get(key, nothing) for key in SCORES}
+
+
+def _partial_scores(predictions: Predictions, counts: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Compute the scores of each task from the images that have its label."""
+    nothing = np.full(1 if counts is None else len(counts), np.nan)
+    found = dict.fromkeys(SCORES, nothing)
+    known = {task: predictions.known(task) for task in TASKS}
+    known["years"] = ~np.isnan(predictions.years)
+    for task, chosen in known.items():
+        if not chosen.any():
+            continue
+        labelled = _with_any_labels(predictions.rows(chosen), task)
+        own = scores(labelled) if counts is None else _scores_of_draws(labelled, counts[:, chosen])
+        found |= {key: value for key, value in own.items() if _task_of(key) == task}
+    return found
+
+
+def _scores_of_draws(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute the scores of draws; NaN of those in which no image with a label was drawn."""
+    drawn = counts.any(axis=1)
+    found = {}
+    for key, values in scores(predictions, counts[drawn]).items():
+        found[key] = np.full(len(counts), np.nan)
+        found[key][drawn] = values
+    return found
+
+
+def _task_of(key: str) -> str:
+    return "years" if key in _OF_YEARS else key.partition("_")[0]
+
+
+def _with_any_labels(predictions: Predictions, task: str) -> Predictions:
+    """Return predictions in which the labels of the other tasks are not missing; their scores are not used."""
+    return replace(
+        predictions,
+        group=predictions.group if task == "age" else np.maximum(predictions.group, 0),
+        gender=predictions.gender if task == "gender" else np.maximum(predictions.gender, 0),
+        years=predictions.years if task == "years" else np.nan_to_num(predictions.years),
+    )
 
 
 def _calibration_errors(predictions: Predictions, task: str) -> dict[str, np.ndarray]:

@@ -116,7 +116,8 @@ def row_of(record: Record, extra: list[str]) -> dict[str, Value]:
         row["params_millions"] = record.num_params / 1e6
     row["gmacs"] = record.gmacs
     if record.status == "complete":
-        row |= {key: 100 * value for key, value in record.test.items() if key.endswith("_accuracy")}
+        shares = {key: value for key, value in record.test.items() if key.endswith("_accuracy")}
+        row |= {key: None if value is None else 100 * value for key, value in shares.items()}
         row["age_mae_years"] = record.test["age_mae_years"]
         row |= differences_to_paper(row)
         row |= {key: record.time.get(key) for key in ("fit_seconds", "images_per_second")}
@@ -259,7 +260,8 @@ def _hardware_line(record: Record) -> str:
 
 def _majority_line(record: Record) -> str:
     shares = []
-    for key in ("age_confusion", "gender_confusion"):
-        counts = [sum(row) for row in record.test[key]]
-        shares.append(100 * max(counts) / sum(counts))
-    return f"Always saying the most frequent class gives age {shares[0]:.2f} %, gender {shares[1]:.2f} %."
+    for task in ("age", "gender"):
+        if record.test[f"{task}_confusion"] is not None:
+            counts = [sum(row) for row in record.test[f"{task}_confusion"]]
+            shares.append(f"{task} {100 * max(counts) / sum(counts):.2f} %")
+    return f"Always saying the most frequent class gives {', '.join(shares)}."

@@ -1,5 +1,6 @@
 """The comparison table of configurations: one row each, means over seeds, with the results of the tests."""
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -97,7 +98,7 @@ def _spreads(configuration: Configuration, analysis: Analysis) -> dict[str, Spre
     estimates = analysis.estimates.get(configuration.label)
     if estimates is None:
         return {}
-    keys = [column.key for column in RESULTS if column.key in SCORES]
+    keys = [column.key for column in RESULTS if column.key in SCORES and not math.isnan(estimates[column.key].value)]
     return {key: _spread(estimates[key], key, configuration.label, analysis) for key in keys}
 
 

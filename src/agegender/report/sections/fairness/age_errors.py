@@ -39,10 +39,17 @@ class AgeError:
 def age_errors(runs: Sequence[Predictions], least: int = MIN_FACES) -> list[AgeError]:
     """Measure the error of each year; consecutive years are pooled until they have enough faces. Youngest first.
 
+    Empty if no exact age is known.
+
     Args:
         runs: of one configuration, on the same images.
         least: faces that a row has at least, unless the test part has fewer.
     """
+    exact = ~np.isnan(runs[0].years)
+    if not exact.all():
+        runs = [run.rows(exact) for run in runs]
+    if not exact.any():
+        return []
     years = runs[0].years
     errors = np.stack([run.years_predicted - run.years for run in runs])  # (S, N)
     found = []

@@ -69,7 +69,8 @@ class _Findings:
 
 def fairness_section(sweep: SweepResults, analysis: Analysis) -> Section:
     """Return the section on gaps, equalized odds, calibration by group, error by age and slices."""
-    found = [_findings(configuration) for configuration in highlighted_configurations(sweep, analysis)[:MAX_SHOWN]]
+    shown_ones = [one for one in highlighted_configurations(sweep, analysis) if predictions_of(one)]
+    found = [_findings(configuration) for configuration in shown_ones[:MAX_SHOWN]]
     if not found:
         return Section("fairness", _TITLE)
     text = [_LABELS, _GAPS, _WORST_OFF]
@@ -84,8 +85,10 @@ def fairness_section(sweep: SweepResults, analysis: Analysis) -> Section:
     if odds:
         blocks.append(fairness_grids.recalls_grid(odds))
     blocks.append(fairness_grids.overconfidence_grid({one.label: one.overconfidence for one in found}))
-    blocks += _error_figures(found)
-    blocks += [fairness_grids.age_errors_grid(one.coarse_label, one.age_errors) for one in found]
+    with_years = [one for one in found if one.age_errors]
+    if with_years:
+        blocks += _error_figures(with_years)
+        blocks += [fairness_grids.age_errors_grid(one.coarse_label, one.age_errors) for one in with_years]
     blocks += [fairness_grids.slices_grid(one.label, one.parts, one.worst) for one in found]
     return Section("fairness", _TITLE, tuple(text), tuple(blocks))
 

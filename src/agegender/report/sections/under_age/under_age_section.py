@@ -22,6 +22,7 @@ from agegender.report.statistics.boundary_errors import (
     UNDERAGE_GROUP,
     PairedDifference,
     boundary_errors,
+    has_underage_group,
     paired_difference,
 )
 from agegender.report.statistics.significance import LEVEL
@@ -31,7 +32,7 @@ _PLAIN = "plain"  # the loss whose errors the paper wants to remedy
 
 def under_age_section(sweep: SweepResults, limits: AgeLimits) -> Section:
     """Return the section that measures the paper's "solution of underage prevention"."""
-    measured = [configuration for configuration in sweep.configurations if configuration.measured]
+    measured = [one for one in sweep.configurations if one.measured and _has_years(one)]
     if not measured:
         return Section("under-age", "Under-age faces")
     first = predictions_of(measured[0])[0]
@@ -51,6 +52,11 @@ def under_age_section(sweep: SweepResults, limits: AgeLimits) -> Section:
         return Section("under-age", "Under-age faces", tuple(text), tuple(blocks))
     more, checks = _age_checks(exact, limits)
     return Section("under-age", "Under-age faces", (*text, *more), (*blocks, *checks))
+
+
+def _has_years(configuration: Configuration) -> bool:
+    """Whether every test image has an exact age, and the groups are the paper's: else nobody can be told a minor."""
+    return all(run.tested.is_complete and has_underage_group(run.tested.groups) for run in configuration.measured)
 
 
 def _claim(group: str, first: Predictions, limits: AgeLimits) -> str:
