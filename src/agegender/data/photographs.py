@@ -68,9 +68,9 @@ def _images_of_boxes(table: FaceTable) -> list[str]:
 def _linked(table: FaceTable, keys: Sequence[str]) -> list[np.ndarray]:
     """Return the usable rows of each key, "" aside, that several have."""
     rows_of: dict[str, list[int]] = {}
-    for row in np.flatnonzero(table.usable):
+    for row in np.flatnonzero(table.usable).tolist():
         if keys[row]:
-            rows_of.setdefault(keys[row], []).append(int(row))
+            rows_of.setdefault(keys[row], []).append(row)
     return [np.array(rows) for rows in rows_of.values() if len(rows) > 1]
 
 

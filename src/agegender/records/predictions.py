@@ -216,7 +216,7 @@ def read_years(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     with _damage_named(path):
         table = _read_csv(path, usecols=list(_YEARS), dtype=np.float64)
-        table = table[table["years"].notna()]
+        table = table.dropna(subset=["years"])
         _check_numbers(table, _YEARS)
     return table["years"].to_numpy(), table["years_predicted"].to_numpy()
 
