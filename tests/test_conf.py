@@ -112,7 +112,7 @@ def test_every_option_has_the_keys_that_a_sweep_over_the_group_may_set(group: st
 @pytest.mark.parametrize("loss", options_of("loss"))
 def test_every_method_that_classifies_ends_with_the_options_against_imbalance(loss: str) -> None:
     config = plain(f"loss={loss}")
-    options = [key for key in inspect.signature(Classification).parameters if key != "num_outputs"]
+    options = [key for key in inspect.signature(Classification).parameters if key not in ("num_outputs", "num_groups")]
     if isinstance(build.make_method(config), Classification):
         assert list(config["loss"])[-len(options) :] == options
 

@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 def _audit(options: argparse.Namespace) -> int:
     from agegender.data.audit import audit, duplicate_rows
     from agegender.data.cache import Cache
+    from agegender.data.labelled import LabelledSource
     from agegender.data.source import open_files
     from agegender.labels import age_groups
     from agegender.report.tables.audit_console import print_audit
@@ -110,9 +111,11 @@ def _audit(options: argparse.Namespace) -> int:
 
     source = open_files(options.root, set_name=options.set_name, labels=options.labels)
     table = Cache(source, image_size=None, limit=None, seed=0, folder=options.cache_dir).table()
-    found = audit(table, age_groups(options.age_groups), source.label)
+    found = audit(table, age_groups(options.age_groups), source.label).to_dict()
+    if isinstance(source, LabelledSource):
+        found["labels"] = source.describe()
     folder = options.out or Path("audit") / source.label
-    write_atomically(folder / "audit.json", json.dumps(found.to_dict(), indent=2) + "\n")
+    write_atomically(folder / "audit.json", json.dumps(found, indent=2) + "\n")
     with (folder / "duplicates.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow(["set", "image", "age", "gender", "sha256"])
@@ -120,7 +123,7 @@ def _audit(options: argparse.Namespace) -> int:
             writer.writerows(
                 [number, table.names[row], table.ages[row], table.genders[row], table.sha256[row]] for row in rows
             )
-    print_audit(found.to_dict())
+    print_audit(found)
     print(f"Saved: {folder / 'audit.json'}, {folder / 'duplicates.csv'}")
     return 0
 

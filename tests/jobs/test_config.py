@@ -252,3 +252,16 @@ def test_a_key_that_only_one_configuration_has_is_a_difference(defaults: dict[st
     more = changed(defaults, "model.num_towers", 3)
     assert identity.differences(defaults, more) == ["model.num_towers=None, now 3"]
     assert identity.differences(more, defaults) == ["model.num_towers=3, now None"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "reason"),
+    [
+        ("foo", "data.age_groups=foo: no such scheme; choose one of closed, nearest, strict"),
+        ("[18,3]", "data.age_groups=[18, 3]: give the first year of each group, at least two, ascending, of 0 to 120"),
+    ],
+)
+def test_age_groups_that_do_not_exist_are_named_once(groups: str, reason: str) -> None:
+    with pytest.raises(InputError) as caught:
+        schema.parse(composed(f"data.age_groups={groups}"))
+    assert str(caught.value).startswith(reason)

@@ -9,6 +9,7 @@ from making import jpeg
 from tiny_training import Trains
 
 from agegender.jobs.evaluate import evaluate
+from agegender.records.identity import differences
 from agegender.records.job_folder import JobFolder
 from agegender.records.predictions import read, read_table
 from agegender.report.write import write_report
@@ -136,3 +137,50 @@ def test_a_checkpoint_is_evaluated_on_a_set_with_a_table(
     found = evaluate({key: value for key, value in request.items() if key != "hydra"})
     assert found.data["labels"]["faces"] == 115
     assert found.test["age_accuracy"] is not None and found.config["data"]["labels"] == "faces.csv"
+
+
+def write_adience(folder: Path) -> Path:
+    """Write 200 faces of Adience's layout: five folds of two albums each, ages as ranges, some without a gender."""
+    header = "user_id\toriginal_image\tface_id\tage\tgender\tx\ty\tdx\tdy\ttilt_ang\tfiducial_yaw_angle\tfiducial_score"
+    ages = ("(0, 2)", "(4, 6)", "(8, 12)", "(15, 20)", "(25, 32)", "(38, 43)", "(48, 53)", "(60, 100)")
+    for fold in range(5):
+        lines = [header]
+        for number in range(40):
+            album = f"{fold}{number // 20}@N00"
+            image = f"{fold}_{number}.jpg"
+            gender = "u" if number % 10 == 9 else "mf"[number % 2]
+            lines.append(f"{album}\t{image}\t{number}\t{ages[number % 8]}\t{gender}\t0\t0\t9\t9\t0\t0\t1")
+            path = folder / "aligned" / album / f"landmark_aligned_face.{number}.{image}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(jpeg(100 * fold + number))
+        (folder / f"fold_{fold}_data.txt").write_text("\n".join(lines))
+    return folder
+
+
+def test_adiences_protocol_gives_the_mean_and_the_deviation_of_five_folds(trains: Trains, tmp_path: Path) -> None:
+    root = write_adience(tmp_path / "adience")
+    entries = []
+    for fold in range(5):
+        options = ("data=adience", f"data.root={root}", f"data.fold={fold}", "data.leak_control=true")
+        status, entry = trains(tmp_path / "sweep" / str(fold), *options)
+        assert status == "complete" and entry is not None
+        assert entry.data["counts"]["test"] == 40 and entry.data["age_groups"]["scheme"] == "nearest"
+        assert entry.data["protocol"] == {"official": False, "fold": fold, "num_folds": None}
+        entries.append(entry)
+    assert differences(entries[0].config, entries[1].config) == ["data.fold=0, now 1"]
+    assert len({entry.data["split_hash"] for entry in entries}) == 5
+    table = write_report(tmp_path / "sweep").table
+    (row,) = table.rows
+    assert row["seeds"] == "0 on 5 splits"
+    for task in ("age", "gender"):
+        of_folds = [100 * entry.test[f"{task}_accuracy"] for entry in entries]
+        assert row[f"{task}_accuracy"] == pytest.approx(np.mean(of_folds))
+        assert table.spread(0, f"{task}_accuracy").deviation == pytest.approx(np.std(of_folds, ddof=1))
+
+
+def test_a_score_without_labels_cannot_choose_the_epoch(trains: Trains, tmp_path: Path) -> None:
+    root = write_set(tmp_path / "set", [(BINS[number % 8], "") for number in range(96)])
+    options = (f"data.root={root}", "data.labels=faces.csv")
+    for monitor, label in (("val/gender_accuracy", "a gender"), ("val/age_mae_years", "an exact age")):
+        with pytest.raises(InputError, match=f"monitor={monitor}: no validation image has {label}; choose another"):
+            trains(tmp_path / "refused", *options, f"monitor={monitor}")

@@ -147,6 +147,7 @@ def _fgnet() -> Layout:
     return Layout(
         _images("images/001A02.JPG", "images/001A43a.JPG", "images/082A16.JPG"),
         {"001A02.JPG": (2, 2, -1, -1), "001A43a.JPG": (43, 43, -1, -1), "082A16.JPG": (16, 16, -1, -1)},
+        folds={"001A02.JPG": 1, "001A43a.JPG": 1, "082A16.JPG": 82},
         subjects={"001A02.JPG": "001", "001A43a.JPG": "001", "082A16.JPG": "082"},
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from agegender.data.labelled import LabelledSource
 from agegender.data.sources.base import Source
 from agegender.data.sources.label_files import LabelFiles
-from agegender.data.sources.sets.reading import NAMED_AS_UTKFACE, read_labels
+from agegender.data.sources.sets.reading import ANY_TABLE, NAMED_AS_UTKFACE, read_labels
 from agegender.data.sources.utkface import FolderSource, open_source
 from agegender.data.synthetic.folder import synthetic_folder
 from agegender.system.errors import InputError
@@ -70,7 +70,7 @@ def open_files(
             f"data.set={set_name} has its labels in the names, but data.labels={labels} is set; remove one"
         )
     files = LabelFiles(source, labels)
-    found = read_labels(set_name if set_name is not None else "faces_csv", files)
+    found = read_labels(set_name if set_name is not None else ANY_TABLE, files)
     return LabelledSource(source, found, margin=_MARGIN if margin is None else margin)
 
 

@@ -74,7 +74,7 @@ def _message(error: ValidationError, config: dict[str, Any]) -> str:
             reasons[f"{'.'.join(map(str, mistake['loc']))} is missing"] = ["give it a value"]
             continue
         key = ".".join(str(part) for part in mistake["loc"] if _is_key(config, mistake["loc"], part))
-        reasons.setdefault(f"{key}={mistake['input']}", []).append(mistake["msg"])
+        reasons.setdefault(f"{key}={mistake['input']}", []).append(mistake["msg"].removeprefix("Value error, "))
     return "; ".join(f"{key}: {' or '.join(dict.fromkeys(why))}" for key, why in reasons.items())
 
 

@@ -80,6 +80,7 @@ def _train(
     }
     if module.method.needs_years:
         datamodule.check_years()
+    _check_monitor(config.monitor, record.data.get("labelled"))
     group_of_age = torch.from_numpy(datamodule.groups.group_of_age)
     module.method.prepare(datamodule.train_age_counts(), group_of_age)
     record.coarse_years = module.method.coarse_years
@@ -100,6 +101,22 @@ def _train(
     write(record)  # with the address of its run, which may have come meanwhile
     _log_end(config, folder, record)
     return record.status
+
+
+def _check_monitor(monitor: str, labelled: dict[str, dict[str, int]] | None) -> None:
+    """Refuse to choose the epoch by a score that the validation part has no labels for.
+
+    Args:
+        monitor: name of the score.
+        labelled: numbers of images by part and label, of a set with gaps.
+    """
+    if labelled is None or monitor.endswith("_loss"):
+        return
+    needed = {"val/age": ("age_group", "an age group"), "val/gen": ("gender", "a gender")}.get(monitor[:7])
+    if monitor == "val/age_mae_years":
+        needed = ("age_years", "an exact age")
+    if needed is not None and not labelled["val"][needed[0]]:
+        raise InputError(f"monitor={monitor}: no validation image has {needed[1]}; choose another score")
 
 
 def _check_same_split(record: Record, manifest_id: str) -> None:

@@ -39,7 +39,10 @@ def _without_separators(project: str) -> str:
 
 
 def _known_groups(scheme: str | list[int]) -> str | list[int]:
-    age_groups(scheme)
+    try:
+        age_groups(scheme)
+    except ValueError as error:
+        raise ValueError(str(error).partition(": ")[2]) from error  # the key and its value are named anyway
     return scheme
 
 

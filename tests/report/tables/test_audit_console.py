@@ -23,12 +23,14 @@ def test_an_audit_tells_counts_duplicates_leaks_and_what_was_skipped() -> None:
         "leak": {"test": 240, "test_with_copy_elsewhere": 12},
         "split": {"leak control": {"train": 800, "left_out": 4}},
         "skipped": {f"{number}.jpg": "no [age]" for number in range(25)},
+        "labels": {"name": "faces.csv", "faces": 1_205, "unlisted_files": 3},
     }
     text = io.StringIO()
     print_audit(found, Console(file=text, width=200, color_system=None))
     told = " ".join(text.getvalue().split())
     for needed in (
         "a[b].tar: 1,205 image files, 1,200 usable",
+        "Labels from faces.csv: faces 1,205, unlisted files 3",
         "0-2 300 25.0 %",
         "male 600 50.0 %",
         "of 4 pairs of identical files 25.0 % differ in age group",

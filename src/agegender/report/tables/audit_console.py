@@ -9,11 +9,16 @@ _MAX_SKIPPED = 20  # skipped files that are printed; audit.json lists all
 
 
 def print_audit(found: dict[str, Any], console: Console | None = None) -> None:
-    """Print the result of `agegender.data.audit`, as its `to_dict` returns it."""
+    """Print the result of `agegender.data.audit`, as its `to_dict` returns it, with `labels` of a labelled source."""
     console = console or Console()
     total = found["files"]
     usable = found["usable"]
     console.print(f"{found['root']}: {total:,} image files, {usable:,} usable", highlight=False, markup=False)
+    if "labels" in found:
+        counts = [
+            f"{key.replace('_', ' ')} {number:,}" for key, number in found["labels"].items() if isinstance(number, int)
+        ]
+        console.print(f"Labels from {found['labels']['name']}: {', '.join(counts)}", highlight=False, markup=False)
     for title, key in ((f"Age group ({found['scheme']})", "groups"), ("Gender", "genders"), ("Race", "races")):
         view = Table(title, "Images", "Share", box=None, header_style="bold", padding=(0, 2, 0, 0))
         for name, number in found[key].items():

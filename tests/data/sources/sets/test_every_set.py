@@ -155,3 +155,9 @@ def test_imdb_wikis_ages_are_those_in_the_middle_of_a_year(day: tuple[int, int],
     from datetime import date
 
     assert age_in(year, date(*day, 1).toordinal() + 366) == age
+
+
+def test_a_table_of_labels_is_recommended_as_such(tmp_path: Path) -> None:
+    root = write({"faces.csv": b"image,age\n1.jpg,3\n", "1.jpg": jpeg(1)}, "folder", tmp_path)
+    with pytest.raises(InputError, match=r"it has faces\.csv; try data\.labels=faces\.csv"):
+        open_files(root, set_name="fairface")

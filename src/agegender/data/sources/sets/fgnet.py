@@ -1,4 +1,7 @@
-"""FG-NET, Panis et al. 2016: labels in names such as `001A02.JPG`: person, age; no gender."""
+"""FG-NET, Panis et al. 2016: labels in names such as `001A02.JPG`: person, age; no gender.
+
+Its protocol leaves one person out: a fold per person, `data.fold=1` to 82.
+"""
 
 import re
 
@@ -17,4 +20,11 @@ def read(files: LabelFiles) -> Labels:
 
 def _row(match: re.Match[str]) -> LabelRow:
     first, last = age_span(match["age"])
-    return LabelRow(image=match.string, where=match.string, first_age=first, last_age=last, subject=match["person"])
+    return LabelRow(
+        image=match.string,
+        where=match.string,
+        first_age=first,
+        last_age=last,
+        subject=match["person"],
+        fold=int(match["person"]),
+    )

@@ -10,6 +10,7 @@ from agegender.data.sources.label_files import LabelFiles, MissingLabelsError
 from agegender.system.errors import InputError
 
 NAMED_AS_UTKFACE = "utkface"  # the set without files of labels: they are in the names
+ANY_TABLE = "faces_csv"  # no set, but a table for any
 _NOT_SETS = ("reading", "values")
 
 
@@ -44,7 +45,8 @@ def read_labels(name: str, files: LabelFiles) -> Labels:
         return _reader(name).read(files)
     except MissingLabelsError as error:
         fitting = [other for other in set_names() if other != name and files.has(*_reader(other).FILES)]
-        advice = f"try data={fitting[0]}" if fitting else "set data.root to the folder or archive that holds it too"
+        option = "data.labels=faces.csv" if fitting[:1] == [ANY_TABLE] else f"data={fitting[0]}" if fitting else ""
+        advice = f"try {option}" if option else "set data.root to the folder or archive that holds it too"
         raise InputError(f"{error}; {advice}") from error
 
 
