@@ -43,19 +43,14 @@ def test_jobs_run_beside_each_other_as_in_one_process_and_a_killed_one_goes_on(s
     assert again.code == 0 and "2 jobs: 2 complete before, skipped." in again.output
 
 
-def test_each_job_says_itself_how_it_failed(shell):
-    finished = shell.train(*LOCAL[:3], "model=exploding,tiny", "trainer.max_epochs=1")
-    assert finished.code == 1
-    assert "2 jobs: 1 trained, 1 failed." in finished.output and "the network exploded" in finished.output
-    assert "raise RuntimeError" in (shell.folder / "runs/default/exploding/plain/0/train.log").read_text()
-
-
-def test_a_job_whose_directory_holds_another_configuration_is_refused_and_not_taken_for_complete(shell):
+def test_each_job_says_itself_how_it_failed_and_one_of_another_configuration_is_not_taken_for_complete(shell):
     settings = ("trainer.max_epochs=1", "name=other")
     assert shell.train("-m", "loss=plain", *settings).code == 0
-    finished = shell.train(*LOCAL, *settings, "optimizer.lr=0.01")
+    finished = shell.train(*LOCAL[:3], "model=exploding,tiny", *settings, "optimizer.lr=0.01")
     assert finished.code == 1, finished.output
-    assert "2 jobs: 1 trained, 1 refused." in finished.output
+    assert "2 jobs: 1 failed, 1 refused." in finished.output and "the network exploded" in finished.output
+    (log,) = (shell.folder / "runs/other/exploding").rglob("train.log")
+    assert "raise RuntimeError" in log.read_text()
     assert "holds a run of another configuration (optimizer.lr=" in finished.output
     assert shell.record("other/tiny/plain/0")["config"]["optimizer"]["lr"] == 1e-4
 

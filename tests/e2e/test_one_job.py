@@ -255,22 +255,11 @@ def test_a_disk_without_room_for_a_checkpoint_is_one_line_and_keeps_the_failed_r
     assert shell.train("model=resnet18", "trainer.max_epochs=1").code == 0  # with room again, the same command works
 
 
-def test_two_processes_of_one_job_train_together_and_write_one_record(shell):
-    finished = shell.train("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "logger=csv")
-    assert finished.code == 0, finished.output
-    assert finished.output.count("epoch 2/2") == 1 and "error" not in finished.output
-    record = shell.record("default/tiny/plain/0")
-    assert record["status"] == "complete" and record["environment"]["num_devices"] == 2
-    assert sum(map(sum, record["test"]["age_confusion"])) == record["data"]["counts"]["test"]
-    lines = (shell.folder / "runs/default/tiny/plain/0/predictions.csv").read_text().splitlines()
-    assert len(lines) == 1 + record["data"]["counts"]["test"]
-
-
-def test_two_processes_train_as_one_does_with_the_same_images_a_step(shell):
+def test_two_processes_train_as_one_does_with_the_same_images_a_step_and_write_one_record(shell):
     settings = ("model=unnormalized", "trainer.precision=32-true", "optimizer=sgd", "optimizer.lr=0.003")
     settings += ("trainer.max_epochs=7",)  # of three steps, the last one with fewer images
     assert shell.train("name=one", "data.batch_size=32", *settings).code == 0
-    two = (*settings, "data.batch_size=16", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+    two = (*settings, "logger=csv", "data.batch_size=16", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
     finished = [
         shell.train("name=plain", *two),
         shell.run(*with_torchrun(shell.train_command("name=torchrun", *two))),
@@ -280,8 +269,13 @@ def test_two_processes_train_as_one_does_with_the_same_images_a_step(shell):
     one = shell.record(f"one/{job}")
     for name, ended in zip(("plain", "torchrun"), finished, strict=True):
         assert ended.code == 0, ended.output
+        assert ended.output.count("epoch 7/7") == 1 and "error" not in ended.output
         got = weights(shell, f"{name}/{job}")
         record = shell.record(f"{name}/{job}")
+        assert record["status"] == "complete"
+        assert sum(map(sum, record["test"]["age_confusion"])) == record["data"]["counts"]["test"]
+        predictions = (shell.folder / f"runs/{name}/{job}/predictions.csv").read_text().splitlines()
+        assert len(predictions) == 1 + record["data"]["counts"]["test"]
         for key, value in expected.items():
             torch.testing.assert_close(got[key], value, rtol=1e-4, atol=1e-6)
         assert record["test"]["age_confusion"] == one["test"]["age_confusion"]
