@@ -53,6 +53,10 @@ def _parser() -> argparse.ArgumentParser:
         "--cache-dir", type=Path, default=None, help="keep the scan for later runs (train.py's cache_dir)"
     )
     audit.set_defaults(run=_audit)
+    importing = commands.add_parser("import", help="write a table of pixels, as Kaggle's age_gender.csv, as images")
+    importing.add_argument("table", type=Path, metavar="FILE")
+    importing.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: FILE without its suffix")
+    importing.set_defaults(run=_import)
     report = commands.add_parser("report", help="rebuild the report of runs/NAME: page, table, figures, tests")
     report.add_argument("folder", type=Path, metavar="runs/NAME")
     report.add_argument("--data", type=Path, metavar="DIR_OR_ARCHIVE", help="the images (default: where they were)")
@@ -125,6 +129,15 @@ def _audit(options: argparse.Namespace) -> int:
             )
     print_audit(found)
     print(f"Saved: {folder / 'audit.json'}, {folder / 'duplicates.csv'}")
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from agegender.data.importing import LABELS, import_pixels
+
+    folder = options.out or options.table.with_suffix("")
+    number = import_pixels(options.table, folder)
+    print(f"{number:,} images: python train.py data.root={folder} data.labels={LABELS}")
     return 0
 
 
