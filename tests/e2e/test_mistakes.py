@@ -8,7 +8,7 @@ from agegender.data.synthetic.folder import write_faces
     [
         ("data.batch_size=0", "data.batch_size=0: Input should be greater than or equal to 1"),
         ("data.batch_size=many", "data.batch_size=many: Input should be a valid integer"),
-        ("data.age_groups=foo", "data.age_groups=foo: Input should be 'closed', 'nearest' or 'strict'"),
+        ("data.age_groups=foo", "data.age_groups=foo: no such scheme; choose one of closed, nearest, strict"),
         ("trainer.max_epochs=-3", "trainer.max_epochs=-3"),
         ("name=../elsewhere", "name=../elsewhere"),
         ("monitor=val/nothing", "monitor=val/nothing"),

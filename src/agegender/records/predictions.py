@@ -284,7 +284,7 @@ def _check_names(table: "pd.DataFrame", key: str, *, names: Sequence[str]) -> No
     unknown = [name for name in column.categories if name not in names]
     if unknown or (column.codes < 0).any():
         wrong = unknown[0] if unknown else None
-        raise ValueError(f"{key} holds {wrong!r}, not one of {', '.join(names)}")
+        raise ValueError(f"{key} holds {wrong!r}, not one of {', '.join(filter(None, names))}")
 
 
 def _indices(table: "pd.DataFrame", key: str, *, names: Sequence[str], unnamed: int | None = None) -> np.ndarray:
