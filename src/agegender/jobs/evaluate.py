@@ -11,6 +11,7 @@ from agegender.jobs.config import parse, parse_evaluation, replaced
 from agegender.jobs.schema import Config, Evaluation
 from agegender.records.job_folder import JobFolder
 from agegender.records.record import Record
+from agegender.records.scores import in_words
 from agegender.system.errors import InputError, describe, end
 from agegender.system.processes import is_main_process
 from agegender.system.slurm_tasks import check_tasks
@@ -279,21 +280,6 @@ def _output_folder(asked: Evaluation, path: Path, job: JobFolder, manifest_id: s
     return job.evaluation(f"{manifest_id[:12]}-{asked.part}{suffix}")
 
 
-def _in_words(scores: dict[str, Any]) -> str:
-    """Return the main scores, without those that the labels do not allow."""
-    parts = []
-    if scores["age_accuracy"] is not None:
-        parts.append(
-            f"age {100 * scores['age_accuracy']:.2f} % (balanced {100 * scores['age_balanced_accuracy']:.2f}, "
-            f"one-off {100 * scores['age_one_off_accuracy']:.2f})"
-        )
-    if scores["gender_accuracy"] is not None:
-        parts.append(f"gender {100 * scores['gender_accuracy']:.2f} %")
-    if scores["age_mae_years"] is not None:
-        parts.append(f"MAE {scores['age_mae_years']:.2f} years")
-    return ", ".join(parts)
-
-
 def _log_scores(record: Record, num_images: int, part: str, folder: JobFolder) -> None:
     log.info(
         "%s of %s images of %s (%s): %s",
@@ -301,6 +287,6 @@ def _log_scores(record: Record, num_images: int, part: str, folder: JobFolder) -
         f"{record.data['counts']['available']:,}",
         record.data["root"],
         part,
-        _in_words(record.test),
+        in_words(record.test, detailed=True),
     )
     log.info("The record: %s", folder.record)

@@ -22,6 +22,7 @@ from agegender.jobs.schema import Config
 from agegender.models import measure
 from agegender.records.job_folder import JobFolder
 from agegender.records.record import Record
+from agegender.records.scores import in_words
 from agegender.system.devices import jobs_per_gpu
 from agegender.system.errors import InputError
 from agegender.system.processes import is_main_process
@@ -140,17 +141,7 @@ def _log_end(config: Config, folder: JobFolder, record: Record) -> None:
             config.trainer.max_epochs,
         )
         return
-    log.info("%s: complete in %.0f s; test %s", folder, record.time["fit_seconds"], _in_words(record.test))
-
-
-def _in_words(scores: dict[str, Any]) -> str:
-    """Return the main scores of a test, without those that its labels do not allow."""
-    parts = [
-        f"age {100 * scores['age_accuracy']:.2f} %" if scores["age_accuracy"] is not None else "",
-        f"gender {100 * scores['gender_accuracy']:.2f} %" if scores["gender_accuracy"] is not None else "",
-        f"MAE {scores['age_mae_years']:.2f} years" if scores["age_mae_years"] is not None else "",
-    ]
-    return ", ".join(part for part in parts if part)
+    log.info("%s: complete in %.0f s; test %s", folder, record.time["fit_seconds"], in_words(record.test))
 
 
 def _measure(config: Config, module: AgeGenderModule, record: Record) -> None:

@@ -4,6 +4,9 @@ Letters: N images, C classes. A confusion matrix has true classes in rows; `(...
 several, one per draw. Its entries are counts, whole or weighted.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 NUM_BINS = 15  # of the calibration errors; Guo et al. 2017
@@ -199,3 +202,24 @@ def negative_log_likelihood(probabilities: np.ndarray, *, true: np.ndarray) -> n
     """
     own = probabilities[np.arange(len(true)), true].astype(np.float64)
     return -np.log(np.maximum(own, _SMALLEST))
+
+
+def in_words(scores: Mapping[str, Any], *, detailed: bool = False) -> str:
+    """Return the main scores of a record in a line, without those that its labels do not allow.
+
+    Args:
+        scores: of a part, as a record has them.
+        detailed: also the balanced and the one-off accuracy.
+    """
+    parts = []
+    if scores["age_accuracy"] is not None:
+        age = f"age {100 * scores['age_accuracy']:.2f} %"
+        if detailed:
+            balanced = f"balanced {100 * scores['age_balanced_accuracy']:.2f}"
+            age += f" ({balanced}, one-off {100 * scores['age_one_off_accuracy']:.2f})"
+        parts.append(age)
+    if scores["gender_accuracy"] is not None:
+        parts.append(f"gender {100 * scores['gender_accuracy']:.2f} %")
+    if scores["age_mae_years"] is not None:
+        parts.append(f"MAE {scores['age_mae_years']:.2f} years")
+    return ", ".join(parts)

@@ -4,7 +4,7 @@ import re
 
 from agegender.data.sources.face_labels import LabelRow, Labels, collect
 from agegender.data.sources.label_files import LabelFiles, rows_of_names
-from agegender.data.sources.sets.values import age_span, gender
+from agegender.data.sources.sets.values import gender, named_face
 
 FILES: tuple[str, ...] = ()
 _NAME = re.compile(r"\d+_(?P<person>[^/]+)_(?P<age>\d{1,3})_(?P<gender>[mf])\.jpe?g$", re.IGNORECASE)
@@ -16,12 +16,4 @@ def read(files: LabelFiles) -> Labels:
 
 
 def _row(match: re.Match[str]) -> LabelRow:
-    first, last = age_span(match["age"])
-    return LabelRow(
-        image=match.string,
-        where=match.string,
-        first_age=first,
-        last_age=last,
-        gender=gender(match["gender"]),
-        subject=match["person"],
-    )
+    return named_face(match, gender=gender(match["gender"]), subject=match["person"])

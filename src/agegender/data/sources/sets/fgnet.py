@@ -7,7 +7,7 @@ import re
 
 from agegender.data.sources.face_labels import LabelRow, Labels, collect
 from agegender.data.sources.label_files import LabelFiles, rows_of_names
-from agegender.data.sources.sets.values import age_span
+from agegender.data.sources.sets.values import named_face
 
 FILES: tuple[str, ...] = ()
 _NAME = re.compile(r"(?:^|/)(?P<person>\d{3})A(?P<age>\d{2})[a-z]?\.jpe?g$", re.IGNORECASE)
@@ -19,12 +19,4 @@ def read(files: LabelFiles) -> Labels:
 
 
 def _row(match: re.Match[str]) -> LabelRow:
-    first, last = age_span(match["age"])
-    return LabelRow(
-        image=match.string,
-        where=match.string,
-        first_age=first,
-        last_age=last,
-        subject=match["person"],
-        fold=int(match["person"]),
-    )
+    return named_face(match, subject=match["person"], fold=int(match["person"]))

@@ -2,8 +2,9 @@
 
 import math
 import re
+from typing import Any
 
-from agegender.data.sources.face_labels import UNKNOWN, Box
+from agegender.data.sources.face_labels import UNKNOWN, Box, LabelRow
 from agegender.labels import MAX_AGE, RACES
 
 _NOTHING = frozenset({"", "-1", "-1.0", "none", "nan", "null", "na", "n/a", "?", "u", "unknown", "undefined"})
@@ -138,3 +139,14 @@ def box(corners: tuple[str, str, str, str]) -> Box | None:
     if x1 <= x0 or y1 <= y0:
         raise ValueError(f"the box {x0}, {y0}, {x1}, {y1} is empty: x1 and y1 are the lower right corner")
     return Box(x0, y0, x1, y1)
+
+
+def named_face(match: re.Match[str], **labels: Any) -> LabelRow:
+    """Return the row of an image whose path holds its labels.
+
+    Args:
+        match: of the path, with the group `age`.
+        labels: others of `LabelRow`.
+    """
+    first, last = age_span(match["age"])
+    return LabelRow(image=match.string, where=match.string, first_age=first, last_age=last, **labels)
